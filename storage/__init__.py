@@ -1,0 +1,1 @@
+"""Bytes, keys and transactions: where an archive's blobs and index live."""

@@ -1,0 +1,182 @@
+"""The two contracts of storage, with every promise that callers rely on.
+
+`storage/testing.py` holds the suites that check these promises; each engine inherits them.
+`storage/memory.py` keeps them in dicts and is the executable specification.
+
+The one order of writing: payloads are appended, made durable by `BlobStore.sync`, and only then
+does one index transaction make them exist. A crash in between leaves bytes nobody refers to,
+which `verify` sweeps. So a place that the index gives out always holds its payload.
+
+Every method may be called from any thread. Nothing returned refers to memory of the engine.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from storage.model import (
+    Applied,
+    Buffer,
+    Change,
+    ConflictPolicy,
+    Counts,
+    Deleted,
+    Digest,
+    Form,
+    Instance,
+    Landed,
+    Move,
+    PackInfo,
+    PackUse,
+    Page,
+    Place,
+    Query,
+    Scope,
+    SeriesKey,
+    SeriesManifest,
+    SeriesMetadata,
+)
+
+
+class PackWriter(Protocol):
+    """Writes one new pack from end to end, in the order of the calls."""
+
+    def append(self, digest: Digest, payload: Buffer, *, form: Form, content_length: int) -> Place:
+        """Appends a payload; its place may be used once `sync` or `seal` has returned."""
+
+    def sync(self) -> None:
+        """Everything appended so far is durable on return."""
+
+    def seal(self) -> None:
+        """Durable, and nothing is appended ever after."""
+
+
+class BlobStore(Protocol):
+    """Payloads in append-only packs."""
+
+    def append(self, digest: Digest, payload: Buffer, *, form: Form, content_length: int) -> Place:
+        """Appends a payload to a landing pack of this process.
+
+        It may be read at once but is durable only after `sync`. Raises OutOfSpace, and then the
+        pack holds nothing of it that a later append could be confused by.
+        """
+
+    def sync(self) -> None:
+        """Everything that any thread of this process appended before the call is durable on return."""
+
+    def read(self, place: Place) -> bytes:
+        """The payload at `place`, its checksum compared.
+
+        Raises NotFound when the pack is gone (look the place up again: it has moved) and
+        Corrupt when the bytes differ from what was written.
+        """
+
+    def read_ready(self, place: Place) -> bytes | None:
+        """As `read`, when that needs no wait for a disk; else None. Never blocks."""
+
+    def read_part(self, place: Place, offset: int, length: int) -> bytes:
+        """Bytes [offset, offset + length) of the payload, not compared. Raises NotFound, ValueError."""
+
+    def new_pack(self) -> AbstractContextManager[PackWriter]:
+        """A pack for what is written in order. Leaving the context seals it; when it is left by an
+        exception the pack stays as it is, for what of it the index already refers to."""
+
+    def roll(self) -> None:
+        """Seals this process's landing pack: what is appended next begins another."""
+
+    def packs(self) -> Sequence[PackInfo]:
+        """All packs, by number. A pack whose writer died counts as sealed."""
+
+    def scan(self, pack: int) -> Iterator[tuple[Digest, Place]]:
+        """Every whole payload of a pack in order of offset, whether referred to or not; ends at
+        the first bytes that are no record. Raises NotFound."""
+
+    def remove(self, pack: int) -> None:
+        """Removes a pack; readers that have begun finish. Nothing to do when it is gone."""
+
+    def close(self) -> None: ...
+
+
+class Index(Protocol):
+    """What is stored, where, and how it is found."""
+
+    def apply(self, batch: Sequence[Landed], *, conflict: ConflictPolicy) -> list[Applied]:
+        """Makes instances exist; the answers are in the order of the batch.
+
+        On return all that the answers say is durable, and every process reads it. Each instance is
+        applied whole or not at all, and one that is refused hinders no other. The blob store is
+        synced before the transaction. Calls that wait together are committed together.
+        Two instances of one batch with the same UID are applied one after the other.
+        """
+
+    def delete(self, scope: Scope) -> Deleted:
+        """Removes a study, series or instance, earlier versions included. Durable on return.
+        Contents that nothing refers to any more cease to exist. Raises NotFound."""
+
+    def relocate(self, moves: Sequence[Move]) -> int:
+        """Lets contents lie at their new places, as one transaction; returns how many moved.
+
+        A move whose content has been deleted, or no longer lies at `old`, is passed over. The
+        caller has made the new payloads durable.
+        """
+
+    def compact(self, key: SeriesKey) -> None:
+        """Folds the rows of a series and its manifest, if any, into one new manifest with the
+        series' metadata as one zstd frame. What readers see does not change, versions included.
+        Raises NotFound."""
+
+    def known(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Those of the digests whose contents are stored."""
+
+    def places(self, digests: Sequence[Digest]) -> list[Place]:
+        """Where the contents lie, in the order asked. Raises NotFound naming the first unknown."""
+
+    def instance(self, instance_uid: str) -> Instance | None:
+        """The instance with that SOP Instance UID, whichever study it is in."""
+
+    def versions(self, instance_uid: str) -> list[Instance]:
+        """Earlier versions kept of an instance, oldest first; the present one is not among them."""
+
+    def version_of(self, key: SeriesKey) -> int:
+        """The series' version: cheap, for asking whether what one holds is still current.
+        Raises NotFound."""
+
+    def series_of(self, study_uid: str) -> list[SeriesKey]:
+        """The series of a study in order (Series Number, then UID). Raises NotFound."""
+
+    def manifest(self, key: SeriesKey) -> SeriesManifest:
+        """Raises NotFound."""
+
+    def metadata(self, key: SeriesKey) -> SeriesMetadata:
+        """Raises NotFound."""
+
+    def find(self, query: Query) -> Page:
+        """The rows that match, as the query's docstring orders them. Reads one moment's state."""
+
+    def changes(self, *, after: int, limit: int) -> list[Change]:
+        """The changes with sequence numbers above `after`, ascending, at most `limit`."""
+
+    def unsettled(self, *, quiet_since_us: int, limit: int) -> list[SeriesKey]:
+        """Series with rows outside their manifest and no change since `quiet_since_us`, the
+        longest quiet first. `compact` takes a series off this list, a new instance puts it back."""
+
+    def pack_use(self) -> Mapping[int, PackUse]:
+        """By pack, what the index refers to; packs it does not refer to are absent."""
+
+    def blobs(self) -> Iterator[tuple[Digest, Place, int]]:
+        """Every content with its place and its count of references, by digest. Holds no
+        transaction between two steps: contents stored or deleted meanwhile may or may not appear."""
+
+    def counts(self) -> Counts: ...
+
+    def lease(self, name: str, holder: str, *, ttl_s: float) -> bool:
+        """Takes or renews the lease `name` for `holder`; False while another holds it."""
+
+    def release(self, name: str, holder: str) -> None:
+        """Gives the lease back when `holder` has it."""
+
+    def check(self, report: Callable[[str], None]) -> None:
+        """Compares everything the index keeps twice (counts, references, searches' terms,
+        UIDs, ranks) and reports each difference as a sentence."""
+
+    def close(self) -> None: ...

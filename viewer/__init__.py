@@ -1,0 +1,1 @@
+"""DICOMweb archive and reading server."""
