@@ -62,7 +62,7 @@ class BlobStore(Protocol):
         """
 
     def sync(self) -> None:
-        """Everything that any thread of this process appended before the call is durable on return."""
+        """All that any thread of this process appended before the call is durable on return."""
 
     def read(self, place: Place) -> bytes:
         """The payload at `place`, its checksum compared.
@@ -75,7 +75,8 @@ class BlobStore(Protocol):
         """As `read`, when that needs no wait for a disk; else None. Never blocks."""
 
     def read_part(self, place: Place, offset: int, length: int) -> bytes:
-        """Bytes [offset, offset + length) of the payload, not compared. Raises NotFound, ValueError."""
+        """Bytes [offset, offset + length) of the payload, checksum not compared.
+        Raises NotFound, and ValueError when the range leaves the payload."""
 
     def new_pack(self) -> AbstractContextManager[PackWriter]:
         """A pack for what is written in order. Leaving the context seals it; when it is left by an
@@ -165,7 +166,7 @@ class Index(Protocol):
 
     def blobs(self) -> Iterator[tuple[Digest, Place, int]]:
         """Every content with its place and its count of references, by digest. Holds no
-        transaction between two steps: contents stored or deleted meanwhile may or may not appear."""
+        transaction between two steps: contents stored or deleted meanwhile may be missed."""
 
     def counts(self) -> Counts: ...
 

@@ -60,8 +60,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """How the samples of a native frame are laid out (PS3.3 §C.7.6.3).
+    """How the samples of a frame are laid out, as the data set says (PS3.3 §C.7.6.3).
 
+    encapsulated    True when a frame's content is a codestream of the transfer syntax, kept as
+                    received; False when it is native samples, which may be kept in any form
     rows, columns   pixels per frame; a frame is (rows, columns, samples) samples
     bits_allocated  1, 8, 16, 32 or 64 bits a sample; bits_stored of them are used
     planar          True when the frame is colour-by-plane (Planar Configuration 1)
@@ -70,6 +72,7 @@ class PixelFormat:
     photometric     Photometric Interpretation (0028,0004) as received
     """
 
+    encapsulated: bool
     rows: int
     columns: int
     samples: int
@@ -128,7 +131,7 @@ class Instance:
     blobs           digests of the contents, in the order they were cut
     holes           positions in the skeleton, ascending: blobs[k] goes to holes[k]. Blobs beyond
                     len(holes) are not part of the file (frames of a deflated data set)
-    pixels          None when the frames are not native samples (encapsulated, or none)
+    pixels          None when the instance has no pixel data
     received_us     when it was acknowledged, microseconds since 1970 UTC
     source          who sent it: an address, an AE title, a path
     """
@@ -317,7 +320,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """version is the sequence number of the last change in the study: it grows with every change."""
+    """`version` is the sequence number of the last change in the study."""
 
     study_uid: str
     document: bytes
@@ -434,7 +437,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A content's payload was written anew at `new`; it counts only while it still lies at `old`."""
+    """A content's payload was written anew at `new`; counts only while it still lies at `old`."""
 
     digest: Digest
     old: Place

@@ -1,0 +1,60 @@
+"""What reading DICOM bytes raises.
+
+DicomError
+├── NotDicom               the bytes are no DICOM Part 10 file (PS3.10 §7.1)
+├── Malformed              they are, but `where` breaks a rule of the standard
+├── TooLarge               `where` is larger than a limit of this program allows
+├── UnsupportedEncoding    a transfer syntax or pixel encoding nothing here can decode
+└── BadQuery               a search parameter that cannot be understood
+
+`where` is a tag as `(7FE0,0010)`, a path of tags joined by `>`, or a part of the file by name.
+"""
+
+
+class DicomError(Exception):
+    """The root of everything that dicom raises on purpose."""
+
+
+class NotDicom(DicomError):
+    """The bytes are no DICOM Part 10 file; `reason` says what they lack."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not a DICOM file: {reason}")
+        self.reason = reason
+
+
+class Malformed(DicomError):
+    """`where` breaks a rule of the standard."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where} {reason}")
+        self.where = where
+        self.reason = reason
+
+
+class TooLarge(DicomError):
+    """`where` holds `found` of something, more than `limit`."""
+
+    def __init__(self, where: str, what: str, *, found: int, limit: int) -> None:
+        super().__init__(f"{where} holds {found} {what}, the limit is {limit}")
+        self.where = where
+        self.found = found
+        self.limit = limit
+
+
+class UnsupportedEncoding(DicomError):
+    """Nothing here decodes or encodes this; `uid` is the transfer syntax."""
+
+    def __init__(self, uid: str, reason: str) -> None:
+        super().__init__(f"transfer syntax {uid}: {reason}")
+        self.uid = uid
+        self.reason = reason
+
+
+class BadQuery(DicomError):
+    """The search parameter `parameter` cannot be understood."""
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter}: {reason}")
+        self.parameter = parameter
+        self.reason = reason
