@@ -1,0 +1,21 @@
+"""What every test may ask for: the real DICOM files beside the project, when they are there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real DICOM files beside the project; its own README says what they are.
+
+    A newcomer has none and the test is skipped. In CI it must be there.
+    """
+    if not SHARED_DATA.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"{SHARED_DATA} is missing, and nothing is skipped in CI")
+        pytest.skip(f"{SHARED_DATA} is missing: real DICOM files are not part of the project")
+    return SHARED_DATA
