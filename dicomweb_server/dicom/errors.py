@@ -5,6 +5,7 @@ DicomError
 ├── Malformed              they are, but `where` breaks a rule of the standard
 ├── TooLarge               `where` is larger than a limit of this program allows
 ├── UnsupportedEncoding    a transfer syntax or pixel encoding nothing here can decode
+├── Damaged                a codestream or stored payload that does not decode to what it must
 └── BadQuery               a search parameter that cannot be understood
 
 `where` is a tag as `(7FE0,0010)`, a path of tags joined by `>`, or a part of the file by name.
@@ -48,6 +49,15 @@ class UnsupportedEncoding(DicomError):
     def __init__(self, uid: str, reason: str) -> None:
         super().__init__(f"transfer syntax {uid}: {reason}")
         self.uid = uid
+        self.reason = reason
+
+
+class Damaged(DicomError):
+    """`what`, a codestream or a stored payload, does not decode to what it stands for."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.what = what
         self.reason = reason
 
 
