@@ -228,7 +228,8 @@ class Stored(Enum):
     """The SOP Instance UID is stored in another study or series, or the Series Instance UID in
     another study; nothing was written."""
     MISSING_CONTENT = "missing-content"
-    """A content believed stored has been deleted meanwhile: append all contents, apply again."""
+    """A content believed stored has been deleted meanwhile, or the pack of a new one has been
+    retired: append all contents, apply again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,14 +458,16 @@ class PackUse:
 class PackInfo:
     """A pack file as the blob store sees it.
 
-    sealed  no process will append to it any more
-    owned   a living process is appending to it
+    sealed   no process will append to it any more
+    owned    a living process is appending to it
+    landing  written by `BlobStore.append`, as things came; else by `new_pack`, in order
     """
 
     pack: int
     length: int
     sealed: bool
     owned: bool
+    landing: bool
 
 
 @dataclass(frozen=True, slots=True)
