@@ -1,0 +1,77 @@
+"""An archive: a storage, how it is to be used, and what this process keeps at hand of it.
+
+The verbs are functions of the other modules here (`store`, `search`, `retrieve`, `delete`, ...),
+synchronous, to be called from any thread; each takes the archive first.
+"""
+
+from dataclasses import dataclass, field
+
+from dicomweb_server.archive.caches import Cache
+from dicomweb_server.config import Config
+from dicomweb_server.dicom.part10 import Limits
+from storage.engines import Storage, open_storage
+from storage.model import ConflictPolicy, Digest, PixelFormat, SeriesKey, SeriesManifest
+
+MANIFEST_CACHE_DIGESTS = 400_000
+"""Digests held in cached manifests: some 40 MB, or 2,000 series of 100 slices."""
+
+METADATA_CACHE_BYTES = 32 * 2**20
+"""DICOM JSON of series, unpacked for requests that want one instance of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedSeries:
+    """A manifest with the position of each instance in it, by SOP Instance UID."""
+
+    manifest: SeriesManifest
+    positions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NativeFrame:
+    """A frame as Explicit VR Little Endian samples, and how they are laid out."""
+
+    samples: bytes
+    pixels: PixelFormat
+
+
+@dataclass(frozen=True)
+class Archive:
+    """See the module. `decoded` is keyed by the digests whose contents, joined, were decoded."""
+
+    storage: Storage
+    config: Config
+    series: Cache[SeriesKey, CachedSeries] = field(
+        default_factory=lambda: Cache(MANIFEST_CACHE_DIGESTS)
+    )
+    metadata: Cache[tuple[SeriesKey, int], bytes] = field(
+        default_factory=lambda: Cache(METADATA_CACHE_BYTES)
+    )
+    decoded: Cache[tuple[Digest, ...], NativeFrame] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoded", Cache(self.config.decoded_cache_mib * 2**20))
+
+    @property
+    def conflict(self) -> ConflictPolicy:
+        return ConflictPolicy(self.config.conflict)
+
+    @property
+    def limits(self) -> Limits:
+        """What a received instance is held to."""
+        return Limits(
+            skeleton_bytes=self.config.max_header_bytes,
+            depth=self.config.max_sequence_depth,
+            inflated_bytes=self.config.max_inflated_bytes,
+        )
+
+    def close(self) -> None:
+        self.storage.close()
+
+
+def open_archive(config: Config) -> Archive:
+    """The archive that `config.data` names, made when there is none.
+
+    Raises storage.errors.FormatVersion, InUse and OSError.
+    """
+    return Archive(open_storage(config.data), config)
