@@ -86,8 +86,10 @@ class BlobStore(Protocol):
         """A pack for what is written in order. Leaving the context seals it; when it is left by an
         exception the pack stays as it is, for what of it the index already refers to."""
 
-    def roll(self) -> None:
-        """Seals this process's landing pack: what is appended next begins another."""
+    def roll(self, *, idle_s: float = 0.0) -> None:
+        """Seals this process's landing pack: what is appended next begins another. Nothing
+        happens when something was appended in the last `idle_s` seconds, and may be about to be
+        applied."""
 
     def packs(self) -> Sequence[PackInfo]:
         """All packs, by number. A pack whose writer died counts as sealed."""

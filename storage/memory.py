@@ -107,11 +107,13 @@ class MemoryBlobStore:
         self._packs: dict[int, _Pack] = {}
         self._last_number = 0
         self._landing: MemoryPackWriter | None = None
+        self._appended_at = 0.0
 
     def append(self, digest: Digest, payload: Buffer, *, form: Form, content_length: int) -> Place:
         with self._lock:
             if self._landing is None:
                 self._landing = self._begin(landing=True)
+            self._appended_at = time.monotonic()
             return self._landing.append(digest, payload, form=form, content_length=content_length)
 
     def sync(self) -> None:
@@ -144,9 +146,9 @@ class MemoryBlobStore:
         yield writer
         writer.seal()
 
-    def roll(self) -> None:
+    def roll(self, *, idle_s: float = 0.0) -> None:
         with self._lock:
-            if self._landing is not None:
+            if self._landing is not None and time.monotonic() - self._appended_at >= idle_s:
                 self._landing.seal()
                 self._landing = None
 
