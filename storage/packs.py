@@ -311,9 +311,11 @@ class PackStore:
         self._last_number = 0
         self._landing: _Pack | None = None
         self._full: set[_Pack] = set()
+        self._appended_at = 0.0
         self._written = 0
         self._durable = 0
         self._broken: Unavailable | None = None
+        self._sealed: dict[int, PackInfo] = {}
         self._readers: OrderedDict[int, _OpenPack] = OrderedDict()
         self._pruned_at = time.monotonic()
         self._begin_locks()
@@ -346,6 +348,7 @@ class PackStore:
             if pack is None:
                 pack = self._landing = self._create(_LANDING)
             start = pack.reserve(view.nbytes)
+            self._appended_at = time.monotonic()
         place = pack.write(start, digest, view, form=form, content_length=content_length)
         with self._synced:
             self._written += 1
@@ -393,11 +396,12 @@ class PackStore:
         self._broken = Unavailable(reason, retry_after_s=60)
         return self._broken
 
-    def roll(self) -> None:
+    def roll(self, *, idle_s: float = 0.0) -> None:
         with self._lock:
-            landing, self._landing = self._landing, None
-            if landing is None:
+            landing = self._landing
+            if landing is None or time.monotonic() - self._appended_at < idle_s:
                 return
+            self._landing = None
             self._full.add(landing)
         try:
             self._seal(landing)
@@ -532,13 +536,23 @@ class PackStore:
 
     def packs(self) -> Sequence[PackInfo]:
         self._prune()
-        found = []
-        for path in sorted(self._packs.glob("??/*.pack")):
-            with suppress(ValueError, FileNotFoundError):
-                pack = int(path.stem, 16)
-                if path == self._path(pack):
-                    found.append(_look(path, pack))
-        return sorted(found, key=lambda info: info.pack)
+        found = {}
+        for folder in os.scandir(self._packs):
+            for file in os.scandir(folder) if folder.is_dir() else ():
+                pack = _number(folder.name, file.name)
+                if pack is None:
+                    continue
+                info = self._sealed.get(pack)
+                if info is None:
+                    with suppress(FileNotFoundError):
+                        info, for_good = _look(Path(file), pack)
+                        if for_good:
+                            self._sealed[pack] = info
+                if info:
+                    found[pack] = info
+        for pack in set(self._sealed) - found.keys():
+            self._sealed.pop(pack, None)
+        return [found[pack] for pack in sorted(found)]
 
     def scan(self, pack: int) -> Iterator[tuple[Digest, Place]]:
         return _records(_OpenPack(self._path(pack), pack), pack)
@@ -576,18 +590,32 @@ def _lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _look(path: Path, pack: int) -> PackInfo:
+def _number(folder: str, file: str) -> int | None:
+    """The number of the pack with these names; None when it is no pack."""
+    try:
+        pack = int(file.removesuffix(".pack"), 16)
+    except ValueError:
+        return None
+    return pack if (folder, file) == (f"{pack & 0xFF:02x}", f"{pack:016x}.pack") else None
+
+
+def _look(path: Path, pack: int) -> tuple[PackInfo, bool]:
+    """What a pack is now, and whether it will be so for good."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        # Its writer takes the lock before it writes the header: a pack that has one and then is
+        # found without the lock is sealed. One without may be on its way to its writer.
+        begun = os.fstat(descriptor).st_size >= PACK_HEADER
         owned = not _lock(descriptor, fcntl.LOCK_SH)
         said = _read_pack_header(descriptor, pack)
-        return PackInfo(
+        info = PackInfo(
             pack=pack,
             length=os.fstat(descriptor).st_size,
             sealed=not owned,
             owned=owned,
             landing=said is None or said[0] == _LANDING,
         )
+        return info, begun and not owned
     finally:
         os.close(descriptor)
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import random
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,14 @@ class BlobStoreContract:
         assert two.pack > one.pack
         assert [info.pack for info in store.packs()] == [one.pack, two.pack]
         assert store.read(one) == b"one"
+
+    def test_a_landing_pack_in_use_is_not_rolled_as_idle(self, store: BlobStore) -> None:
+        _, one = append(store, b"one")
+        store.roll(idle_s=60)
+        assert append(store, b"two")[1].pack == one.pack
+        time.sleep(0.02)
+        store.roll(idle_s=0.01)
+        assert append(store, b"three")[1].pack != one.pack
 
     def test_rolling_nothing_makes_nothing(self, store: BlobStore) -> None:
         store.roll()
