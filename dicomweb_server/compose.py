@@ -1,25 +1,44 @@
-"""Where the parts meet: configuration -> storage -> archive -> ASGI application.
+"""Where the parts meet: configuration -> storage -> archive -> ASGI application -> processes.
 
-Server processes are started by importing `app` here; what they serve comes to them as environment
-variables (`Config.environment`).
+`serve` listens, starts the process that keeps the archive up (settles, compacts) and lets uvicorn
+answer, in this process or in several. Those import `app` here; what they serve comes to them as
+environment variables (`Config.environment`).
 """
 
+import errno
 import logging
+import multiprocessing
+import os
+import signal
+import socket
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 
+import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.upkeep import keep_up
 from dicomweb_server.config import Config, load
 from dicomweb_server.web.app import application
+from storage.errors import Unavailable
+
+logger = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+STOP_WITHIN_S = 15
+"""Requests that are being answered when the server is told to stop have this long to end."""
 
 
 def app() -> ASGIApp:
     """The application of one server process, as its environment configures it."""
     config = load()
     set_up_logging(config)
+    if multiprocessing.parent_process() is not None:
+        end_with_parent()
     archive = open_archive(config)
     return closing(application(archive, config), archive)
 
@@ -43,5 +62,121 @@ def set_up_logging(config: Config) -> None:
     logging.basicConfig(
         level=config.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr, force=True
     )
-    # Requests are not logged line by line: that costs 40 us each (ARCHITECTURE, decision 7).
-    logging.getLogger("uvicorn.access").disabled = True
+
+
+def serve(config: Config, *, announce: Callable[[str], None]) -> int:
+    """Serves until it is told to stop (SIGINT, SIGTERM); returns the exit code.
+
+    announce  is told where the server listens
+
+    Raises Unavailable when the port cannot be had, and what `open_archive` raises.
+    """
+    listening = _listen(config)
+    open_archive(config).close()
+    os.environ.update(config.environment())
+    server = uvicorn.Config(
+        "dicomweb_server.compose:app",
+        factory=True,
+        workers=config.workers,
+        # Requests are not logged line by line: that costs 40 us each (ARCHITECTURE, decision 7).
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+    )
+    host, port = listening.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    announce(f"serving {config.data} on {url}/, DICOMweb root {url}{config.prefix}")
+    # uvicorn raises a signal it was stopped by once more when it has stopped.
+    signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
+    upkeep = Upkeep(config)
+    if config.settle and not config.data.startswith("memory:"):
+        upkeep.start()
+    try:
+        with suppress(KeyboardInterrupt):
+            if config.workers == 1:
+                single = uvicorn.Server(server)
+                single.run(sockets=[listening])
+                return 0 if single.started else 1
+            Multiprocess(server, sockets=[listening]).run()
+    finally:
+        upkeep.stop()
+        listening.close()
+    return 0
+
+
+def _listen(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    where = f"port {config.port} of {config.host}"
+    try:
+        listening = socket.create_server((config.host, config.port), family=family, backlog=2048)
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: "is taken by another program: choose another with --port",
+            errno.EACCES: "may not be used by this user: choose one above 1023 with --port",
+        }.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
+        raise Unavailable(f"{where} {reason}", retry_after_s=1) from error
+    listening.set_inheritable(True)
+    return listening
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+class Upkeep:
+    """The process that settles and compacts beside the server, started again when it dies."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        while not self._stopping.is_set():
+            process = context.Process(target=run_upkeep, args=(self._config,), name="upkeep")
+            process.start()
+            while process.is_alive() and not self._stopping.wait(0.2):
+                pass
+            if not self._stopping.is_set():
+                logger.error("upkeep ended with code %s; it starts again", process.exitcode)
+                self._stopping.wait(10)
+                continue
+            process.terminate()
+            process.join(STOP_WITHIN_S)
+            process.kill()
+            process.join()
+
+
+def run_upkeep(config: Config) -> None:
+    """The main function of the upkeep process: works when nobody else does, until SIGTERM."""
+    set_up_logging(config)
+    # Schedulers that know I/O priorities derive them from niceness.
+    os.nice(10)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    archive = open_archive(config)
+    try:
+        keep_up(archive, stop=stopped.is_set)
+    finally:
+        archive.close()
