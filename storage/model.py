@@ -67,7 +67,8 @@ class PixelFormat:
     rows, columns   pixels per frame; a frame is (rows, columns, samples) samples
     bits_allocated  1, 8, 16, 32 or 64 bits a sample; bits_stored of them are used
     planar          True when the frame is colour-by-plane (Planar Configuration 1)
-    big_endian      True when samples of more than 8 bits lie most significant byte first
+    big_endian      True when samples of more than 8 bits lie most significant byte first, and
+                    samples of 8 bits or less in 16-bit words (OW) of that order
     floating        True for Float Pixel Data and Double Float Pixel Data
     photometric     Photometric Interpretation (0028,0004) as received
     """

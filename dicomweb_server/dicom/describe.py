@@ -202,7 +202,13 @@ def _frames(
         if other != tag and other in elements
         for piece in _whole(elements[other])
     ]
-    pixels = _pixel_format(tag, document, syntax, encapsulated=isinstance(element.value, Fragments))
+    pixels = _pixel_format(
+        tag,
+        document,
+        encapsulated=isinstance(element.value, Fragments),
+        big_endian=syntax.big_endian,
+        words=element.vr != "OB",
+    )
     frames = max(1, _number(document, "00280008", 1))
     if isinstance(element.value, Fragments):
         found = encapsulated_frames(
@@ -250,9 +256,12 @@ def _extended_offset_table(
 
 
 def _pixel_format(
-    tag: int, document: Json, syntax: TransferSyntax, *, encapsulated: bool
+    tag: int, document: Json, *, encapsulated: bool, big_endian: bool, words: bool
 ) -> PixelFormat | None:
-    """None when the data set does not say how large its pixels are."""
+    """None when the data set does not say how large its pixels are.
+
+    words  the value is written in 16-bit words, so that big endian swaps 8-bit samples too
+    """
     rows, columns = _number(document, "00280010", 0), _number(document, "00280011", 0)
     floats = {0x7FE00008: 32, 0x7FE00009: 64}
     allocated = _number(document, "00280100", floats.get(tag, 0))
@@ -267,7 +276,7 @@ def _pixel_format(
         bits_stored=max(1, _number(document, "00280101", allocated)),
         signed=_number(document, "00280103", 0) == 1,
         planar=_number(document, "00280006", 0) == 1,
-        big_endian=syntax.big_endian,
+        big_endian=big_endian and (allocated > 8 or words),
         floating=tag in floats,
         photometric=_text(document, "00280004"),
     )
