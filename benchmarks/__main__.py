@@ -1,4 +1,4 @@
-"""`python -m benchmarks [QUESTION ...]`: measures, prints a table, appends a line to the history."""
+"""`python -m benchmarks [QUESTION ...]`: measures, prints a table, adds a line to the history."""
 
 import argparse
 import importlib

@@ -13,7 +13,7 @@ from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 
 @dataclass
 class Bench:
-    """One run. `cache` keeps data sets and loaded archives for the next; `full` is the long round."""
+    """One run. `cache` keeps what is loaded for the next run; `full` is the long round."""
 
     cache: Path
     full: bool

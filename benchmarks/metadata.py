@@ -1,4 +1,4 @@
-"""What does the metadata of a series of 500 cost: plain, compressed, and when nothing has changed?"""
+"""What does the metadata of a series of 500 cost: plain, compressed, when nothing changed?"""
 
 from collections.abc import Callable, Iterator
 

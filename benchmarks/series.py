@@ -1,4 +1,4 @@
-"""How fast is a whole series in one request, when is its first byte there, what memory does it take?
+"""How fast is a series in one request, when is its first byte there, what memory does it take?
 
 The client reads a MiB at a time and keeps nothing. Slices/s are of the series as each server keeps
 it; nginx sends one file of the same payloads.
