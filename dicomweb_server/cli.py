@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except ConfigError as error:
         return _sorry(error, MISUNDERSTOOD)
-    except (Failure, StorageError, DicomError, OSError, ValueError) as error:
+    except (Failure, compose.CannotListen, StorageError, DicomError, OSError, ValueError) as error:
         return _sorry(error, FAILED)
     except KeyboardInterrupt:
         return _sorry("interrupted", 130)

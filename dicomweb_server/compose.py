@@ -21,16 +21,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
-from dicomweb_server.archive.upkeep import keep_up
+from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, load
 from dicomweb_server.web.app import application
-from storage.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 STOP_WITHIN_S = 15
 """Requests that are being answered when the server is told to stop have this long to end."""
+
+
+class CannotListen(Exception):
+    """The address or port cannot be had; the message says why and what to do."""
 
 
 def app() -> ASGIApp:
@@ -40,7 +43,19 @@ def app() -> ASGIApp:
     if multiprocessing.parent_process() is not None:
         end_with_parent()
     archive = open_archive(config)
+    threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
     return closing(application(archive, config), archive)
+
+
+GIVE_BACK_EVERY_S = 30.0
+
+
+def _give_back(archive: Archive) -> None:
+    while not archive.closed.wait(GIVE_BACK_EVERY_S):
+        try:
+            give_back(archive)
+        except Exception:
+            logger.exception("a landing pack could not be given back")
 
 
 def closing(inner: ASGIApp, archive: Archive) -> ASGIApp:
@@ -69,7 +84,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
 
     announce  is told where the server listens
 
-    Raises Unavailable when the port cannot be had, and what `open_archive` raises.
+    Raises CannotListen, and what `open_archive` raises.
     """
     listening = _listen(config)
     open_archive(config).close()
@@ -116,7 +131,7 @@ def _listen(config: Config) -> socket.socket:
             errno.EADDRINUSE: "is taken by another program: choose another with --port",
             errno.EACCES: "may not be used by this user: choose one above 1023 with --port",
         }.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
-        raise Unavailable(f"{where} {reason}", retry_after_s=1) from error
+        raise CannotListen(f"{where} {reason}") from error
     listening.set_inheritable(True)
     return listening
 

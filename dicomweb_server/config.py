@@ -70,7 +70,7 @@ class Config:
     max_header_bytes: int = setting(
         32 * 2**20,
         "Size of an instance without its pixel data and other large values, at most.",
-        low=2**12,
+        low=2**16,
         high=2**30,
     )
     max_sequence_depth: int = setting(

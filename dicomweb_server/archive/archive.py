@@ -5,6 +5,7 @@ synchronous, to be called from any thread; each takes the archive first.
 """
 
 from dataclasses import dataclass, field
+from threading import Event
 
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config
@@ -47,6 +48,7 @@ class Archive:
     metadata: Cache[tuple[SeriesKey, int], bytes] = field(
         default_factory=lambda: Cache(METADATA_CACHE_BYTES)
     )
+    closed: Event = field(default_factory=Event)
     decoded: Cache[tuple[Digest, ...], NativeFrame] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class Archive:
         )
 
     def close(self) -> None:
+        self.closed.set()
         self.storage.close()
 
 

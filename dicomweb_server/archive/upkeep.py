@@ -8,7 +8,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from storage.compaction import CompactionReport, compact_packs
+from storage.compaction import CompactionReport, compact_packs, never
+from storage.rewriting import remove_dead_packs
 from storage.settle import SettleReport
 from storage.settle import settle as settle_storage
 from storage.verify import VerifyReport
@@ -26,10 +27,6 @@ COMPACT_EVERY_S = 600.0
 """Between two looks for packs that are mostly dead."""
 
 
-def never() -> bool:
-    return False
-
-
 def settle(
     archive: Archive, *, quiet_s: float = 0.0, stop: Callable[[], bool] = never
 ) -> SettleReport:
@@ -44,9 +41,9 @@ def settle(
     )
 
 
-def compact(archive: Archive) -> CompactionReport:
+def compact(archive: Archive, *, stop: Callable[[], bool] = never) -> CompactionReport:
     """Gives back the space of what was deleted."""
-    return compact_packs(archive.storage)
+    return compact_packs(archive.storage, stop=stop)
 
 
 def verify(
@@ -63,6 +60,15 @@ def verify(
     )
 
 
+def give_back(archive: Archive) -> None:
+    """Lets go of this process's landing pack when nothing in it is needed any more.
+
+    Another process settles what this one received, but only the one that writes a pack can end
+    it: every process that stores calls this now and then.
+    """
+    remove_dead_packs(archive.storage, idle_s=archive.config.settle_after_s)
+
+
 def keep_up(archive: Archive, *, stop: Callable[[], bool]) -> None:
     """Settles and compacts beside a server until `stop` says so; outlives every failure."""
     compact_at = time.monotonic() + COMPACT_EVERY_S
@@ -70,7 +76,7 @@ def keep_up(archive: Archive, *, stop: Callable[[], bool]) -> None:
         try:
             settle(archive, quiet_s=archive.config.settle_after_s, stop=stop)
             if time.monotonic() >= compact_at and not stop():
-                compact(archive)
+                compact(archive, stop=stop)
                 compact_at = time.monotonic() + COMPACT_EVERY_S
         except Exception:
             # Whatever it was (a full disk, a damaged pack), what is stored is served all the
