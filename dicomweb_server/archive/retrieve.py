@@ -88,24 +88,6 @@ def versions(archive: Archive, scope: Scope) -> list[tuple[SeriesKey, int]]:
     return [(key, archive.storage.index.version_of(key)) for key in series_keys(archive, scope)]
 
 
-def instance_ready(archive: Archive, scope: Scope) -> Instance | None:
-    """As `instance`, when the series is at hand and current; else None. Never waits for a disk."""
-    assert scope.series_uid is not None and scope.instance_uid is not None
-    key = SeriesKey(scope.study_uid, scope.series_uid)
-    cached = archive.series.get(key)
-    if cached is None or cached.manifest.version != archive.storage.index.version_of(key):
-        return None
-    position = cached.positions.get(scope.instance_uid)
-    return None if position is None else cached.manifest.instances[position]
-
-
-def versions(archive: Archive, scope: Scope) -> list[tuple[str, int]]:
-    """UID and version of each series of a scope: while they are equal, so is all one reads of it.
-    Raises NotFound."""
-    index = archive.storage.index
-    return [(key.series_uid, index.version_of(key)) for key in series_keys(archive, scope)]
-
-
 def representative(archive: Archive, scope: Scope) -> tuple[Instance, int]:
     """The instance and frame index that stand for a scope in a list: the middle of what has
     frames, in the first series that has any. Raises NotFound, also when nothing has frames."""

@@ -8,15 +8,14 @@ import logging
 import time
 from collections.abc import Callable
 
+from dicomweb_server.archive.archive import Archive
+from dicomweb_server.dicom.codecs import decode_payload, encode_content
 from storage.compaction import CompactionReport, compact_packs, never
 from storage.rewriting import remove_dead_packs
 from storage.settle import SettleReport
 from storage.settle import settle as settle_storage
 from storage.verify import VerifyReport
 from storage.verify import verify as verify_storage
-
-from dicomweb_server.archive.archive import Archive
-from dicomweb_server.dicom.codecs import decode_payload, encode_content
 
 logger = logging.getLogger(__name__)
 
