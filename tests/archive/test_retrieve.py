@@ -312,3 +312,36 @@ def test_metadata_of_an_instance_is_its_part_of_the_metadata_of_its_series(
         assert version == series.version
     key = SeriesKey(STUDY_UID, SERIES_UID)
     assert retrieve.versions(archive, Scope(STUDY_UID)) == [(key, series.version)]
+
+
+def test_native_frames_are_decoded_once_and_kept_at_hand(archive: Archive, keep: Keep) -> None:
+    content = FILES["big endian"]
+    keep(content)
+    instance = stored(archive)
+    frame = retrieve.native_frame(archive, instance, 1)
+    received = retrieve.frame(archive, instance, 1).payload
+    assert frame.content == b"".join(received[n + 1 :: -1][:2] for n in range(0, 32, 2))
+    assert retrieve.native_frame(archive, instance, 1) is frame
+    assert archive.decoded.weight == len(frame.content)
+
+
+def test_equal_contents_of_another_format_are_decoded_by_their_own(
+    archive: Archive, keep: Keep
+) -> None:
+    pixels = bytes(range(32))
+    for n, syntax in enumerate((EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN)):
+        keep(
+            part10(
+                instance_uid=f"1.2.{n}",
+                rows=4,
+                columns=4,
+                pixel_data=pixels,
+                transfer_syntax_uid=syntax,
+            )
+        )
+    little, big = (
+        retrieve.native_frame(archive, each, 0).content
+        for each in retrieve.instances(archive, Scope(STUDY_UID))
+    )
+    assert little == pixels
+    assert big == b"".join(pixels[n : n + 2][::-1] for n in range(0, 32, 2))
