@@ -224,8 +224,7 @@ class _Checker:
                     yield self._content(digest, place)
                 except NotFound:
                     raise
-                except Exception as error:
-                    # Whatever a codec raises on damage is what is to be reported here.
+                except StorageError as error:
                     self.fault(
                         f"instance {instance.instance_uid}: content {digest.hex()} "
                         f"in pack {place.pack:016x}: {error}"
@@ -235,13 +234,15 @@ class _Checker:
     def _content(self, digest: Digest, place: Place) -> bytes:
         place, payload = self._read(digest, place)
         self.bytes_read += len(payload)
-        content = self._decode(place.form, payload, place.content_length)
+        name = f"the payload at byte {place.offset}"
+        try:
+            content = self._decode(place.form, payload, place.content_length)
+        except Exception as error:
+            # Whatever a codec raises on damage is what is to be reported here.
+            raise Corrupt(name, f"it does not decode ({error})") from error
         found = hashlib.sha256(content)
         if found.digest() != digest:
-            raise Corrupt(
-                f"the payload at byte {place.offset}",
-                f"what it stands for has SHA-256 {found.hexdigest()}",
-            )
+            raise Corrupt(name, f"what it stands for has SHA-256 {found.hexdigest()}")
         return content
 
     def _read(self, digest: Digest, place: Place) -> tuple[Place, bytes]:
