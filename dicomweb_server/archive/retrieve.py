@@ -14,11 +14,10 @@ from itertools import accumulate
 import zstandard
 
 from dicomweb_server.archive.archive import Archive, CachedSeries
-from dicomweb_server.dicom import decode, part10
+from dicomweb_server.dicom import bulk, decode
+from dicomweb_server.dicom.bulk import BulkValue
 from dicomweb_server.dicom.codecs import decode_payload
 from dicomweb_server.dicom.decode import NativeFrame
-from dicomweb_server.dicom.frames import Extent
-from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     HTJ2K_LOSSLESS_RPCL,
@@ -348,28 +347,9 @@ def _stored_syntax(instance: Instance) -> str:
 # ---------------------------------------------------------------------------- bulk data
 
 
-@dataclass(frozen=True, slots=True)
-class BulkValue:
-    """A value of a data set that its metadata names by BulkDataURI; `length` in bytes."""
-
-    vr: str
-    length: int
-    source: Source
-    extents: tuple[Extent, ...]
-
-    def chunks(self) -> Iterator[bytes]:
-        """The value's bytes, some MiB at most at a time."""
-        for extent in self.extents:
-            end = extent.offset + extent.length
-            for at in range(extent.offset, end, STREAM_BYTES):
-                yield self.source.read_at(at, min(STREAM_BYTES, end - at))
-
-
 def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
     """The value at `path`, as in `bulkdata/{path}` of the metadata. Raises NotInDataSet."""
-    source = InstanceFile(archive, instance)
-    vr, extents = part10.bulk_value(source, path)
-    return BulkValue(vr, sum(each.length for each in extents), source, tuple(extents))
+    return bulk.bulk_value(InstanceFile(archive, instance), path)
 
 
 # ---------------------------------------------------------------------------- metadata
