@@ -216,6 +216,7 @@ def _frames(
         frame_bits=_frame_bits(pixels, value.length, frames),
         frames=frames,
         limit=limits.frames,
+        words=pixels.big_endian and pixels.bits_allocated < 16,
     )
     end = found.contents[-1].offset + found.contents[-1].length if found.contents else value.offset
     tail = Extent(end, value.offset + value.length - end)
