@@ -294,7 +294,7 @@ class _OpenPack:
 
 
 class PackStore:
-    """BlobStore in `directory`, which is made when it is not there.
+    """BlobStore in the folder `packs` of `directory`, which is made when it is not there.
 
     roll_bytes  length at which a landing pack is followed by another
 
@@ -303,10 +303,10 @@ class PackStore:
     """
 
     def __init__(self, directory: Path, *, roll_bytes: int = ROLL_BYTES) -> None:
-        self._packs = directory
-        if not directory.is_dir():
-            directory.mkdir(parents=True, exist_ok=True)
-            _sync_directory(directory.parent)
+        self._packs = directory / "packs"
+        if not self._packs.is_dir():
+            self._packs.mkdir(parents=True, exist_ok=True)
+            _sync_directory(directory)
         self._roll_bytes = roll_bytes
         self._last_number = 0
         self._landing: _Pack | None = None

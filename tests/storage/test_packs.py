@@ -23,7 +23,7 @@ from storage.testing.blobs import BlobStoreContract, append, digest_of
 
 class TestPackStore(BlobStoreContract):
     def open(self, directory: Path) -> BlobStore:
-        return PackStore(directory / "packs")
+        return PackStore(directory)
 
 
 class TestPackStoreWithManyPacks(BlobStoreContract):
@@ -34,11 +34,11 @@ class TestPackStoreWithManyPacks(BlobStoreContract):
         monkeypatch.setattr(packs, "OPEN_PACKS", 2)
 
     def open(self, directory: Path) -> BlobStore:
-        return PackStore(directory / "packs")
+        return PackStore(directory)
 
 
 def file_of(directory: Path, pack: int) -> Path:
-    return directory / f"{pack & 0xFF:02x}" / f"{pack:016x}.pack"
+    return directory / "packs" / f"{pack & 0xFF:02x}" / f"{pack:016x}.pack"
 
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
