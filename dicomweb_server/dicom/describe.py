@@ -207,6 +207,8 @@ def _frames(
             video=syntax.video,
             limit=limits.frames,
         )
+        if pixels is None:
+            found = Frames(found.contents, NO_FRAMES)
         return pixels, found, rest
     if syntax.encapsulated or pixels is None:
         return None, Frames([], NO_FRAMES), [*rest, *_whole(element)]
@@ -253,15 +255,17 @@ def _pixel_format(
     rows, columns = _number(document, "00280010", 0), _number(document, "00280011", 0)
     floats = {0x7FE00008: 32, 0x7FE00009: 64}
     allocated = _number(document, "00280100", floats.get(tag, 0))
-    if min(rows, columns, allocated) <= 0:
+    samples = max(1, _number(document, "00280002", 1))
+    stored = max(1, _number(document, "00280101", allocated))
+    if min(rows, columns, allocated) <= 0 or max(rows, columns, allocated, samples, stored) > 65535:
         return None
     return PixelFormat(
         encapsulated=encapsulated,
         rows=rows,
         columns=columns,
-        samples=max(1, _number(document, "00280002", 1)),
+        samples=samples,
         bits_allocated=allocated,
-        bits_stored=max(1, _number(document, "00280101", allocated)),
+        bits_stored=stored,
         signed=_number(document, "00280103", 0) == 1,
         planar=_number(document, "00280006", 0) == 1,
         big_endian=big_endian and (allocated > 8 or words),

@@ -144,6 +144,8 @@ def _one_after_another(frames: Sequence[Sequence[Extent]], rest: Sequence[Extent
         starts.append(len(contents))
     count = len(frames)
     contents.extend(piece for extent in rest for piece in pieces(extent))
+    if not contents:
+        return Frames([], NO_FRAMES)
     if starts == list(range(count + 1)):
         return Frames(contents, FrameTable(count=count))
     return Frames(contents, FrameTable(count=count, starts=tuple(starts)))

@@ -261,27 +261,28 @@ class _Walk:
         self.origin = offset
         self.skipped = 0
         self.counted = 0
+        self.fragments_read = 0
         self.window = b""
         self.base = 0
 
     def where(self, tag: int) -> str:
         return ">".join(tag_text(each) for each in [*self.path, tag])
 
-    def fill(self, position: int, pending: int) -> None:
-        """Moves the window to `position`; the limits are looked at here, once a window.
+    def check(self, position: int, pending: int) -> None:
+        """Looks at the limits, once a window.
 
         pending  elements read since the last count
         """
         held = position - self.origin - self.skipped
         if held > self.limits.skeleton_bytes:
             raise TooLarge("the header", "bytes", found=held, limit=self.limits.skeleton_bytes)
-        if self.counted + pending > self.limits.elements:
-            raise TooLarge(
-                "the data set",
-                "elements",
-                found=self.counted + pending,
-                limit=self.limits.elements,
-            )
+        counted = self.counted + pending
+        if counted > self.limits.elements:
+            raise TooLarge("the data set", "elements", found=counted, limit=self.limits.elements)
+
+    def fill(self, position: int, pending: int) -> None:
+        """Moves the window to `position`."""
+        self.check(position, pending)
         self.window = self.source.read_at(position, _WINDOW)
         self.base = position
 
@@ -328,6 +329,11 @@ class _Walk:
                     raise Malformed(self.where(tag), f"claims {length} bytes, a delimiter has none")
                 self.counted += len(elements)
                 return found, value
+            if group == 0xFFFE:
+                if tag != SEQUENCE_END or length:
+                    raise Malformed(self.where(tag), f"is no element, at byte {position}")
+                position = value  # one delimiter too many, as some writers leave behind
+                continue
             if vr is None or (
                 vr == "UN" and (length < 0xFFFF or (tag & 0x10000 and length != UNDEFINED))
             ):
@@ -492,9 +498,13 @@ class _Walk:
                 raise _beyond(f"{self.where(tag)} fragment {len(found)}", length, end - position)
             found.append(Extent(position, length))
             position += length
-            if len(found) > self.limits.frames + 1:
+            self.fragments_read += 1
+            if self.fragments_read > self.limits.frames + 1:
                 raise TooLarge(
-                    self.where(tag), "fragments", found=len(found), limit=self.limits.frames
+                    self.where(tag),
+                    "fragments",
+                    found=self.fragments_read,
+                    limit=self.limits.frames,
                 )
         if not (top and found):
             raise Malformed(self.where(tag), "has no sequence delimiter")
