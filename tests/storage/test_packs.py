@@ -422,13 +422,16 @@ def test_threads_that_wait_together_share_one_sync(
     def slow(descriptor: int) -> None:
         nonlocal calls
         calls += 1
-        time.sleep(0.05)
+        time.sleep(0.2)
         fdatasync(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", slow)
 
+    all_appended = threading.Barrier(20)
+
     def work() -> None:
         append(store, b"x")
+        all_appended.wait()
         store.sync()
 
     threads = [threading.Thread(target=work) for _ in range(20)]
