@@ -287,7 +287,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"{PROGRAM} COMMAND --help says more about a command, with an example.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
 
     serve = _command(
         commands,
