@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from dicomweb_server.archive.stats import stats
 from dicomweb_server.archive.store import Received, store
 from dicomweb_server.archive.upkeep import compact, settle, verify
 from dicomweb_server.config import Config, ConfigError, kind_of, load, sentences
+from dicomweb_server.demo.archive import demo_files
+from dicomweb_server.dicom.describe import describe
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.source import BytesSource
 from storage.errors import StorageError
@@ -205,15 +208,20 @@ def _delete(asked: argparse.Namespace, config: Config) -> int:
 
 
 def _demo(asked: argparse.Namespace, config: Config) -> int:
-    from dicomweb_server.demo import demo_files
-
+    """Stores the first file last: where it is stored, all are, and none needs to be made again."""
+    files = demo_files()
+    first = next(files)
     new = 0
     with _opened(config) as archive:
-        for name, content in demo_files():
-            outcome = store(archive, [Received(BytesSource(content), f"demo:{name}")])[0]
-            if outcome.stored is None:
-                raise Failure(f"{name}: {outcome.comment}")
-            new += outcome.stored is Stored.NEW
+        uid = describe(BytesSource(first[1])).instance_uid
+        if archive.storage.index.instance(uid) is None:
+            for name, content in chain(files, (first,)):
+                (outcome,) = store(archive, [Received(BytesSource(content), f"demo:{name}")])
+                if outcome.stored is None:
+                    raise Failure(f"{name}: {outcome.comment}")
+                new += outcome.stored is Stored.NEW
+                if sys.stderr.isatty():
+                    print(f"\r{new:,} instances made", end="", file=sys.stderr)
     print(f"{new:,} demonstration instances stored in {config.data}")
     return DONE
 

@@ -206,15 +206,27 @@ def test_an_archive_of_another_format_is_refused_by_its_number(data: Path) -> No
     assert "format 99" in err
 
 
-def test_the_demonstration_archive_is_made_once(data: Path) -> None:
-    run("demo", "--data", data)
-    counted = json.loads(run("stats", "--data", data, "--json")[0])
-    assert counted["studies"] >= 4
-    began = time.monotonic()
-    out, _ = run("demo", "--data", data)
-    assert "0 demonstration instances" in out
-    assert time.monotonic() - began < 10
-    assert json.loads(run("stats", "--data", data, "--json")[0]) == counted
+def test_the_demonstration_archive_is_made_once_and_to_the_end(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    broken = True
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for n in range(4):
+            if broken and n == 2:
+                raise OSError("the disk is full")
+            made.append(f"{n}")
+            yield f"{n}", part10(instance_uid=f"{SERIES_UID}.{n}")
+
+    monkeypatch.setattr("dicomweb_server.cli.demo_files", files)
+    assert run("demo", "--data", data, code=1)[1] == "dicomweb-server: the disk is full\n"
+    broken = False
+    # Not all was stored, so all is made again; then nothing but what tells that all is there.
+    assert "3 demonstration instances stored" in run("demo", "--data", data)[0]
+    made.clear()
+    assert "0 demonstration instances stored" in run("demo", "--data", data)[0]
+    assert made == ["0"]
 
 
 # ---------------------------------------------------------------------------- serving
