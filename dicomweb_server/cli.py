@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _sorry(error, MISUNDERSTOOD)
     except (Failure, compose.CannotListen, StorageError, DicomError, OSError, ValueError) as error:
         return _sorry(error, FAILED)
+    except BrokenExecutor:
+        return _sorry("a process that imported was killed; run the command again", FAILED)
     except KeyboardInterrupt:
         return _sorry("interrupted", 130)
 
@@ -125,8 +128,14 @@ def _verify(asked: argparse.Namespace, config: Config) -> int:
         faults.append(fault)
         print(fault, flush=True)
 
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done:,} of {total:,} instances", end="", file=sys.stderr)
+
     with _opened(config) as archive:
-        found = verify(archive, full=asked.full, sweep=asked.sweep, report=report)
+        found = verify(
+            archive, full=asked.full, sweep=asked.sweep, report=report, progress=progress
+        )
     if asked.sweep:
         print(
             f"swept {found.packs_removed:,} packs ({found.bytes_freed / 1e6:,.1f} MB) "

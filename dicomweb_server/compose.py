@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, load
 from dicomweb_server.web.app import application
@@ -138,18 +139,6 @@ def _listen(config: Config) -> socket.socket:
     return listening
 
 
-def end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
 class Upkeep:
     """The process that settles and compacts beside the server, started again when it dies."""
 
@@ -190,7 +179,7 @@ def run_upkeep(config: Config) -> None:
     os.nice(10)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_interrupts_to_parent()
     end_with_parent()
     archive = open_archive(config)
     try:
