@@ -23,7 +23,7 @@ from uvicorn.supervisors import Multiprocess
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
 from dicomweb_server.archive.upkeep import give_back, keep_up
-from dicomweb_server.config import Config, load
+from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.web.app import application
 
 logger = logging.getLogger(__name__)
@@ -85,8 +85,12 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
 
     announce  is told where the server listens
 
-    Raises CannotListen, and what `open_archive` raises.
+    Raises CannotListen, ConfigError, and what `open_archive` raises.
     """
+    in_memory = config.data.startswith("memory:")
+    if in_memory and config.workers > 1:
+        reason = "each process would have an archive in memory of its own: use 1, or a directory"
+        raise ConfigError("workers", reason, origin="with data in memory")
     open_archive(config).close()
     listening = _listen(config)
     os.environ.update(config.environment())
@@ -109,7 +113,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     # uvicorn raises a signal it was stopped by once more when it has stopped.
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     upkeep = Upkeep(config)
-    if config.settle and not config.data.startswith("memory:"):
+    if config.settle and not in_memory:
         upkeep.start()
     try:
         with suppress(KeyboardInterrupt):

@@ -66,6 +66,11 @@ def session_of(process: Process) -> list[int]:
     return [int(pid) for pid, state in rows if not state.startswith("Z")]
 
 
+def ended(process: Process) -> bool:
+    """Whether a server and all its children are gone."""
+    return not session_of(process)
+
+
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=5) as response:

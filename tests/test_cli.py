@@ -16,7 +16,7 @@ import pytest
 
 from dicomweb_server.cli import main
 from tests.dicom.build import SERIES_UID, STUDY_UID, part10
-from tests.servers import command, serving, session_of, wait_for
+from tests.servers import command, ended, serving, session_of, wait_for
 
 COMMANDS = ("serve", "import", "export", "verify", "settle", "compact", "stats", "delete", "demo")
 
@@ -241,14 +241,14 @@ def test_a_server_told_to_stop_ends_with_all_its_processes(
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
         assert "Traceback" not in err
-        wait_for(lambda: session_of(process) == [], seconds=5)
+        wait_for(lambda: ended(process), seconds=5)
 
 
 def test_processes_of_a_server_that_was_killed_do_not_outlive_it(data: Path) -> None:
     with serving(data, "--workers", 2) as (process, _):
         assert len(session_of(process)) >= 4
         os.kill(process.pid, signal.SIGKILL)
-        wait_for(lambda: session_of(process) == [])
+        wait_for(lambda: ended(process))
 
 
 def test_what_is_stored_is_settled_in_the_background(data: Path, files: Path) -> None:
@@ -271,6 +271,11 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path) -> None:
         f"dicomweb-server: port {port} of 127.0.0.1 is taken by another program: "
         "choose another with --port\n"
     )
+
+
+def test_an_archive_in_memory_cannot_be_shared_by_processes() -> None:
+    _, err = run("serve", "--data", "memory:", "--workers", 2, code=2)
+    assert err.startswith("dicomweb-server: workers (with data in memory): each process")
 
 
 def test_an_address_that_is_not_ours_is_said_in_a_sentence(data: Path) -> None:
