@@ -19,7 +19,7 @@ from storage.lmdb_postings import (
     posting_key,
 )
 from storage.lmdb_records import KEY_LIMIT
-from storage.model import Condition, Like, OneOf, QueryLevel
+from storage.model import AnyOf, Condition, Like, OneOf, QueryLevel
 from storage.searching import like
 
 TERMS_COUNTED = 2000
@@ -58,7 +58,11 @@ class TermLists:
 
         counted  True to stop, and call it frequent, where the limits above are reached
         """
-        if condition.level is not QueryLevel.STUDY or condition.tag not in PREFIXES:
+        if condition.level is not QueryLevel.STUDY:
+            return None
+        if isinstance(condition, AnyOf):
+            return self._any(condition, counted)
+        if condition.tag not in PREFIXES:
             return None
         match condition:
             case OneOf(values=values):
@@ -70,12 +74,31 @@ class TermLists:
             case _:
                 return None
 
-    def _exact(self, condition: Condition, values: Sequence[str]) -> Lists:
+    def _any(self, condition: AnyOf, counted: bool) -> Lists | None:
+        """The lists of every alternative, each by the rarest of its conditions."""
+        chosen: list[Lists] = []
+        for alternative in condition.alternatives:
+            found = [lists for each in alternative if (lists := self.of(each, counted=counted))]
+            if not found:
+                return None
+            chosen.append(min(found, key=lambda lists: (not lists.complete, lists.studies)))
+        return Lists(
+            condition,
+            sorted({key for lists in chosen for key in lists.keys}),
+            answered=all(
+                lists.answered and len(alternative) == 1
+                for lists, alternative in zip(chosen, condition.alternatives, strict=True)
+            ),
+            studies=sum(lists.studies for lists in chosen),
+            complete=all(lists.complete for lists in chosen),
+        )
+
+    def _exact(self, condition: OneOf | Like, values: Sequence[str]) -> Lists:
         keys = sorted({posting_key(condition.tag, value) for value in values if value})
         answered = all(is_whole(value) for value in values)
         return Lists(condition, keys, answered, sum(self._length(key) for key in keys))
 
-    def _matching(self, condition: Condition, pattern: str, counted: bool) -> Lists | None:
+    def _matching(self, condition: Like, pattern: str, counted: bool) -> Lists | None:
         runs = _WILDCARD.split(pattern)
         lists = None
         if runs[0]:

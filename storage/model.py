@@ -291,7 +291,26 @@ class Empty:
     tag: str
 
 
-Condition = OneOf | Between | Like | Empty
+@dataclass(frozen=True, slots=True)
+class SameItem:
+    """Matches when one item of a sequence meets all conditions (sequence matching, PS3.4
+    §C.2.2.2.6). Each value of `tag` is an item: its own terms as a JSON object, `{tag: [values]}`.
+    A sequence without items is as good as one empty item, which only `Empty` matches."""
+
+    level: QueryLevel
+    tag: str
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Matches when all conditions of one of the alternatives hold."""
+
+    level: QueryLevel
+    alternatives: tuple[tuple["Condition", ...], ...]
+
+
+Condition = OneOf | Between | Like | Empty | SameItem | AnyOf
 
 
 @dataclass(frozen=True, slots=True)

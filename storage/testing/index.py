@@ -28,6 +28,7 @@ from storage.contract import Index
 from storage.errors import NotFound
 from storage.model import (
     NO_NUMBER,
+    AnyOf,
     Between,
     ChangeKind,
     Condition,
@@ -43,11 +44,13 @@ from storage.model import (
     Query,
     QueryLevel,
     Row,
+    SameItem,
     Scope,
     SeriesKey,
     SeriesMetadata,
     Stored,
 )
+from storage.searching import item_value
 from storage.testing.facts import (
     ACCESSION,
     DESCRIPTION,
@@ -955,6 +958,42 @@ class IndexContract:
             index.delete(Scope(f"{n}"))
             assert differences(index) == []
 
+    def test_two_keys_of_a_sequence_must_match_in_one_item(self, index: Index) -> None:
+        step, code = "00400009", "00400008"
+        items = (
+            item_value({step: ("A",), code: (item_value({"00080100": ("x",)}),)}),
+            item_value({step: ("B",), "00400007": ('q"',)}),
+        )
+        apply(index, landed(series_terms={"00400275": items}))
+
+        def found(*conditions: Condition) -> bool:
+            return bool(index.find(Query(SERIES, (SameItem(SERIES, "00400275", conditions),))).rows)
+
+        def one(tag: str, value: str) -> Condition:
+            return OneOf(SERIES, tag, (value,))
+
+        assert found(one(step, "A")) and found(one(step, "B"), one("00400007", 'q"'))
+        assert not found(one(step, "A"), one("00400007", 'q"'))
+        assert found(one(step, "A"), SameItem(SERIES, code, (one("00080100", "x"),)))
+        assert not found(one(step, "B"), SameItem(SERIES, code, (one("00080100", "x"),)))
+        assert found(Empty(SERIES, "00400007")) and not found(Empty(SERIES, step))
+        without = SameItem(SERIES, "00400276", (Empty(SERIES, step),))
+        assert index.find(Query(SERIES, (without,))).rows
+        index.compact(KEY)
+        assert found(one(step, "A"))
+
+    def test_one_alternative_is_enough(self, index: Index) -> None:
+        for n, name in enumerate(("ada", "bea", "cyd", ""), 1):
+            terms = {NAME: name, PATIENT_ID: f"{n}", STUDY_DATE: f"2020010{n}"}
+            apply(index, landed(f"{n}.1", study=f"{n}", series=f"{n}.0", study_terms=terms))
+        named, identifier = Like(STUDY, NAME, "a*"), OneOf(STUDY, PATIENT_ID, ("2", "3"))
+        early = Between(STUDY, STUDY_DATE, None, "20200102")
+        assert studies(index, AnyOf(STUDY, ((named,), (identifier,)))) == ["3", "2", "1"]
+        assert studies(index, AnyOf(STUDY, ((named,), (identifier, early)))) == ["2", "1"]
+        assert studies(index, AnyOf(STUDY, ((named,), (early,))), identifier) == ["2"]
+        assert studies(index, AnyOf(STUDY, ((Empty(STUDY, NAME),), (named, early)))) == ["4", "1"]
+        assert studies(index, AnyOf(STUDY, ())) == []
+
     def test_a_pattern_of_many_stars_takes_no_time(self, index: Index) -> None:
         apply(index, landed(study_terms={NAME: "a" * 200, DESCRIPTION: "a" * 200}))
         started = time.monotonic()
@@ -1060,7 +1099,16 @@ def random_arrival(random: Random) -> Landed:
 def random_condition(random: Random, level: QueryLevel) -> Condition:
     at = random.choice(list(QueryLevel)[: list(QueryLevel).index(level) + 1])
     tag, words = random.choice([*LEVEL_WORDS[at].items(), *ASKED_TOO[at].items()])
-    match random.randrange(6):
+    match random.randrange(8):
+        case 7:
+            some = [
+                tuple(random_condition(random, level) for _ in range(random.randrange(1, 3)))
+                for _ in range(random.randrange(1, 3))
+            ]
+            # Of one level, as the contract wants them.
+            return AnyOf(
+                at, tuple(tuple(each for each in one if each.level is at) or () for one in some)
+            )
         case 0:
             return OneOf(at, tag, tuple(filter(None, random.choices(words, k=random.randrange(4)))))
         case 1:
