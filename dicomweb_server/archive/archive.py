@@ -5,10 +5,12 @@ synchronous, to be called from any thread; each takes the archive first.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Event
 
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config
+from dicomweb_server.dicom.attributes import Attributes, attributes_of
 from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.part10 import Limits
 from storage.engines import Storage, open_storage
@@ -59,6 +61,11 @@ class Archive:
     @property
     def conflict(self) -> ConflictPolicy:
         return ConflictPolicy(self.config.conflict)
+
+    @cached_property
+    def attributes(self) -> Attributes:
+        """What search finds and returns."""
+        return attributes_of(self.config.searchable)
 
     @property
     def limits(self) -> Limits:

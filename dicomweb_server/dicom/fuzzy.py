@@ -14,6 +14,7 @@ A name is stored with its keys beside it: `=zhang` is a word as it is written, `
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise, product
@@ -105,8 +106,12 @@ def _dictionary() -> dict[int, str]:
 def _readings(character: str) -> tuple[str, ...]:
     """The readings of a Chinese character without tones, the commonest first; the character itself
     when nobody knows one."""
-    found = _dictionary().get(ord(character), "")
-    bare = (fold(reading.replace("ü", "v")) for reading in found.split(",") if reading)
+    bare: list[str] = []
+    for reading in filter(None, _dictionary().get(ord(character), "").split(",")):
+        parts = unicodedata.normalize("NFD", reading)
+        # 吕 is written lv by who types it, lu and lyu in passports.
+        forms = ("v", "u", "yu") if "u\u0308" in parts else ("",)
+        bare += [fold(parts.replace("u\u0308", form)) for form in forms]
     return tuple(dict.fromkeys(bare)) or (character,)
 
 

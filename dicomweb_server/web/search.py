@@ -7,12 +7,14 @@ since only here is it known how the client reaches the server.
 §10.6.3.1 and Table 10.6.3-1: 200 with matches, 204 without.
 """
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
-from dicomweb_server.archive.search import search
-from dicomweb_server.dicom.matching import parse_query
+from dicomweb_server.archive.search import Answer, search
+from dicomweb_server.dicom.matching import ParsedQuery, parse_query
 from dicomweb_server.dicom.xml_model import to_xml
 from dicomweb_server.web import multipart
 from dicomweb_server.web.http import Reply, Request, header
@@ -36,18 +38,41 @@ def searcher(level: QueryLevel) -> Handler:
             parameters,
             study_uid=request.parameters.get("study"),
             series_uid=request.parameters.get("series"),
+            attributes=service.archive.attributes,
         )
         answer = await service.workers.run(search, service.archive, parsed)
-        if not answer.items:
-            return Reply(204)
         root = service.root(request)
+        headers = tuple(_page_headers(request, parsed, answer, root))
+        if not answer.items:
+            return Reply(204, headers)
         items = [_located(item, level, root) for item in answer.items]
         reply = data_sets(items, representation)
-        if answer.total is None:
-            return reply
-        return Reply(200, (*reply.headers, header("x-total-count", str(answer.total))), reply.body)
+        return Reply(200, (*reply.headers, *headers), reply.body)
 
     return found
+
+
+def _page_headers(
+    request: Request, parsed: ParsedQuery, answer: Answer, root: str
+) -> Iterator[tuple[bytes, bytes]]:
+    """How many there are in all, when that is known, and where those behind this page are."""
+    if answer.total is not None:
+        yield header("x-total-count", str(answer.total))
+    if not answer.more:
+        return
+    more = "There are additional results that can be requested"
+    if answer.total is not None and parsed.query.after is None:
+        remaining = answer.total - parsed.query.offset - len(answer.items)
+        more = f"There are {remaining} additional results that can be requested"
+    # §8.3.4.4: the form of the warning is the standard's.
+    yield header("warning", f"299 {root}: {more}")
+    if answer.next is not None and answer.items:
+        kept = [each for each in request.query if each[0] not in ("cursor", "offset")]
+        path = request.scope.get("root_path", "") + request.path.removeprefix(
+            request.scope.get("root_path", "")
+        )
+        query = urlencode([*kept, ("cursor", answer.next)])
+        yield header("link", f'<{path}?{query}>; rel="next"')
 
 
 def data_sets(items: list[dict[str, Any]], representation: Representation) -> Reply:
