@@ -14,7 +14,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
@@ -28,7 +28,7 @@ MESSAGE_BYTES = 1024 * 1024
 SMALL_BYTES = 64 * 1024
 """Pieces below this are joined: a copy costs less than a message."""
 
-QUERY_LIMIT = 64 * 1024
+QUERY_LIMIT = 32 * 1024
 """Characters of a query string that are read."""
 
 Arguments = ParamSpec("Arguments")
@@ -140,6 +140,37 @@ def content(status: int, content_type: str, *body: Buffer, etag: str | None = No
     if etag:
         headers.append(header("etag", etag))
     return Reply(status, headers, body)
+
+
+async def begun(reply: Reply, request: Request) -> Reply:
+    """The reply with the first message of its stream made already, so that what goes wrong at once
+    (a frame that cannot be decoded) is still an answer of its own."""
+    body = reply.body
+    if isinstance(body, Sequence):
+        return reply
+    if request.method == "HEAD":
+        await _close(body)
+        return replace(reply, body=_nothing())
+    try:
+        first = await anext(body, b"")
+    except BaseException:
+        await _close(body)
+        raise
+    return replace(reply, body=_continued(first, body))
+
+
+async def _nothing() -> AsyncIterator[Buffer]:
+    return
+    yield b""
+
+
+async def _continued(first: Buffer, rest: AsyncIterator[Buffer]) -> AsyncIterator[Buffer]:
+    try:
+        yield first
+        async for message in rest:
+            yield message
+    finally:
+        await _close(rest)
 
 
 async def send_reply(reply: Reply, request: Request, send: Send) -> None:
