@@ -20,10 +20,13 @@ none can be, sequences deeper or headers longer than the limits.
 """
 
 import os
+import weakref
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from struct import Struct
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
@@ -71,6 +74,7 @@ class Limits:
     inflated_bytes  of a deflated data set, and at most 100 times its deflated length when it is
                     longer than 256 MiB
     frames          frames or fragments
+    spool           directory for inflated data sets above 8 MiB; None is the system's
     """
 
     skeleton_bytes: int = 32 * 1024 * 1024
@@ -78,6 +82,7 @@ class Limits:
     depth: int = 64
     inflated_bytes: int = 2 * 1024 * 1024 * 1024
     frames: int = 1_000_000
+    spool: Path | None = None
 
 
 class Fragments(NamedTuple):
@@ -622,6 +627,7 @@ class InflatedFile:
     def __init__(self, file: IO[bytes], length: int) -> None:
         self._file = file
         self._length = length
+        weakref.finalize(self, file.close)
 
     @property
     def length(self) -> int:
@@ -643,51 +649,46 @@ def inflate(source: Source, *, offset: int, limits: Limits) -> Source:
     else in a temporary file. Raises Malformed, TooLarge."""
     deflated = source.length - offset
     limit = min(limits.inflated_bytes, max(_INFLATED_ANY_RATIO, 100 * deflated))
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    held: list[bytes] = []
-    file: IO[bytes] | None = None
-    length = 0
-    try:
-        for piece in _inflated(source, offset, inflater):
+    with ExitStack() as unless_returned:
+        held: list[bytes] = []
+        file: IO[bytes] | None = None
+        length = 0
+        for piece in _inflated(source, offset):
             length += len(piece)
             if length > limit:
                 raise TooLarge(
                     "the deflated data set", "bytes when inflated", found=length, limit=limit
                 )
-            if file is None and length <= _INFLATED_IN_MEMORY:
-                held.append(piece)
-                continue
-            if file is None:
-                file = TemporaryFile()  # noqa: SIM115 - lives as long as the source
+            held.append(piece)
+            if length > _INFLATED_IN_MEMORY:
+                if file is None:
+                    file = unless_returned.enter_context(TemporaryFile(dir=limits.spool))
                 file.writelines(held)
                 held.clear()
-            file.write(piece)
-        if not inflater.eof:
-            raise Malformed("the deflated data set", f"ends early, after {length} inflated bytes")
-    except BaseException:
-        if file is not None:
-            file.close()
-        raise
-    if file is None:
-        return BytesSource(b"".join(held))
-    file.flush()
-    return InflatedFile(file, length)
+        if file is None:
+            return BytesSource(b"".join(held))
+        file.flush()
+        unless_returned.pop_all()
+        return InflatedFile(file, length)
 
 
-def _inflated(source: Source, offset: int, inflater: "zlib._Decompress") -> Iterator[bytes]:
+def _inflated(source: Source, offset: int) -> Iterator[bytes]:
+    """The inflated bytes, at most 1 MiB at a time. Raises Malformed at the first fault."""
     step = 1024 * 1024
-    position = offset
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    length = 0
     while not inflater.eof:
-        chunk = source.read_at(position, step)
+        chunk = source.read_at(offset, step)
         if not chunk:
-            return
-        position += len(chunk)
+            raise Malformed("the deflated data set", f"ends early, after {length} inflated bytes")
+        offset += len(chunk)
         while chunk and not inflater.eof:
             try:
                 piece = inflater.decompress(chunk, step)
             except zlib.error as error:
                 raise Malformed("the deflated data set", f"cannot be inflated: {error}") from None
             if piece:
+                length += len(piece)
                 yield piece
             chunk = inflater.unconsumed_tail
 

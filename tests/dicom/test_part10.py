@@ -2,12 +2,14 @@
 
 import struct
 import zlib
+from typing import Any
 
 import pytest
 
 from dicomweb_server.dicom.errors import Malformed, NotDicom, NotInDataSet, TooLarge
 from dicomweb_server.dicom.part10 import (
     DataSet,
+    InflatedFile,
     ItemTable,
     Limits,
     Opened,
@@ -41,7 +43,7 @@ ALL_ENCODINGS = (
 SEQUENCE = 0x00400275
 
 
-def opened(file: bytes, **limits: int) -> Opened:
+def opened(file: bytes, **limits: Any) -> Opened:
     return open_data_set(BytesSource(file), limits=Limits(**limits))
 
 
@@ -300,7 +302,9 @@ class TestDeflated:
         )
         found = opened(file)
         extent = found.structure.data_set.elements[0x00420011].extent
+        assert isinstance(found.source, InflatedFile)
         assert found.source.read_at(extent.offset, extent.length) == value
+        assert found.source.read_at(found.source.length, 10) == b""
 
 
 class TestBulkValue:
