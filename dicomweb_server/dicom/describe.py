@@ -92,8 +92,8 @@ class Description:
 def describe(source: Source, *, limits: Limits | None = None) -> Description:
     """Describes a Part 10 file.
 
-    Raises NotDicom, Malformed, TooLarge and nothing else but OSError of the disk; time and memory are linear in what is
-    left of the file when its large values are cut out, never in those.
+    Raises NotDicom, Malformed, TooLarge, and nothing else but OSError of the disk. Time and memory
+    are linear in what is left of the file when its large values are cut out, never in those.
     """
     limits = limits or Limits()
     opened = open_data_set(source, limits=limits)
