@@ -128,8 +128,7 @@ def find(transaction: Transaction, tables: Tables, query: Query) -> Page:
     """The page that a query asks for. Raises ValueError for a cursor that is none."""
     after = position_of(query.after, query.level) if query.after is not None else None
     search = _Search(transaction, tables, query)
-    skip = query.offset if after is None else 0
-    matches = search.matches(after, skip)
+    matches = search.matches(after, query.offset)
     rows = []
     last = query.after
     for match in islice(matches, query.limit):

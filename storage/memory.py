@@ -501,8 +501,7 @@ class MemoryIndex:
             for position, row in matching
             if after is None or _order(position) > _order(after)
         ]
-        if after is None:
-            rest = rest[query.offset :]
+        rest = rest[query.offset :]
         page = rest if query.limit is None else rest[: query.limit]
         more = len(page) < len(rest)
         return Page(

@@ -319,9 +319,9 @@ class Query:
 
     level       of the rows wanted; a condition may be of this level or one above it
     study_uid   restrict to one study; series_uid to one series of it (or of any study)
-    offset      rows to skip
+    offset      rows to skip, behind the cursor when there is one
     limit       rows to return at most; None for all
-    after       cursor: `Page.next` of the page before; replaces offset when given
+    after       cursor: `Page.next` of the page before
     count       True to have `Page.total` worked out whatever it costs
 
     Order is total and the same in every engine: studies by Study Date, then Study Time, then

@@ -36,7 +36,7 @@ class Answer:
 def search(archive: Archive, parsed: ParsedQuery) -> Answer:
     """The rows that match, each with the UIDs of the levels above it."""
     query = parsed.query
-    if not query.conditions:
+    if not query.conditions and query.after is None:
         # Counters know it; below a study there is little to count.
         query = replace(query, count=True)
     try:

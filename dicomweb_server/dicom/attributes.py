@@ -287,8 +287,9 @@ def _add_terms(
         return
     vr = element["vr"]
     if vr == "SQ":
-        if depth < _ITEM_DEPTH:
-            terms[key] = tuple(_item(item, depth) for item in map(_plain, values) if item)
+        # A sequence too long for that (an orjson.Fragment) is not searched.
+        if depth < _ITEM_DEPTH and isinstance(values, list):
+            terms[key] = tuple(_item(item, depth) for item in values)
         return
     if normal := terms_of(vr, values):
         terms[key] = normal
@@ -306,12 +307,6 @@ def _item(item: Json, depth: int) -> str:
     for key, element in item.items():
         _add_terms(terms, key, element, depth=depth + 1)
     return orjson.dumps(terms).decode()
-
-
-def _plain(item: Any) -> Json:
-    """An item, also when it has been turned to bytes already."""
-    found: Json = orjson.loads(orjson.dumps(item)) if not isinstance(item, dict) else item
-    return found
 
 
 def _add_moments(

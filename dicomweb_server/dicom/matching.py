@@ -176,7 +176,7 @@ def parse_query(
             conditions=tuple(conditions),
             study_uid=study_uid,
             series_uid=series_uid,
-            offset=asked.offset,
+            offset=0 if asked.cursor else asked.offset,
             limit=asked.limit,
             after=asked.cursor,
             count=asked.count,

@@ -4,7 +4,6 @@ One plain ASGI callable, without a middleware between it and the handlers: error
 HEAD is GET without a body, OPTIONS names the methods (RFC 9110 §9.3).
 """
 
-import logging
 from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
@@ -23,13 +22,11 @@ from dicomweb_server.web import (
     search,
     stow,
 )
-from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, header, send_reply
+from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
 from storage.model import QueryLevel
-
-log = logging.getLogger(__name__)
 
 THREADS = 16
 """For what waits or computes. More would only wait for the same two disks and processors."""
@@ -89,17 +86,13 @@ class Application:
             raise NotImplementedError(f"no {scope['type']} here")
         request = Request(scope, receive, {})
         try:
-            reply = await self._reply(scope, request)
+            reply = await begun(await self._reply(scope, request), request)
         except ClientGone:
             return
         except Exception as error:
             reply = reply_of(problem_of(error))
-        try:
-            await send_reply(reply, request, send)
-        except Exception:
-            # After the first byte the status is out; a broken connection is all that can be said.
-            log.exception("a reply broke off: %s %s", request.method, request.path)
-            raise
+        # When this fails the status is out, and a broken connection is all that can be said.
+        await send_reply(reply, request, send)
 
     async def _reply(self, scope: Scope, request: Request) -> Reply:
         path = scope["path"].removeprefix(scope.get("root_path", ""))

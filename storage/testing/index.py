@@ -100,7 +100,7 @@ def pages(index: Index, query: Query) -> Iterator[Page]:
     page = index.find(query)
     yield page
     while page.next is not None:
-        page = index.find(replace(query, after=page.next))
+        page = index.find(replace(query, after=page.next, offset=0))
         yield page
 
 
