@@ -14,8 +14,6 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from dicomweb_server.dicom.attributes import attributes_of
-
 ENVIRONMENT_PREFIX = "DICOMWEB_SERVER_"
 
 
@@ -81,8 +79,8 @@ class Config:
     max_inflated_bytes: int = setting(
         2 * 2**30, "Size of a deflated data set once inflated, at most.", low=2**16, high=2**40
     )
-    searchable: str = setting(
-        "",
+    searchable: str | None = setting(
+        None,
         "Attributes to search for besides the standard's, e.g. "
         "'instance:KVP, study:0009xx01 ACME 1.1=SH'; after a change run reindex.",
     )
@@ -235,15 +233,7 @@ def _data(value: str) -> tuple[str, str]:
     return value, "" if value.strip() else "is empty"
 
 
-def _searchable(value: str) -> tuple[str, str]:
-    try:
-        attributes_of(value)
-    except ValueError as error:
-        return value, str(error)
-    return value, ""
-
-
-_RULES = {"searchable": _searchable, "prefix": _prefix, "public_url": _public_url, "data": _data}
+_RULES = {"prefix": _prefix, "public_url": _public_url, "data": _data}
 
 
 def sentences() -> dict[str, tuple[str, object]]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from threading import Event
 
 from dicomweb_server.archive.caches import Cache
-from dicomweb_server.config import Config
+from dicomweb_server.config import Config, ConfigError
 from dicomweb_server.dicom.attributes import Attributes, attributes_of
 from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.part10 import Limits
@@ -65,7 +65,7 @@ class Archive:
     @cached_property
     def attributes(self) -> Attributes:
         """What search finds and returns."""
-        return attributes_of(self.config.searchable)
+        return attributes_of(self.config.searchable or "")
 
     @property
     def limits(self) -> Limits:
@@ -84,6 +84,11 @@ class Archive:
 def open_archive(config: Config) -> Archive:
     """The archive that `config.data` names, made when there is none.
 
-    Raises storage.errors.FormatVersion, InUse and OSError.
+    Raises storage.errors.FormatVersion, InUse and OSError; ConfigError for attributes to search
+    for that there are not.
     """
+    try:
+        attributes_of(config.searchable or "")
+    except ValueError as error:
+        raise ConfigError("searchable", str(error), origin="setting") from None
     return Archive(open_storage(config.data), config)
