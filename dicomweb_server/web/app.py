@@ -24,6 +24,7 @@ from dicomweb_server.web import (
 )
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
+from dicomweb_server.web.remembered import Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
 from storage.model import QueryLevel
@@ -77,6 +78,7 @@ class Application:
 
     service: Service
     router: Router[Handler]
+    replies: Replies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -84,6 +86,8 @@ class Application:
             return
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
+        if scope["method"] == "GET" and await self.replies.answer(scope, send):
+            return
         request = Request(scope, receive, {})
         try:
             reply = await begun(await self._reply(scope, request), request)
@@ -92,7 +96,7 @@ class Application:
         except Exception as error:
             reply = reply_of(problem_of(error))
         # When this fails the status is out, and a broken connection is all that can be said.
-        await send_reply(reply, request, send)
+        await send_reply(reply, request, send, self.replies)
 
     async def _reply(self, scope: Scope, request: Request) -> Reply:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -130,4 +134,4 @@ def application(archive: Archive, config: Config) -> Application:
         router.add(method, config.prefix + pattern, handler)
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, handler)
-    return Application(Service(archive, config, Workers(THREADS)), router)
+    return Application(Service(archive, config, Workers(THREADS)), router, Replies(archive))
