@@ -182,7 +182,8 @@ class _Study:
     document: bytes
     indexed: set[bytes]
     is_new: bool
-    says_changed: bool
+    changed: bool = False
+    says_changed: bool = False
     rollup_changed: bool = False
     document_changed: bool = False
 
@@ -194,8 +195,9 @@ class _Series:
     key: bytes
     state: SeriesState
     says: SeriesSays
-    says_changed: bool
     waits_under: bytes | None
+    changed: bool = False
+    says_changed: bool = False
 
 
 @dataclass(slots=True)
@@ -203,6 +205,7 @@ class _Pack:
     live_bytes: int
     live_blobs: int
     retired: bool
+    changed: bool = False
 
 
 @dataclass(slots=True)
@@ -413,9 +416,7 @@ class Writing:
             assert said is not None and document is not None
             terms, rollup = (tupled(part) for part in orjson.loads(said))
             indexed = posting_keys(terms, rollup)
-            study = _Study(
-                key, uid, state, terms, rollup, document, indexed, is_new=False, says_changed=False
-            )
+            study = _Study(key, uid, state, terms, rollup, document, indexed, is_new=False)
         self._studies[uid] = study
         return study
 
@@ -431,7 +432,7 @@ class Writing:
             assert said is not None
             waits_under = state.unsettled_key() if state.unsettled else None
             says = SeriesSays.of(said)
-            series = _Series(key, state, says, says_changed=False, waits_under=waits_under)
+            series = _Series(key, state, says, waits_under)
         self._series[uid] = series
         return series
 
@@ -564,7 +565,7 @@ class Writing:
         if revision.level is not None:
             target.terms = terms_of(QueryLevel.STUDY, target.uid, revision.level.terms)
             target.document = revision.level.document
-            target.says_changed = target.document_changed = True
+            target.changed = target.says_changed = target.document_changed = True
         for series, each, before in zip(found, prepared.series, stored, strict=True):
             self._revise_series(target, series, each, before)
         for name, text in revision.notes.items():
@@ -591,14 +592,14 @@ class Writing:
             for study, more in ((source, -1), (target, 1)):
                 study.state.series_count += more
                 study.state.instance_count += more * len(stored)
-                study.rollup_changed = True
+                study.changed = study.rollup_changed = True
             series.state.study_id = target.state.id
             series.says.study_uid = target.uid
         self._put_folded(series, prepared.folded)
         series.says.terms = prepared.terms
         series.says.document = prepared.revised.level.document
         series.says.rollups = prepared.rollups
-        series.says_changed = target.rollup_changed = True
+        series.says_changed = target.changed = target.rollup_changed = True
         for one in prepared.instances:
             instance = one.landed.facts.instance
             before = stored[instance.instance_uid]
@@ -614,6 +615,7 @@ class Writing:
                 db=self.tables.versions,
             )
             scope = Scope(target.uid, series.says.uid, instance.instance_uid)
+            source.changed = True
             source.state.version = self._change(ChangeKind.EDITED, scope, target, series)
         if not source.state.series_count:
             self._erase_study(source)
@@ -645,6 +647,7 @@ class Writing:
         pack = self._pack(place.pack)
         pack.live_bytes += more * place.length
         pack.live_blobs += more
+        pack.changed = True
         self._counted["blobs"] += more
         self._counted["content_bytes"] += more * place.content_length
         self._counted["payload_bytes"] += more * place.length
@@ -678,7 +681,7 @@ class Writing:
         pack = self._pack(number)
         if pack.live_blobs:
             return False
-        pack.retired = True
+        pack.retired = pack.changed = True
         return True
 
     # Compacting
@@ -703,6 +706,7 @@ class Writing:
         transaction.put(series_id, folded.metadata, db=tables.metadata)
         transaction.delete(series_id, db=tables.gone)
         self._drop_rows(series_id)
+        series.changed = True
 
     # Leases
 
@@ -731,10 +735,12 @@ class Writing:
         at_us = time.time_ns() // 1000
         self._changes.append((kind, at_us, scope))
         study.state.version = sequence
+        study.changed = True
         if series is not None:
             series.state.version = sequence
             series.state.changed_us = at_us
             series.state.unsettled = True
+            series.changed = True
         return sequence
 
     def _sequence(self) -> int:
@@ -750,12 +756,14 @@ class Writing:
     def finish(self) -> None:
         """Writes what was held."""
         for series in self._series.values():
-            if series is not None:
+            if series is not None and series.changed:
                 self._put_series(series)
         for study in self._studies.values():
-            if study is not None:
+            if study is not None and study.changed:
                 self._put_study(study)
         for number, pack in self._packs.items():
+            if not pack.changed:
+                continue
             if pack.live_blobs or pack.retired:
                 record = pack_record(pack.live_bytes, pack.live_blobs, retired=pack.retired)
                 self.transaction.put(pack_key(number), record, db=self.tables.packs)
