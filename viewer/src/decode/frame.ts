@@ -48,6 +48,8 @@ function coded(decoded: Decoded, format: PixelFormat): Partial<PixelFormat> {
     planar: false,
     bitsAllocated: bytes * 8,
     bitsStored: Math.min(format.bitsStored, bytes * 8),
+    // Codecs give values without bits around them.
+    highBit: Math.min(format.bitsStored, bytes * 8) - 1,
     float: false,
     photometric: decoded.rgb && format.samples === 3 ? "RGB" : format.photometric,
   };
@@ -77,7 +79,7 @@ function finish(bytes: Uint8Array<ArrayBuffer>, format: FrameFormat, decodedRgb:
     return pixels(rows, columns, 3, rgb);
   }
   if (format.samples !== 1) throw new Error(`${format.samples} samples per pixel cannot be shown`);
-  const values = typed(bytes, format);
+  const values = storedBits(typed(bytes, format), format);
   if (format.palette) return pixels(rows, columns, 3, applyPalette(values, format.palette));
   if (format.modalityLut) {
     const lut = format.modalityLut;
@@ -106,8 +108,9 @@ function typed(bytes: Uint8Array<ArrayBuffer>, format: PixelFormat): Values {
     case 8:
       return format.signed ? new Int8Array(buffer, byteOffset, byteLength) : aligned;
     case 16: {
-      if (!format.signed) return new Uint16Array(buffer, byteOffset, byteLength >> 1);
-      return signExtended(new Int16Array(buffer, byteOffset, byteLength >> 1), 16 - format.bitsStored);
+      return format.signed
+        ? new Int16Array(buffer, byteOffset, byteLength >> 1)
+        : new Uint16Array(buffer, byteOffset, byteLength >> 1);
     }
     case 32:
       return format.signed
@@ -118,8 +121,17 @@ function typed(bytes: Uint8Array<ArrayBuffer>, format: PixelFormat): Values {
   }
 }
 
-/** Some write 12-bit signed values without extending the sign to the 16 bits allocated. */
-function signExtended(values: Int16Array<ArrayBuffer>, unused: number): Int16Array<ArrayBuffer> {
-  if (unused > 0) for (let i = 0; i < values.length; i++) values[i] = (values[i]! << (16 + unused)) >> (16 + unused);
+/**
+ * Bits outside Bits Stored are no part of the value: overlays of old, or a sign that was not
+ * extended (PS3.5 §8.1.1).
+ */
+function storedBits(values: Values, format: PixelFormat): Values {
+  const unused = format.bitsAllocated - format.bitsStored;
+  const above = format.bitsAllocated - 1 - format.highBit;
+  if (format.float || unused <= 0 || above < 0 || above > unused || format.bitsAllocated === 1) return values;
+  const up = 32 - format.bitsAllocated + above;
+  const down = 32 - format.bitsStored;
+  if (format.signed) for (let i = 0; i < values.length; i++) values[i] = (values[i]! << up) >> down;
+  else for (let i = 0; i < values.length; i++) values[i] = (values[i]! << up) >>> down;
   return values;
 }

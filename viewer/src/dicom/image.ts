@@ -128,8 +128,11 @@ export function framesOf(instance: Dataset): Frame[] {
       modality,
       windows: windowsOf(voi),
       voiFunction: voiFunctionOf(voi),
-      voiLuts: items(voi, Tag.VOILUTSequence).flatMap((lut) => sequenceLut(lut, format.signed) ?? []),
-      inverse: inverseOf(instance, format),
+      // Its input is negative where rescaling makes it so (PS3.3 §C.11.2.1.1).
+      voiLuts: items(voi, Tag.VOILUTSequence).flatMap(
+        (lut) => sequenceLut(lut, format.signed || modality.intercept < 0) ?? [],
+      ),
+      inverse: format.photometric === "MONOCHROME1",
       thickness: number(measures, Tag.SliceThickness),
     };
   });
@@ -205,17 +208,11 @@ function sequenceLut(lut: Dataset, signed: boolean): Lut | undefined {
   return lutFrom(numbers(lut, Tag.LUTDescriptor), data, signed, text(lut, Tag.LUTExplanation));
 }
 
-function inverseOf(instance: Dataset, format: PixelFormat): boolean {
-  const shape = text(instance, Tag.PresentationLUTShape);
-  if (shape === "INVERSE") return true;
-  if (shape === "IDENTITY") return false;
-  return format.photometric === "MONOCHROME1";
-}
-
 function paddingOf(instance: Dataset, format: PixelFormat): readonly [number, number] | undefined {
-  const value = number(instance, Tag.PixelPaddingValue);
+  const value = number(instance, format.float ? Tag.FloatPixelPaddingValue : Tag.PixelPaddingValue);
   if (value === undefined || format.samples !== 1) return undefined;
   const limit = number(instance, Tag.PixelPaddingRangeLimit) ?? value;
+  if (format.float) return [value, value];
   // Written as US for signed pixels, or the reverse, often enough: the pixels' sign decides.
   const wrap = (v: number): number => (format.signed ? (v << 16) >> 16 : v < 0 ? v & 0xffff : v);
   const [a, b] = [wrap(value), wrap(limit)];

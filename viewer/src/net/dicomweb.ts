@@ -17,7 +17,9 @@ export class HttpError extends Error {
 /** The service root of the page's server, absolute, without a slash at the end. */
 export function root(): string {
   const meta = document.querySelector<HTMLMetaElement>('meta[name="dicomweb-root"]');
-  return new URL(meta?.content || "/dicom-web", location.href).href.replace(/\/$/, "");
+  // The server fills in its root; served by Vite, the place for it is still there.
+  const path = meta && !meta.content.includes("{{") ? meta.content : "/dicom-web";
+  return new URL(path, location.href).href.replace(/\/$/, "");
 }
 
 const JSON_TYPE = "application/dicom+json";

@@ -33,32 +33,35 @@ export function defaultVoi(frame: Frame, pixels: Pixels | undefined): Voi | unde
   if (frame.windows.length === 0 && lut) return { kind: "table", lut };
   const window = frame.windows[0];
   if (window) return windowVoi(window, frame.voiFunction);
+  const { format, modality } = frame;
+  if (format.bitsStored <= 8 && !format.float && !modality.lut && modality.slope === 1 && modality.intercept === 0) {
+    const width = 2 ** format.bitsStored;
+    return { kind: "window", center: format.signed ? 0 : width / 2, width, shape: "LINEAR" };
+  }
   return pixels && autoVoi(frame, pixels);
 }
 
 export const identityColor = (): Voi => ({ kind: "window", center: 127.5, width: 255, shape: "LINEAR_EXACT" });
 
 export function windowVoi(window: Window, shape: VoiFunction): Voi {
-  return { kind: "window", center: window.center, width: window.width, shape };
+  // LINEAR forbids widths below 1; images of small numbers have them, and can only mean this.
+  const exact = shape === "LINEAR" && window.width < 1;
+  return { kind: "window", center: window.center, width: window.width, shape: exact ? "LINEAR_EXACT" : shape };
 }
 
-/** A window around the middle 98 % of the values, padding left out. */
+/** A window around all but the darkest and brightest 0.5 % of the values, padding left out. */
 export function autoVoi(frame: Frame, pixels: Pixels): Voi {
-  const { values } = pixels;
   const { slope, intercept } = frame.modality;
-  const step = Math.max(Math.floor(values.length / 20000), 1);
-  const sample: number[] = [];
-  for (let i = 0; i < values.length; i += step) {
-    const v = values[i]!;
-    if (frame.padding && v >= frame.padding[0] && v <= frame.padding[1]) continue;
-    if (Number.isFinite(v)) sample.push(v * slope + intercept);
-  }
-  sample.sort((a, b) => a - b);
-  // Air fills half of many images and says nothing about the contrast wanted in the rest.
-  const low = sample[Math.floor(sample.length * 0.01)] ?? 0;
-  const high = sample[Math.floor(sample.length * 0.99)] ?? 1;
-  const width = Math.max(high - low, (pixels.max - pixels.min) * slope * 0.01, 1e-6);
-  return { kind: "window", center: low + width / 2, width, shape: "LINEAR_EXACT" };
+  const seen = Float64Array.from(pixels.values as ArrayLike<number>, (v) =>
+    frame.padding && v >= frame.padding[0] && v <= frame.padding[1] ? NaN : v * slope + intercept,
+  )
+    .filter(Number.isFinite)
+    .sort();
+  if (seen.length === 0) return { kind: "window", center: 0.5, width: 2, shape: "LINEAR" };
+  const at = (part: number): number => seen[Math.min(Math.max(Math.ceil(part * seen.length) - 1, 0), seen.length - 1)]!;
+  const [low, high] = [at(0.005), at(0.995)];
+  if (high - low >= 1) return { kind: "window", center: (low + high + 1) / 2, width: high - low + 1, shape: "LINEAR" };
+  return { kind: "window", center: (low + high) / 2, width: high - low || 1, shape: "LINEAR_EXACT" };
 }
 
 export interface Preset {

@@ -34,9 +34,9 @@ export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { va
         <WindowMenu />
         <span class="divider" />
         <MeasureMenu />
-        <ToolButtons names={["length", "angle", "ellipse", "arrow"]} wide />
+        <ToolButtons names={["length", "ellipse"]} wide />
         <span class="divider" />
-        <ActionButtons names={["invert", "rotate", "flipX", "flipY", "fit", "one", "reset"]} wide />
+        <ActionButtons names={["invert", "rotate", "fit", "reset"]} wide />
         <ViewMenu />
         <ColorMenu />
         <CineMenu />
