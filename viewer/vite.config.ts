@@ -36,5 +36,4 @@ export default defineConfig({
       input: { index: resolve(pages, "index.html"), read: resolve(pages, "read.html") },
     },
   },
-  test: { root: resolve(import.meta.dirname, "tests"), environment: "node" },
-} as Parameters<typeof defineConfig>[0]);
+});

@@ -1,5 +1,6 @@
 // Measurements and key images to the archive and back.
 
+import { grouped } from "../dicom/grouped";
 import { items, number } from "../dicom/json";
 import type { Frame } from "../dicom/image";
 import { Tag } from "../dicom/tags";
@@ -26,7 +27,7 @@ export async function saveMeasurements({ session }: Reading): Promise<void> {
   });
   if (measured.length === 0) return session.say("error", t("save.onlyFrames"));
   try {
-    for (const [study, ofStudy] of Map.groupBy(measured, (m) => m.frame.study)) {
+    for (const [study, ofStudy] of grouped(measured, (m) => m.frame.study)) {
       const report = measurementReport(ofStudy, new Date(), "");
       await send(report);
       const saved = { study, series: report["0020000E"]![1] as string, instance: report["00080018"]![1] as string };
@@ -52,7 +53,7 @@ async function removeReports(study: string, reports: ReadonlySet<string>): Promi
 
 export async function saveKeyImages({ session }: Reading): Promise<void> {
   try {
-    for (const frames of Map.groupBy(session.keyFrames.value, (f) => f.study).values())
+    for (const frames of grouped(session.keyFrames.value, (f) => f.study).values())
       await send(keyObjectSelection(frames, new Date()));
     session.say("info", t("save.done"));
   } catch (error) {

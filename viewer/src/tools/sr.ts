@@ -6,6 +6,7 @@ import { item, items, numbers, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { newUid } from "../dicom/uid";
 import { da, tm } from "../dicom/dates";
+import { grouped } from "../dicom/grouped";
 import type { Item } from "../dicom/write";
 import type { Frame } from "../dicom/image";
 import type { Vec2 } from "../geometry/vector";
@@ -226,16 +227,16 @@ export function studyOf(frame: Frame): Item {
 
 /** The Current Requested Procedure Evidence of `frames` (PS3.3 §C.17.2). */
 export function evidence(frames: readonly Frame[]): Item[] {
-  const studies = Map.groupBy(frames, (f) => f.study);
+  const studies = grouped(frames, (f) => f.study);
   return [...studies].map(([study, ofStudy]) => ({
     "0020000D": ["UI", study],
     "00081115": [
       "SQ",
-      [...Map.groupBy(ofStudy, (f) => f.series)].map(([series, ofSeries]): Item => ({
+      [...grouped(ofStudy, (f) => f.series)].map(([series, ofSeries]): Item => ({
         "0020000E": ["UI", series],
         "00081199": [
           "SQ",
-          [...Map.groupBy(ofSeries, (f) => f.instance).values()].map(([f]): Item => ({
+          [...grouped(ofSeries, (f) => f.instance).values()].map(([f]): Item => ({
             "00081150": ["UI", f!.sopClass],
             "00081155": ["UI", f!.instance],
           })),
