@@ -63,6 +63,11 @@ function encodeValue(vr: string, value: Written): Uint8Array {
       return bytes.joined();
     case "US":
       return uint16(...list(value).map(Number));
+    case "SS": {
+      const values = list(value).map(Number);
+      bytes.numbers(values.length, 2, (view, at, i) => view.setInt16(at, values[i]!, true));
+      return bytes.joined();
+    }
     case "UL":
       for (const v of list(value)) bytes.add(uint32(Number(v)));
       return bytes.joined();

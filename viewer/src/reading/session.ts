@@ -8,6 +8,7 @@ import type { Frame } from "../dicom/image";
 import { volumeOf, type NoVolume } from "../geometry/volume";
 import { metadata, search, studyPath } from "../net/dicomweb";
 import { FrameStore, type Interest } from "../net/frames";
+import { withTables } from "../net/tables";
 import type { Annotation } from "../tools/annotation";
 import type { ToolName } from "../tools/tool";
 import { MprGroup, type MprView } from "./mpr";
@@ -117,7 +118,7 @@ export class Session {
 
   private async load(entry: SeriesEntry): Promise<void> {
     try {
-      const instances = await metadata(entry.study, entry.series);
+      const instances = await withTables(await metadata(entry.study, entry.series));
       this.add(entry.study, instances);
     } catch (error) {
       this.say("error", `${entry.description || entry.series}: ${message(error)}`);
