@@ -4,7 +4,7 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vite";
 
-const pages = resolve(import.meta.dirname, "pages");
+const pages = resolve(import.meta.dirname, "html");
 const server = process.env["DICOMWEB"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({

@@ -180,9 +180,10 @@ function ScaleBar({ viewport }: { viewport: Viewport }): JSX.Element | null {
   const spacing = surface.spacingAt([[size[0] / 2, size[1] / 2]]);
   if (spacing.source !== "patient") return null;
   const perMillimetre = placement.zoom / spacing.column;
-  const millimetres = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * perMillimetre < height * 0.4) ?? 1;
+  const millimetres = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * perMillimetre < height * 0.5 - 70) ?? 1;
   const length = millimetres * perMillimetre;
-  const [x, y] = [width - 10, (height - length) / 2];
+  // Below the middle, where the orientation letter is.
+  const [x, y] = [width - 12, height / 2 + 24];
   const ticks = Array.from({ length: 11 }, (_, i) => `M${x} ${(y + (length * i) / 10).toFixed(1)}h${i % 5 ? -4 : -8}`).join("");
   return (
     <g class="scale">

@@ -5,6 +5,7 @@ import { Tag } from "../dicom/tags";
 import { formatDate, formatNumber, isKey, language, setLanguage, t } from "../i18n";
 import { COLORMAPS, type ColormapName } from "../pixels/colormap";
 import { autoVoi, presets, windowVoi, type Voi } from "../pixels/voi";
+import { TRANSFER_FUNCTIONS, type TransferName } from "../render/transfer";
 import { IconButton, Menu, MenuItem } from "../ui/controls";
 import type { IconName } from "../ui/icons";
 import { ACTIONS, type ActionName } from "./actions";
@@ -406,7 +407,7 @@ function MprMenu(): JSX.Element | null {
     if (reason) session.say("error", t(`mpr.no.${reason}`));
   };
   return (
-    <Menu icon="mpr" label={t("mpr.title")} pressed={source?.kind === "mpr"}>
+    <Menu icon="mpr" label={t("mpr.title")} pressed={source?.kind === "mpr" || source?.kind === "volume"}>
       {(close) => (
         <>
           {stack && <MenuItem icon="mpr" label={t("mpr.start")} onClick={() => { close(); start(); }} />}
@@ -414,6 +415,12 @@ function MprMenu(): JSX.Element | null {
             <MenuItem label={t("mpr.end")} onClick={() => { close(); endMpr(session); }} />
           )}
           {source?.kind === "mpr" && <SlabFields viewport={viewport} session={session} />}
+          {source?.kind === "volume" &&
+            (Object.keys(TRANSFER_FUNCTIONS) as TransferName[])
+              .filter((name) => source.group.volume.frames[0]!.modality.unit === "HU" || TRANSFER_FUNCTIONS[name].range === null)
+              .map((name) => (
+                <MenuItem key={name} label={t(`volume.${name}`)} checked={viewport.volumePreset.value === name} onClick={() => (viewport.volumePreset.value = name)} />
+              ))}
         </>
       )}
     </Menu>

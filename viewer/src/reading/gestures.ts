@@ -105,6 +105,7 @@ export class Gestures {
     this.touches.delete(event.pointerId);
     const { drag } = this;
     this.drag = undefined;
+    this.viewport.turning.value = false;
     if (event.type === "pointercancel") return this.drafts.cancel();
     if (!two) drag?.end?.(this.at(event));
   };
@@ -136,6 +137,7 @@ export class Gestures {
   };
 
   private begin(tool: PointerTool, at: Vec2, event: PointerEvent): Drag | undefined {
+    if (this.viewport.source.value?.kind === "volume" && tool !== "pan" && tool !== "zoom") return this.rotate();
     switch (tool) {
       case "window":
         return this.window();
@@ -159,15 +161,23 @@ export class Gestures {
     return {
       move: (_, [dx, dy]) => {
         const voi = viewport.voi.value;
-        if (viewport.source.value?.kind === "volume") {
-          const [yaw, pitch] = viewport.turn.value;
-          viewport.turn.value = [yaw - dx / 120, Math.min(Math.max(pitch + dy / 120, -1.57), 1.57)];
-          return;
-        }
         if (!voi) return;
         viewport.chosenVoi.value = dragged(voi, dx, dy);
         session.sync.windowed(viewport);
       },
+    };
+  }
+
+  /** Turns a rendered volume. */
+  private rotate(): Drag {
+    const { viewport } = this;
+    return {
+      move: (_, [dx, dy]) => {
+        viewport.turning.value = true;
+        const [yaw, pitch] = viewport.turn.value;
+        viewport.turn.value = [yaw - dx / 120, Math.min(Math.max(pitch - dy / 120, -1.57), 1.57)];
+      },
+      end: () => (viewport.turning.value = false),
     };
   }
 

@@ -3,6 +3,7 @@
 import { effect } from "@preact/signals";
 import type { FrameStore } from "../net/frames";
 import { drawImage } from "../render/image";
+import { RayCaster } from "../render/raycast";
 import { drawReslice } from "../render/reslice";
 import { Stage } from "../render/stage";
 import { VolumeTextures } from "../render/volume";
@@ -11,6 +12,7 @@ import type { Viewport } from "./viewport";
 export class Painter {
   readonly stage: Stage;
   private readonly volumes: VolumeTextures;
+  private readonly rays: RayCaster;
   private readonly dirty = new Set<Viewport>();
   private readonly watched = new Map<Viewport, () => void>();
   private scheduled = false;
@@ -23,6 +25,7 @@ export class Painter {
   ) {
     this.stage = new Stage(canvas);
     this.volumes = new VolumeTextures(this.stage, store);
+    this.rays = new RayCaster(this.stage, store);
     this.stage.onRestored(() => this.all());
   }
 
@@ -36,7 +39,12 @@ export class Painter {
       if (!this.watched.has(viewport)) this.watched.set(viewport, effect(() => this.depend(viewport)));
   }
 
+  /** Everything anew, the gaps between panes too. */
   all(): void {
+    const { gl } = this.stage;
+    gl.disable(gl.SCISSOR_TEST);
+    gl.clearColor(0.137, 0.173, 0.216, 1);
+    gl.clear(gl.COLOR_BUFFER_BIT);
     for (const viewport of this.watched.keys()) this.mark(viewport);
   }
 
@@ -59,6 +67,12 @@ export class Painter {
     void viewport.rect.value;
     void viewport.frame.value;
     const source = viewport.source.value;
+    if (source?.kind === "volume") {
+      void viewport.plane.value;
+      void viewport.volumePreset.value;
+      void viewport.turning.value;
+      void this.store.changed(source.group.volume.frames[0]!.series).value;
+    }
     if (source?.kind === "mpr") {
       void viewport.plane.value;
       void viewport.slab.value;
@@ -99,6 +113,21 @@ export class Painter {
           inverse: volume.frames[0]!.inverse !== viewport.inverted.peek(),
           colormap: viewport.colormap.peek(),
         });
+    }
+    if (source?.kind === "volume" && imageToScreen && voi) {
+      // Many slices arrive a second, one drawing may take as long: wait for those under way.
+      const { volume } = source.group;
+      const { ready, total } = this.store.progress(volume.frames);
+      if (ready < total && ready % 16 !== 0) return;
+      const [center, width] = voi.kind === "window" ? [voi.center, voi.width] : [voi.lut.first + voi.lut.entries.length / 2, voi.lut.entries.length];
+      return this.rays.draw(rect, {
+        volume,
+        plane: viewport.plane.peek()!,
+        imageToScreen,
+        preset: viewport.volumePreset.peek(),
+        window: [center - width / 2, center + width / 2],
+        coarse: viewport.turning.peek(),
+      });
     }
     const frame = viewport.frame.peek();
     const pixels = viewport.pixels.peek();

@@ -222,10 +222,14 @@ export class Session {
   mpr(stack: Stack): NoVolume | undefined {
     const group = this.group(stack);
     if (typeof group === "string") return group;
-    this.setLayout({ rows: 1, columns: 3 });
-    (["axial", "coronal", "sagittal"] as MprView[]).forEach((view, i) =>
+    this.setLayout({ rows: 2, columns: 2 });
+    (["axial", "sagittal", "coronal"] as MprView[]).forEach((view, i) =>
       this.show(this.viewports.value[i]!, { kind: "mpr", group, view }),
     );
+    const fourth = this.viewports.value[3]!;
+    this.show(fourth, { kind: "volume", group });
+    fourth.volumePreset.value = group.volume.frames[0]!.modality.unit === "HU" ? "bone" : "soft";
+    this.activeId.value = this.viewports.value[0]!.id;
     this.tool.value = "crosshair";
     return undefined;
   }

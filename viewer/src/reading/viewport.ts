@@ -4,15 +4,16 @@
 import { computed, signal } from "@preact/signals";
 import type { Frame } from "../dicom/image";
 import type { Document, Stack } from "../dicom/stacks";
-import { cut, extent, toVoxel, type Volume } from "../geometry/volume";
+import { corners, cut, extent, toVoxel, type Volume } from "../geometry/volume";
 import { toPatient, type Plane } from "../geometry/plane";
 import { spacingAt, type Spacing } from "../geometry/spacing";
-import { add, dot, rotateAbout, scale, type Vec2, type Vec3 } from "../geometry/vector";
+import { add, dot, length, rotateAbout, scale, subtract, type Vec2, type Vec3 } from "../geometry/vector";
 import { fitZoom, imageToScreen, invert, type Affine, type Placement } from "../geometry/view";
 import type { FrameStore } from "../net/frames";
 import type { ColormapName } from "../pixels/colormap";
 import { autoVoi, defaultVoi, type Voi } from "../pixels/voi";
 import type { Rect } from "../render/stage";
+import type { TransferName } from "../render/transfer";
 import type { Surface } from "../tools/surface";
 import { MprGroup, type MprView } from "./mpr";
 
@@ -50,7 +51,8 @@ export class Viewport {
   readonly filter = signal(0);
   readonly slab = signal<Slab>({ mode: "max", thickness: 0 });
   readonly turn = signal<readonly [yaw: number, pitch: number]>([0, 0]); // of volume rendering, radians
-  readonly volumePreset = signal("bone");
+  readonly volumePreset = signal<TransferName>("soft");
+  readonly turning = signal(false);
   readonly rect = signal<Rect>({ x: 0, y: 0, width: 0, height: 0 });
   /** Frames a second while playing, else 0. */
   readonly playing = signal(0);
@@ -94,6 +96,7 @@ export class Viewport {
   readonly plane = computed((): Plane | undefined => {
     const source = this.source.value;
     if (source?.kind === "stack") return this.frame.value?.plane;
+    if (source?.kind === "volume") return facing(source.group.volume, this.eye.value);
     if (source?.kind !== "mpr") return undefined;
     const { right, down } = source.group.directions(source.view);
     return cut(source.group.volume, source.group.center.value, right, down);
@@ -101,12 +104,15 @@ export class Viewport {
 
   readonly size = computed((): Vec2 | undefined => {
     const source = this.source.value;
-    if (source?.kind === "mpr") return [this.plane.value!.columns, this.plane.value!.rows];
+    if (source?.kind === "mpr" || source?.kind === "volume") return [this.plane.value!.columns, this.plane.value!.rows];
     const frame = this.frame.value;
     return frame && [frame.format.columns, frame.format.rows];
   });
 
   readonly aspect = computed(() => this.frame.value?.aspect ?? 1);
+
+  /** A volume's diagonal, which the plane spans, is longer than what it shows from most sides. */
+  private readonly fill = computed(() => (this.source.value?.kind === "volume" ? 1.5 : 1));
 
   readonly placement = computed((): Placement | undefined => {
     const size = this.size.value;
@@ -116,7 +122,7 @@ export class Viewport {
     return {
       ...chosen,
       center: chosen.center ?? [size[0] / 2, size[1] / 2],
-      zoom: chosen.zoom ?? fitZoom(size, this.aspect.value, chosen.rotation, [width, height]),
+      zoom: chosen.zoom ?? fitZoom(size, this.aspect.value, chosen.rotation, [width, height]) * this.fill.value,
     };
   });
 
@@ -252,13 +258,27 @@ export class Viewport {
   readonly eye = computed((): { right: Vec3; down: Vec3; forward: Vec3 } => {
     const [yaw, pitch] = this.turn.value;
     const axis: Vec3 = [0, 0, 1];
-    let right: Vec3 = rotateAbout([1, 0, 0], axis, yaw);
-    const forward0 = rotateAbout([0, 1, 0], axis, yaw);
-    const forward = rotateAbout(forward0, right, pitch);
-    const down = rotateAbout([0, 0, -1], right, pitch);
-    right = rotateAbout(right, forward, 0);
-    return { right, down, forward };
+    const right = rotateAbout([1, 0, 0], axis, yaw);
+    const forward = rotateAbout(rotateAbout([0, 1, 0], axis, yaw), right, pitch);
+    return { right, down: rotateAbout([0, 0, -1], right, pitch), forward };
   });
+}
+
+/** The plane through a volume's middle that faces the eye, wide enough for it in any position. */
+function facing(volume: Volume, { right, down, forward }: { right: Vec3; down: Vec3; forward: Vec3 }): Plane {
+  const all = corners(volume);
+  const side = Math.ceil(length(subtract(all[7]!, all[0]!)) / volume.finest);
+  const half = (side / 2 - 0.5) * volume.finest;
+  return {
+    origin: subtract(subtract(volume.center, scale(right, half)), scale(down, half)),
+    right,
+    down,
+    normal: forward,
+    columnSpacing: volume.finest,
+    rowSpacing: volume.finest,
+    columns: side,
+    rows: side,
+  };
 }
 
 export function frameSurface(store: FrameStore, frame: Frame): Surface {
