@@ -133,7 +133,7 @@ function Magnifier({ viewport }: { viewport: Viewport }): JSX.Element | null {
   const magnifier = drafts.magnifier.value;
   const here = magnifier?.viewport === viewport ? magnifier : undefined;
   useEffect(() => {
-    const stage = painter.current?.stage;
+    const stage = painter.current;
     const element = canvas.current;
     if (!here || !stage || !element) return;
     const { ratio } = stage;

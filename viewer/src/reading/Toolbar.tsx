@@ -262,7 +262,7 @@ function ViewMenu(): JSX.Element {
     <Menu icon="filter" label={t("toolbar.view")} pressed={(viewport?.filter.value ?? 0) !== 0}>
       {() => (
         <>
-          {filters.map(([value, label]) => (
+          {!session.flat.value && filters.map(([value, label]) => (
             <MenuItem key={value} label={t(label)} checked={viewport?.filter.value === value} onClick={() => { if (viewport) viewport.filter.value = value; }} />
           ))}
           <hr />
@@ -400,7 +400,7 @@ function MprMenu(): JSX.Element | null {
   const viewport = session.active.value;
   const source = viewport?.source.value;
   const stack = viewport?.stack.value;
-  if (!viewport || (!stack && source?.kind !== "mpr" && source?.kind !== "volume")) return null;
+  if (session.flat.value || !viewport || (!stack && source?.kind !== "mpr" && source?.kind !== "volume")) return null;
   if (stack && (stack.frames.length < 3 || !stack.frames[0]!.plane)) return null;
   const start = (): void => {
     const reason = stack && session.mpr(stack);

@@ -53,7 +53,7 @@ function save(blob: Blob, name: string): void {
 
 /** The panes' part of the canvas, then overlay lines and texts drawn as they stand on the page. */
 function compose({ painter }: Reading, panes: readonly Viewport[]): HTMLCanvasElement {
-  const stage = painter.current?.stage;
+  const stage = painter.current;
   if (!stage) throw new Error(t("export.none"));
   const { ratio } = stage;
   const rects = panes.map((p) => p.rect.value);

@@ -11,11 +11,11 @@ import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
 import { listenToKeys } from "./keys";
-import { Painter } from "./painter";
+import { FlatPainter, GpuPainter } from "./painter";
 import { Pane } from "./Pane";
 import { Panel } from "./Panel";
 import { restore } from "./saving";
-import { message, Session } from "./session";
+import { Session } from "./session";
 import { Strip } from "./Strip";
 import { Toolbar } from "./Toolbar";
 import "../ui/base.css";
@@ -58,11 +58,13 @@ function Grid(): JSX.Element {
   const { rows, columns } = session.maximized.value ? { rows: 1, columns: 1 } : session.layout.value;
   useEffect(() => {
     try {
-      reading.painter.current = new Painter(canvas.current!, session.store);
-      reading.painter.current.watch(session.visible.value);
-    } catch (error) {
-      session.say("error", message(error));
+      reading.painter.current = new GpuPainter(canvas.current!, session.store);
+    } catch {
+      reading.painter.current = new FlatPainter(canvas.current!, session.store);
+      session.flat.value = true;
+      session.say("info", t("state.noGpu"));
     }
+    reading.painter.current.watch(session.visible.value);
     const observer = new ResizeObserver(measure);
     observer.observe(grid.current!);
     return () => observer.disconnect();

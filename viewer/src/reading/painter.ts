@@ -1,18 +1,17 @@
-// Draws panes when what they show has changed, at most once a screen refresh.
+// Draws panes when what they show has changed, at most once a screen refresh: on the GPU, or where
+// there is no WebGL2, pane by pane on the processor (the same grey levels, slices only).
 
 import { effect } from "@preact/signals";
 import type { FrameStore } from "../net/frames";
+import { picture } from "../pixels/picture";
 import { drawImage } from "../render/image";
 import { RayCaster } from "../render/raycast";
 import { drawReslice } from "../render/reslice";
-import { Stage } from "../render/stage";
+import { Stage, type Rect } from "../render/stage";
 import { VolumeTextures } from "../render/volume";
 import type { Viewport } from "./viewport";
 
-export class Painter {
-  readonly stage: Stage;
-  private readonly volumes: VolumeTextures;
-  private readonly rays: RayCaster;
+export abstract class Painter {
   private readonly dirty = new Set<Viewport>();
   private readonly watched = new Map<Viewport, () => void>();
   private scheduled = false;
@@ -20,13 +19,16 @@ export class Painter {
   drawn = 0;
 
   constructor(
-    canvas: HTMLCanvasElement,
-    private readonly store: FrameStore,
-  ) {
-    this.stage = new Stage(canvas);
-    this.volumes = new VolumeTextures(this.stage, store);
-    this.rays = new RayCaster(this.stage, store);
-    this.stage.onRestored(() => this.all());
+    readonly canvas: HTMLCanvasElement,
+    protected readonly store: FrameStore,
+  ) {}
+
+  protected abstract clear(): void;
+  protected abstract paint(viewport: Viewport, rect: Rect): void;
+
+  /** Device pixels a CSS pixel. */
+  get ratio(): number {
+    return this.canvas.clientWidth > 0 ? this.canvas.width / this.canvas.clientWidth : 1;
   }
 
   watch(viewports: readonly Viewport[]): void {
@@ -41,10 +43,7 @@ export class Painter {
 
   /** Everything anew, the gaps between panes too. */
   all(): void {
-    const { gl } = this.stage;
-    gl.disable(gl.SCISSOR_TEST);
-    gl.clearColor(0.137, 0.173, 0.216, 1);
-    gl.clear(gl.COLOR_BUFFER_BIT);
+    this.clear();
     for (const viewport of this.watched.keys()) this.mark(viewport);
   }
 
@@ -83,11 +82,15 @@ export class Painter {
 
   private flush(): void {
     this.scheduled = false;
-    const { canvas } = this.stage;
+    const { canvas } = this;
     const ratio = Math.min(devicePixelRatio || 1, 3);
-    const before = `${canvas.width}x${canvas.height}`;
-    this.stage.resize(canvas.clientWidth, canvas.clientHeight, ratio);
-    if (before !== `${canvas.width}x${canvas.height}`) for (const viewport of this.watched.keys()) this.dirty.add(viewport);
+    const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+      this.clear();
+      for (const viewport of this.watched.keys()) this.dirty.add(viewport);
+    }
     for (const viewport of this.dirty) if (this.watched.has(viewport)) this.draw(viewport);
     this.dirty.clear();
   }
@@ -95,10 +98,36 @@ export class Painter {
   draw(viewport: Viewport): void {
     const rect = viewport.rect.peek();
     if (rect.width < 1 || rect.height < 1) return;
+    this.drawn++;
+    this.paint(viewport, rect);
+  }
+}
+
+export class GpuPainter extends Painter {
+  readonly stage: Stage;
+  private readonly volumes: VolumeTextures;
+  private readonly rays: RayCaster;
+
+  /** Throws when WebGL2 is not to be had. */
+  constructor(canvas: HTMLCanvasElement, store: FrameStore) {
+    super(canvas, store);
+    this.stage = new Stage(canvas);
+    this.volumes = new VolumeTextures(this.stage, store);
+    this.rays = new RayCaster(this.stage, store);
+    this.stage.onRestored(() => this.all());
+  }
+
+  protected clear(): void {
+    const { gl } = this.stage;
+    gl.disable(gl.SCISSOR_TEST);
+    gl.clearColor(0.137, 0.173, 0.216, 1);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+  }
+
+  protected paint(viewport: Viewport, rect: Rect): void {
     const source = viewport.source.peek();
     const imageToScreen = viewport.toScreen.peek();
     const voi = viewport.voi.peek();
-    this.drawn++;
     if (source?.kind === "mpr" && imageToScreen && voi) {
       const { volume } = source.group;
       const texture = this.volumes.get(volume);
@@ -144,5 +173,45 @@ export class Painter {
       interpolate: viewport.interpolate.peek(),
       filter: viewport.filter.peek(),
     });
+  }
+}
+
+export class FlatPainter extends Painter {
+  private readonly pictures = new OffscreenCanvas(1, 1);
+
+  private get context(): CanvasRenderingContext2D {
+    return this.canvas.getContext("2d", { alpha: false })!;
+  }
+
+  protected clear(): void {
+    this.context.setTransform(1, 0, 0, 1, 0, 0);
+    this.context.fillStyle = "#232c37";
+    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  protected paint(viewport: Viewport, rect: Rect): void {
+    const { context, ratio, pictures } = this;
+    context.save();
+    context.setTransform(ratio, 0, 0, ratio, rect.x * ratio, rect.y * ratio);
+    context.beginPath();
+    context.rect(0, 0, rect.width, rect.height);
+    context.clip();
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, rect.width, rect.height);
+    const frame = viewport.frame.peek();
+    const pixels = viewport.pixels.peek();
+    const voi = viewport.voi.peek();
+    const toScreen = viewport.toScreen.peek();
+    if (frame && pixels && voi && toScreen) {
+      const look = { inverse: frame.inverse !== viewport.inverted.peek(), colormap: viewport.colormap.peek() };
+      const image = picture(frame, pixels, voi, 1, look);
+      pictures.width = image.width;
+      pictures.height = image.height;
+      pictures.getContext("2d")!.putImageData(image, 0, 0);
+      context.imageSmoothingEnabled = viewport.interpolate.peek();
+      context.transform(...toScreen);
+      context.drawImage(pictures, 0, 0);
+    }
+    context.restore();
   }
 }

@@ -62,6 +62,8 @@ export class Session {
   readonly showAnnotations = signal(true);
   readonly showCorners = signal(true);
   readonly showReferenceLines = signal(true);
+  /** No WebGL2: slices only, drawn by the processor. */
+  readonly flat = signal(false);
   readonly notice = signal<Notice | undefined>(undefined);
   readonly sync: Sync;
   /** Stored measurement reports of each study ("series/instance"), which the next one replaces. */

@@ -66,13 +66,6 @@ export class Stage {
     return () => this.restored.delete(redraw);
   }
 
-  resize(width: number, height: number, ratio: number): void {
-    const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this.canvas.width === w && this.canvas.height === h) return;
-    this.canvas.width = w;
-    this.canvas.height = h;
-  }
-
   get ratio(): number {
     return this.canvas.clientWidth > 0 ? this.canvas.width / this.canvas.clientWidth : 1;
   }

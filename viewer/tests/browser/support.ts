@@ -163,10 +163,11 @@ export async function exact(page: Page): Promise<void> {
 export async function canvas(page: Page, columns: number, rows: number): Promise<number[]> {
   return page.evaluate(
     ([w, h]) => {
-      const { painter, session } = window.reading;
+      const { session } = window.reading;
+      const painter = window.reading.painter.current as import("../../src/reading/painter").GpuPainter;
       const viewport = session.active.value!;
-      painter.current!.draw(viewport);
-      const { gl } = painter.current!.stage;
+      painter.draw(viewport);
+      const { gl } = painter.stage;
       const rect = viewport.rect.value;
       const out = new Uint8Array(w! * h! * 4);
       gl.readPixels(rect.x, gl.drawingBufferHeight - rect.y - h!, w!, h!, gl.RGBA, gl.UNSIGNED_BYTE, out);
