@@ -24,7 +24,8 @@ export function Help({ close }: { close: () => void }): JSX.Element {
         {(Object.keys(ACTIONS) as ActionName[]).map((name) => (
           <div key={name}>
             <span>{t(ACTIONS[name].label)}</span>
-            <button type="button" onClick={() => (changing.value = name)} aria-label={`${t("help.change")}: ${t(ACTIONS[name].label)}`}>
+            <button type="button" onClick={() => (changing.value = name)}>
+              <span class="hidden">{`${t("help.change")}: ${t(ACTIONS[name].label)} `}</span>
               {changing.value === name ? t("help.press") : <kbd>{keymap.value[name] || "—"}</kbd>}
             </button>
           </div>

@@ -12,6 +12,7 @@ import { formatNumber } from "../i18n";
 import { useReading } from "./context";
 import { crosshairLines } from "./crosshair";
 import { resultText } from "./format";
+import { ContourLines } from "./Overlays";
 import type { Viewport } from "./viewport";
 
 export function Overlay({ viewport }: { viewport: Viewport }): JSX.Element | null {
@@ -21,6 +22,7 @@ export function Overlay({ viewport }: { viewport: Viewport }): JSX.Element | nul
   return (
     <svg class="overlay" width={width} height={height} aria-hidden="true">
       {session.showReferenceLines.value && <ReferenceLines viewport={viewport} />}
+      <ContourLines viewport={viewport} />
       <Crosshair viewport={viewport} />
       <Located viewport={viewport} />
       {session.showAnnotations.value && <Annotations viewport={viewport} />}

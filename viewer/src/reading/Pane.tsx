@@ -11,6 +11,7 @@ import { Corners } from "./Corners";
 import { DocumentView } from "./DocumentView";
 import { Gestures } from "./gestures";
 import { Overlay } from "./Overlay";
+import { Segments } from "./Overlays";
 import type { Viewport } from "./viewport";
 
 export function Pane({ viewport }: { viewport: Viewport }): JSX.Element {
@@ -39,6 +40,7 @@ export function Pane({ viewport }: { viewport: Viewport }): JSX.Element {
       onDrop={drop}
     >
       {source?.kind === "document" && <DocumentView document={source.document} />}
+      <Segments viewport={viewport} />
       <Overlay viewport={viewport} />
       <Corners viewport={viewport} />
       <State viewport={viewport} />

@@ -38,6 +38,29 @@ export function Panel(): JSX.Element {
           </button>
         )}
       </section>
+      {session.overlays.value.length > 0 && (
+        <section>
+          <h2>{t("panel.overlays")}</h2>
+          <ul class="overlay-list">
+            {session.overlays.value.map((overlay) => (
+              <li key={overlay.id}>
+                <label>
+                  <input
+                    type="checkbox"
+                    checked={!session.hiddenOverlays.value.has(overlay.id)}
+                    onChange={() => {
+                      const next = new Set(session.hiddenOverlays.value);
+                      if (!next.delete(overlay.id)) next.add(overlay.id);
+                      session.hiddenOverlays.value = next;
+                    }}
+                  />
+                  <i style={{ background: `rgb(${overlay.color.join(",")})` }} /> {overlay.label}
+                </label>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       {keys.length > 0 && (
         <section>
           <h2>{t("panel.keyImages")}</h2>

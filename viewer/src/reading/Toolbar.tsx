@@ -6,12 +6,13 @@ import { formatDate, formatNumber, isKey, language, setLanguage, t } from "../i1
 import { COLORMAPS, type ColormapName } from "../pixels/colormap";
 import { autoVoi, presets, windowVoi, type Voi } from "../pixels/voi";
 import { TRANSFER_FUNCTIONS, type TransferName } from "../render/transfer";
-import { IconButton, Menu, MenuItem } from "../ui/controls";
+import { Dialog, IconButton, Menu, MenuItem } from "../ui/controls";
 import type { IconName } from "../ui/icons";
 import { ACTIONS, type ActionName } from "./actions";
 import { rateOf } from "./cine";
 import { useReading } from "./context";
 import { ageText, sexText } from "./Corners";
+import { fitting, hang, isOwn, remove, save } from "./hanging";
 import { Help } from "./Help";
 import { keymap } from "./keys";
 import { exportImage } from "./export";
@@ -345,7 +346,9 @@ function LayoutMenu(): JSX.Element {
   const { session } = useReading();
   const { rows, columns } = session.layout.value;
   const over = useSignal<readonly [number, number]>([rows, columns]);
+  const saving = useSignal(false);
   return (
+    <>
     <Menu icon="layout" label={t("layout.title")}>
       {(close) => (
         <>
@@ -371,9 +374,51 @@ function LayoutMenu(): JSX.Element {
             })}
           </div>
           <p class="menu-note">{`${over.value[0]} × ${over.value[1]}`}</p>
+          <hr />
+          {fitting(session).map((protocol) => (
+            <div class="protocol" key={protocol.id}>
+              <MenuItem label={protocol.title ? t(protocol.title) : protocol.name} hint={`${protocol.rows} × ${protocol.columns}`} onClick={() => { close(); hang(session, protocol); }} />
+              {isOwn(protocol) && <IconButton icon="trash" label={`${t("action.remove")} ${protocol.name}`} onClick={() => remove(protocol)} />}
+            </div>
+          ))}
+          <MenuItem icon="save" label={t("hanging.save")} onClick={() => { close(); saving.value = true; }} />
         </>
       )}
     </Menu>
+    {saving.value && <HangingDialog close={() => (saving.value = false)} />}
+    </>
+  );
+}
+
+/** Names the present layout and keeps it as a hanging protocol. */
+function HangingDialog({ close }: { close: () => void }): JSX.Element {
+  const { session } = useReading();
+  const modality = session.active.value?.stack.value?.modality ?? "";
+  return (
+    <Dialog title={t("hanging.save")} close={close}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const form = new FormData(event.currentTarget);
+          const name = String(form.get("name") ?? "").trim();
+          if (name) save(session, name, form.get("automatic") !== null);
+          close();
+        }}
+      >
+        <label class="field">
+          {t("hanging.name")}
+          <input name="name" type="text" maxLength={40} required autofocus />
+        </label>
+        <label class="field check">
+          <input name="automatic" type="checkbox" /> {t("hanging.automatic", { modality })}
+        </label>
+        <footer>
+          <button type="submit" class="button primary">
+            {t("action.ok")}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
   );
 }
 

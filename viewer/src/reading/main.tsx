@@ -10,6 +10,7 @@ import { Dialog } from "../ui/controls";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
+import { hangAutomatically } from "./hanging";
 import { listenToKeys } from "./keys";
 import { FlatPainter, GpuPainter } from "./painter";
 import { Pane } from "./Pane";
@@ -166,7 +167,10 @@ render(<Page />, document.getElementById("app")!);
 async function start(): Promise<void> {
   if (uids.length === 0) return session.say("error", t("reading.noStudy"));
   if (uids.length > 1) session.setLayout({ rows: 1, columns: Math.min(uids.length, 4) });
+  const layout = session.layout.value;
   await Promise.all(uids.map((uid) => session.open(uid)));
+  // Not when the reader has already chosen a layout, or the address a series.
+  if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
   await session.findPriors().catch(() => undefined);
 }
 void start();

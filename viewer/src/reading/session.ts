@@ -5,6 +5,7 @@ import { arrange, type Document, type Stack } from "../dicom/stacks";
 import { number, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import type { Frame } from "../dicom/image";
+import { overlaysOf, type Overlay } from "../dicom/overlays";
 import { volumeOf, type NoVolume } from "../geometry/volume";
 import { metadata, search, studyPath } from "../net/dicomweb";
 import { FrameStore, type Interest } from "../net/frames";
@@ -50,6 +51,8 @@ export class Session {
   readonly studies = signal<readonly StudyEntry[]>([]);
   readonly stacks = signal<readonly Stack[]>([]);
   readonly documents = signal<readonly Document[]>([]);
+  readonly overlays = signal<readonly Overlay[]>([]);
+  readonly hiddenOverlays = signal<ReadonlySet<string>>(new Set());
   readonly priors = signal<readonly Dataset[]>([]);
   readonly layout = signal<Layout>({ rows: 1, columns: 1 });
   readonly viewports = signal<readonly Viewport[]>([]);
@@ -69,6 +72,7 @@ export class Session {
   /** Stored measurement reports of each study ("series/instance"), which the next one replaces. */
   readonly reports = new Map<string, readonly string[]>();
   readonly restored = new Set<string>();
+  private readonly wanted = new Set<string>();
   private nextViewport = 1;
   private readonly interests = new Map<Viewport, { frames: readonly Frame[]; interest: Interest; stop: () => void }>();
   private readonly groups = new Map<string, MprGroup>();
@@ -135,13 +139,24 @@ export class Session {
       const known = this.study(uid);
       this.patch({ uid, facts: { ...instances[0], ...known?.facts } });
       this.stacks.value = [...this.stacks.value, ...stacks].sort((a, b) => this.order(a) - this.order(b));
-      this.documents.value = [...this.documents.value, ...documents];
+      const overlays = instances.flatMap(overlaysOf);
+      if (overlays.length > 0) this.overlays.value = [...this.overlays.value, ...overlays];
+      // Segmentations and structure sets are seen upon their images, not opened by themselves.
+      const alone = documents.filter((d) => !overlays.some((o) => o.id.startsWith(`${d.instance}#`)));
+      this.documents.value = [...this.documents.value, ...alone];
     });
     for (const stack of stacks) {
       // The middle image of every stack: its thumbnail, and what its default window rests on.
       const middle = stack.frames[stack.frames.length >> 1]!;
       this.store.want({ frames: [middle], index: 0, rank: 2 });
     }
+  }
+
+  /** Fetches a frame that no pane scrolls through. */
+  wantOnce(frame: Frame): void {
+    if (this.wanted.has(frame.id)) return;
+    this.wanted.add(frame.id);
+    this.store.want({ frames: [frame], index: 0, rank: 1 });
   }
 
   private order(stack: Stack): number {

@@ -71,7 +71,7 @@ export function Menu({ icon, label, text, pressed, children }: MenuProps): JSX.E
         type="button"
         class="icon-button has-menu"
         title={label}
-        aria-label={label}
+        aria-label={text ? `${text} ${label}` : label}
         aria-expanded={open}
         aria-controls={open ? id : undefined}
         aria-pressed={pressed}

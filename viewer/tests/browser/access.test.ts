@@ -103,7 +103,8 @@ test("the worklist filters by a Chinese name only once the input method has comm
   await page.waitForTimeout(400);
   expect(asked.filter((url) => url.includes("PatientName"))).toEqual([]);
   await session.send("Input.insertText", { text: "王小" });
-  await until(page, () => [...document.querySelectorAll(".column-patient a")].some((a) => a.textContent === "王小东"));
+  await page.waitForRequest((request) => request.url().includes("PatientName"));
+  await until(page, () => [...document.querySelectorAll(".column-patient a")].every((a) => a.textContent === "王小东"));
   expect(asked.some((url) => url.includes("PatientName=*王小*"))).toBe(true);
 });
 

@@ -62,7 +62,7 @@ test("dragging changes the window, a preset sets it, and the picture follows", a
   await drag(page, [10, 10], [30, 20]);
   const dragged = await page.evaluate(() => window.reading.session.active.value!.voi.value);
   expect(dragged).not.toMatchObject({ width: 1000 });
-  await page.click('button[aria-label="Window width and level"]');
+  await page.click('button[title="Window width and level"]');
   await page.click("text=Lung");
   await settled(page);
   expect(await page.locator(".corner.bottom.left").textContent()).toContain("W 1,500 L -600");
