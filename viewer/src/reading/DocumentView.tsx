@@ -8,12 +8,14 @@ import { Tag } from "../dicom/tags";
 import type { Document } from "../dicom/stacks";
 import { t } from "../i18n";
 import { bulk } from "../net/dicomweb";
+import { EcgView } from "./EcgView";
 import { message } from "./session";
 
 const PDF = "1.2.840.10008.5.1.4.1.1.104.1";
 
 export function DocumentView({ document }: { document: Document }): JSX.Element {
   if (document.dataset[Tag.ContentSequence]) return <Report document={document} />;
+  if (document.dataset[Tag.WaveformSequence]) return <EcgView document={document} />;
   if (document.sopClass === PDF) return <Pdf document={document} />;
   return (
     <div class="document">

@@ -45,7 +45,7 @@ function SegmentFrame({ viewport, segment, frame }: { viewport: Viewport; segmen
     const pixels = session.store.get(frame);
     if (!element) return;
     if (!pixels) {
-      session.wantOnce(frame);
+      session.wantAlso([frame]);
       return;
     }
     const full = frame.format.bitsAllocated === 1 ? 1 : Math.max(pixels.max, 1);

@@ -72,6 +72,12 @@ export abstract class Painter {
       void viewport.turning.value;
       void this.store.changed(source.group.volume.frames[0]!.series).value;
     }
+    const fusion = viewport.fusion.value;
+    if (fusion) {
+      void viewport.plane.value;
+      void viewport.fusionVoi.value;
+      void this.store.changed(fusion.stack.series).value;
+    }
     if (source?.kind === "mpr") {
       void viewport.plane.value;
       void viewport.slab.value;
@@ -125,6 +131,20 @@ export class GpuPainter extends Painter {
   }
 
   protected paint(viewport: Viewport, rect: Rect): void {
+    this.base(viewport, rect);
+    const fusion = viewport.fusion.peek();
+    const plane = viewport.plane.peek();
+    const imageToScreen = viewport.toScreen.peek();
+    const voi = viewport.fusionVoi.peek();
+    const texture = fusion && this.volumes.get(fusion.group.volume);
+    if (!fusion || !plane || !imageToScreen || !voi || !texture) return;
+    const { volume } = fusion.group;
+    const { colormap, opacity } = fusion;
+    const slab = { mode: "mean", thickness: 0 } as const;
+    drawReslice(this.stage, rect, { volume, texture, plane, imageToScreen, slab, voi, inverse: false, colormap, opacity });
+  }
+
+  private base(viewport: Viewport, rect: Rect): void {
     const source = viewport.source.peek();
     const imageToScreen = viewport.toScreen.peek();
     const voi = viewport.voi.peek();

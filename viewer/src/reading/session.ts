@@ -152,11 +152,12 @@ export class Session {
     }
   }
 
-  /** Fetches a frame that no pane scrolls through. */
-  wantOnce(frame: Frame): void {
-    if (this.wanted.has(frame.id)) return;
-    this.wanted.add(frame.id);
-    this.store.want({ frames: [frame], index: 0, rank: 1 });
+  /** Fetches frames that no pane scrolls through: of segmentations and of fused volumes. */
+  wantAlso(frames: readonly Frame[]): void {
+    const first = frames[0];
+    if (!first || this.wanted.has(first.id)) return;
+    this.wanted.add(first.id);
+    this.store.want({ frames, index: frames.length >> 1, rank: 1 });
   }
 
   private order(stack: Stack): number {
@@ -235,6 +236,18 @@ export class Session {
     return group;
   }
 
+  /** Stacks that can be laid over the viewport's: other volumes of its frame of reference. */
+  fusible(viewport: Viewport): { stack: Stack; group: MprGroup }[] {
+    const reference = viewport.reference.value;
+    if (!reference?.frameOfReference || !viewport.plane.value) return [];
+    return this.stacks.value.flatMap((stack) => {
+      const first = stack.frames[0]!;
+      if (stack.series === reference.series || first.frameOfReference !== reference.frameOfReference) return [];
+      const group = this.group(stack);
+      return typeof group === "string" ? [] : [{ stack, group }];
+    });
+  }
+
   /** Axial, coronal and sagittal cuts of the active stack in three panes. */
   mpr(stack: Stack): NoVolume | undefined {
     const group = this.group(stack);
@@ -263,6 +276,8 @@ export class Session {
       }
     for (const viewport of visible) {
       const frames = framesOf(viewport.source.value);
+      const fusion = viewport.fusion.value;
+      if (fusion) this.wantAlso(fusion.group.volume.frames);
       const index = viewport.stack.value ? viewport.index.value : frames.length >> 1;
       const rank = viewport === active ? 0 : 1;
       const held = this.interests.get(viewport);

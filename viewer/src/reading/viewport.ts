@@ -29,6 +29,14 @@ export interface Slab {
   readonly thickness: number; // mm; 0: the plane alone
 }
 
+/** Another volume of the same frame of reference, laid over the picture in colour. */
+export interface Fusion {
+  readonly stack: Stack;
+  readonly group: MprGroup;
+  readonly colormap: ColormapName;
+  readonly opacity: number;
+}
+
 /** Of placement, what the reader set; the rest is "fit to the pane". */
 interface Chosen {
   readonly center?: Vec2;
@@ -49,6 +57,7 @@ export class Viewport {
   readonly colormap = signal<ColormapName | undefined>(undefined);
   readonly interpolate = signal(true);
   readonly filter = signal(0);
+  readonly fusion = signal<Fusion | undefined>(undefined);
   readonly slab = signal<Slab>({ mode: "max", thickness: 0 });
   readonly turn = signal<readonly [yaw: number, pitch: number]>([0, 0]); // of volume rendering, radians
   readonly volumePreset = signal<TransferName>("soft");
@@ -144,6 +153,15 @@ export class Viewport {
     return defaultVoi(frame, undefined) ?? this.stackVoi(this.stack.value.frames);
   });
 
+  readonly fusionVoi = computed((): Voi | undefined => {
+    const fusion = this.fusion.value;
+    if (!fusion) return undefined;
+    const { frames } = fusion.group.volume;
+    // The usual window of uptake; other values get what their images ask for.
+    if (frames[0]!.modality.unit === "SUV") return { kind: "window", center: 3.5, width: 7, shape: "LINEAR_EXACT" };
+    return this.stackVoi(frames);
+  });
+
   /** A window that holds for all of a stack whose images name none: from its middle image. */
   private stackVoi(frames: readonly Frame[]): Voi | undefined {
     const middle = frames[frames.length >> 1]!;
@@ -171,6 +189,7 @@ export class Viewport {
     this.inverted.value = false;
     this.colormap.value = undefined;
     this.filter.value = 0;
+    this.fusion.value = undefined;
     this.playing.value = 0;
     this.turn.value = [0, 0];
     this.slab.value = { mode: "max", thickness: 0 };

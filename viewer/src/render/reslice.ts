@@ -19,6 +19,8 @@ export interface ResliceDrawing {
   readonly voi: Voi;
   readonly inverse: boolean;
   readonly colormap?: ColormapName;
+  /** Over what is there already, this opaque where the value is high; undefined: alone. */
+  readonly opacity?: number;
 }
 
 function source(sampler: string): string {
@@ -34,6 +36,7 @@ uniform vec3 u_step;     // voxels a slab step
 uniform int u_steps;
 uniform int u_mode;      // 0 mean, 1 maximum, 2 minimum
 uniform vec3 u_size;
+uniform float u_opacity; // below 0: alone
 out vec4 color;
 
 float stored(ivec3 at) { return float(texelFetch(u_volume, clamp(at, ivec3(0), ivec3(u_size) - 1), 0).r); }
@@ -55,15 +58,22 @@ void main() {
     value = count == 0 ? v : u_mode == 1 ? max(value, v) : u_mode == 2 ? min(value, v) : value + v;
     count++;
   }
-  if (count == 0) { color = vec4(0.0, 0.0, 0.0, 1.0); return; }
+  if (count == 0) {
+    if (u_opacity >= 0.0) discard;
+    color = vec4(0.0, 0.0, 0.0, 1.0);
+    return;
+  }
   if (u_mode == 0) value /= float(count);
-  color = shade(value * u_rescale.x + u_rescale.y);
+  value = value * u_rescale.x + u_rescale.y;
+  color = shade(value);
+  if (u_opacity >= 0.0) color.a = u_opacity * min(level(value) * 2.0, 1.0);
 }`;
 }
 
 export function drawReslice(stage: Stage, rect: Rect, drawing: ResliceDrawing): void {
   const { gl } = stage;
-  const { left, top, ratio } = stage.begin(rect);
+  const over = drawing.opacity !== undefined;
+  const { left, top, ratio } = over ? stage.over(rect) : stage.begin(rect);
   const { volume, texture, plane, slab } = drawing;
   const program = stage.program(`reslice ${texture.sampler}`, () => source(texture.sampler));
   gl.activeTexture(gl.TEXTURE0);
@@ -87,5 +97,11 @@ export function drawReslice(stage: Stage, rect: Rect, drawing: ResliceDrawing): 
   gl.uniform1i(program.at("u_mode"), { mean: 0, max: 1, min: 2 }[slab.mode]);
   gl.uniform3fv(program.at("u_size"), volume.size);
   stage.grey(program, drawing.voi, texture.rescale, drawing.inverse, drawing.colormap);
+  gl.uniform1f(program.at("u_opacity"), drawing.opacity ?? -1);
+  if (over) {
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
+  }
   gl.drawArrays(gl.TRIANGLES, 0, 3);
+  gl.disable(gl.BLEND);
 }

@@ -70,8 +70,16 @@ export class Stage {
     return this.canvas.clientWidth > 0 ? this.canvas.width / this.canvas.clientWidth : 1;
   }
 
-  /** Confines drawing to the pane and clears it. Returns its height and offset in device pixels. */
+  /** Confines drawing to the pane and clears it. Returns its upper left corner in device pixels. */
   begin(rect: Rect): { left: number; top: number; ratio: number } {
+    const corner = this.over(rect);
+    this.gl.clearColor(0, 0, 0, 1);
+    this.gl.clear(this.gl.COLOR_BUFFER_BIT);
+    return corner;
+  }
+
+  /** Confines drawing to the pane, what is drawn there stays. */
+  over(rect: Rect): { left: number; top: number; ratio: number } {
     const { gl, ratio } = this;
     const left = Math.round(rect.x * ratio);
     const right = Math.round((rect.x + rect.width) * ratio);
@@ -80,8 +88,6 @@ export class Stage {
     gl.enable(gl.SCISSOR_TEST);
     gl.viewport(left, bottom, right - left, top - bottom);
     gl.scissor(left, bottom, right - left, top - bottom);
-    gl.clearColor(0, 0, 0, 1);
-    gl.clear(gl.COLOR_BUFFER_BIT);
     return { left, top, ratio };
   }
 

@@ -49,6 +49,7 @@ const PATHS = {
   close: "M6 6l12 12M18 6 6 18",
   check: "M5 13l4.500 4.500L19 7",
   more: "M6 12v.1M12 12v.1M18 12v.1",
+  fusion: "M9 5a7 7 0 1 0 0 14A7 7 0 0 0 9 5zM15 5a7 7 0 1 1 0 14 7 7 0 0 1 0-14z",
   globe: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM3.500 9.500h17M3.500 14.500h17M12 3c-5 5-5 13 0 18M12 3c5 5 5 13 0 18",
   document: "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h7",
   compare: "M4 5h7v14H4zM13 5h7v14h-7M6.500 9h2M15.500 9h2",
