@@ -34,6 +34,7 @@ export async function decodeFrame(
   const decode = await codec(transferSyntax);
   if (!decode) throw new NoCodec(`no codec for transfer syntax ${transferSyntax}`);
   const decoded = decode(encoded);
+  if (decoded.bytes.length === 0) throw new Error("the frame is damaged: its codec cannot read it");
   if (decoded.width !== columns || decoded.height !== rows || decoded.components !== samples)
     throw new Error(
       `the frame is ${decoded.width}×${decoded.height}×${decoded.components}, its header says ${columns}×${rows}×${samples}`,

@@ -25,6 +25,7 @@ export interface BulkLut {
   readonly descriptor: readonly number[];
   readonly bytes?: Uint8Array;
   readonly uri?: string;
+  readonly segmented?: boolean; // the data are segments
 }
 
 export interface Palette {
@@ -221,15 +222,20 @@ function paddingOf(instance: Dataset, format: PixelFormat): readonly [number, nu
 
 function paletteOf(instance: Dataset): Palette | undefined {
   if (text(instance, Tag.PhotometricInterpretation) !== "PALETTE COLOR") return undefined;
-  const channel = (descriptor: string, entries: string): BulkLut => ({
-    descriptor: numbers(instance, descriptor),
-    bytes: inlineBytes(instance[entries]) ?? bytesOfNumbers(numbers(instance, entries)),
-    uri: instance[entries]?.BulkDataURI,
-  });
+  const channel = (descriptor: string, plain: string, segments: string): BulkLut => {
+    const segmented = instance[plain] === undefined && instance[segments] !== undefined;
+    const entries = segmented ? segments : plain;
+    return {
+      descriptor: numbers(instance, descriptor),
+      bytes: inlineBytes(instance[entries]) ?? bytesOfNumbers(numbers(instance, entries)),
+      uri: instance[entries]?.BulkDataURI,
+      segmented,
+    };
+  };
   return {
-    red: channel(Tag.RedPaletteDescriptor, Tag.RedPaletteData),
-    green: channel(Tag.GreenPaletteDescriptor, Tag.GreenPaletteData),
-    blue: channel(Tag.BluePaletteDescriptor, Tag.BluePaletteData),
+    red: channel(Tag.RedPaletteDescriptor, Tag.RedPaletteData, "00281221"),
+    green: channel(Tag.GreenPaletteDescriptor, Tag.GreenPaletteData, "00281222"),
+    blue: channel(Tag.BluePaletteDescriptor, Tag.BluePaletteData, "00281223"),
   };
 }
 

@@ -30,11 +30,12 @@ export interface Document {
   readonly dataset: Dataset;
 }
 
-export function arrange(instances: readonly Dataset[]): { stacks: Stack[]; documents: Document[] } {
+/** `alone`: overlay objects too are shown as pictures, there being nothing to lay them over. */
+export function arrange(instances: readonly Dataset[], alone = false): { stacks: Stack[]; documents: Document[] } {
   const groups = new Map<string, Frame[]>();
   const documents: Document[] = [];
   for (const instance of instances) {
-    const frames = isOverlayObject(instance) ? [] : framesOf(instance);
+    const frames = isOverlayObject(instance) && !alone ? [] : framesOf(instance);
     if (frames.length === 0) documents.push(documentOf(instance));
     const key = frames.length > 1 ? frames[0]!.instance : groupKey(frames[0]);
     const group = groups.get(key);

@@ -5,7 +5,7 @@ import { DecodePool } from "../decode/pool";
 import type { FrameFormat } from "../decode/frame";
 import type { Frame, Palette } from "../dicom/image";
 import type { PaletteTable } from "../pixels/color";
-import { lutFrom } from "../pixels/lut";
+import { expandSegments, lutFrom } from "../pixels/lut";
 import type { Pixels } from "../pixels/pixels";
 import { bulk, instancePath, root } from "./dicomweb";
 
@@ -228,10 +228,14 @@ function nearest(
   return undefined;
 }
 
+const words = (bytes: Uint8Array): Uint16Array =>
+  Uint16Array.from({ length: bytes.length >> 1 }, (_, i) => bytes[2 * i]! | (bytes[2 * i + 1]! << 8));
+
 async function paletteTable(palette: Palette): Promise<PaletteTable> {
   const channels = await Promise.all(
-    [palette.red, palette.green, palette.blue].map(async ({ descriptor, bytes, uri }) => {
-      const entries = bytes ?? (uri ? await bulk(uri) : undefined);
+    [palette.red, palette.green, palette.blue].map(async ({ descriptor, bytes, uri, segmented }) => {
+      const content = bytes ?? (uri ? await bulk(uri) : undefined);
+      const entries = content && segmented ? new Uint8Array(expandSegments(words(content)).buffer) : content;
       const lut = entries && lutFrom(descriptor, entries, false);
       if (!lut) throw new Error("the palette is incomplete");
       return lut;

@@ -37,6 +37,36 @@ export function lutFrom(
   return { first, entries, bits, explanation };
 }
 
+/**
+ * A segmented table expanded to its entries: PS3.3 §C.7.9.2. Words are segment type, length, and
+ * for type 0 the entries, for 1 the end of a straight line, for 2 the place of segments to repeat.
+ */
+export function expandSegments(words: Uint16Array): Uint16Array<ArrayBuffer> {
+  const out: number[] = [];
+  const run = (from: number, segments: number, nested: boolean): void => {
+    let at = from;
+    for (let n = 0; n < segments && at + 1 < words.length; n++) {
+      const [kind, length] = [words[at]!, words[at + 1]!];
+      at += 2;
+      if (kind === 0) {
+        for (let i = 0; i < length; i++) out.push(words[at + i] ?? 0);
+        at += length;
+      } else if (kind === 1) {
+        const start = out.at(-1) ?? 0;
+        const end = words[at++] ?? 0;
+        for (let i = 1; i <= length; i++) out.push(Math.round(start + ((end - start) * i) / length));
+      } else if (kind === 2 && !nested) {
+        const offset = (words[at] ?? 0) + (words[at + 1] ?? 0) * 65536;
+        at += 2;
+        run(offset >> 1, length, true);
+      } else throw new Error(`a palette's segment of type ${kind} cannot be read`);
+      if (out.length > 65536) throw new Error("a segmented palette has more than 65536 entries");
+    }
+  };
+  run(0, Infinity, false);
+  return Uint16Array.from(out);
+}
+
 export function lookUp(lut: Lut, value: number): number {
   const index = Math.round(value) - lut.first;
   return lut.entries[Math.min(Math.max(index, 0), lut.entries.length - 1)]!;

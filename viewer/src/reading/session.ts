@@ -1,7 +1,7 @@
 // The state of a reading page: studies opened, panes, tools, measurements.
 
 import { batch, computed, effect, signal } from "@preact/signals";
-import { arrange, type Document, type Stack } from "../dicom/stacks";
+import { arrange, isOverlayObject, type Document, type Stack } from "../dicom/stacks";
 import { number, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import type { Frame } from "../dicom/image";
@@ -72,6 +72,7 @@ export class Session {
   /** Stored measurement reports of each study ("series/instance"), which the next one replaces. */
   readonly reports = new Map<string, readonly string[]>();
   readonly restored = new Set<string>();
+  private readonly overlayInstances: Dataset[] = [];
   private readonly wanted = new Set<string>();
   private nextViewport = 1;
   private readonly interests = new Map<Viewport, { frames: readonly Frame[]; interest: Interest; stop: () => void }>();
@@ -117,6 +118,7 @@ export class Session {
         for (let entry = waiting.shift(); entry; entry = waiting.shift()) await this.load(entry);
       };
       await Promise.all([lane(), lane()]);
+      if (!this.stacks.value.some((stack) => stack.study === uid)) this.showOverlaysAlone(uid);
     } catch (error) {
       this.patch({ uid, loading: 0, failed: message(error) });
     }
@@ -133,6 +135,12 @@ export class Session {
     if (study) this.patch({ uid: study.uid, loading: Math.max(study.loading - 1, 0) });
   }
 
+  /** Segmentations whose images are not here are looked at by themselves. */
+  private showOverlaysAlone(uid: string): void {
+    const instances = this.overlayInstances.filter((i) => text(i, Tag.StudyInstanceUID) === uid);
+    if (instances.length > 0) this.stacks.value = [...this.stacks.value, ...arrange(instances, true).stacks];
+  }
+
   private add(uid: string, instances: readonly Dataset[]): void {
     const { stacks, documents } = arrange(instances);
     batch(() => {
@@ -140,6 +148,7 @@ export class Session {
       this.patch({ uid, facts: { ...instances[0], ...known?.facts } });
       this.stacks.value = [...this.stacks.value, ...stacks].sort((a, b) => this.order(a) - this.order(b));
       const overlays = instances.flatMap(overlaysOf);
+      this.overlayInstances.push(...instances.filter(isOverlayObject));
       if (overlays.length > 0) this.overlays.value = [...this.overlays.value, ...overlays];
       // Segmentations and structure sets are seen upon their images, not opened by themselves.
       const alone = documents.filter((d) => !overlays.some((o) => o.id.startsWith(`${d.instance}#`)));

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { decodeRle } from "../../src/decode/rle";
 import { decodeFrame, type FrameFormat } from "../../src/decode/frame";
 import { widen422, ybrFullToRgb } from "../../src/pixels/color";
-import { lookUp, lutFrom } from "../../src/pixels/lut";
+import { expandSegments, lookUp, lutFrom } from "../../src/pixels/lut";
 import { grey } from "../../src/pixels/voi";
 
 const NATIVE = "1.2.840.10008.1.2.1";
@@ -39,6 +39,11 @@ test("a table clamps outside its range, and its first value has the pixels' sign
   expect(lut.first).toBe(-2);
   expect([-9, -2, -1, 0, 7].map((v) => lookUp(lut, v))).toEqual([10, 10, 20, 30, 30]);
   expect(lutFrom([0, 0, 16], new Uint8Array(131072), false)!.entries.length).toBe(65536);
+});
+
+test("a segmented palette expands to its entries: discrete, linear, indirect (PS3.3 C.7.9.2)", () => {
+  const words = Uint16Array.of(0, 2, 5, 9, 1, 3, 0, 2, 1, 0, 0);
+  expect([...expandSegments(words)]).toEqual([5, 9, 6, 3, 0, 5, 9]);
 });
 
 test("bits above Bits Stored are no part of the value", async () => {
