@@ -10,7 +10,8 @@ import { message } from "./session";
 const SPEED = 25; // mm/s
 const GAIN = 10; // mm/mV
 const BAND = 24; // mm a channel
-const LEFT = 14;
+const LEFT = 24; // for the name and the calibration pulse
+const TOP = 8;
 
 export function EcgView({ document }: { document: Document }): JSX.Element {
   const [waves, setWaves] = useState<readonly Waveform[]>();
@@ -34,7 +35,7 @@ export function EcgView({ document }: { document: Document }): JSX.Element {
 
 function Paper({ wave }: { wave: Waveform }): JSX.Element {
   const seconds = (wave.channels[0]?.samples.length ?? 0) / wave.frequency;
-  const [width, height] = [Math.ceil(LEFT + seconds * SPEED + 4), wave.channels.length * BAND];
+  const [width, height] = [Math.ceil(LEFT + seconds * SPEED + 4), wave.channels.length * BAND + TOP];
   const lines = (step: number): string =>
     [
       ...Array.from({ length: Math.floor(width / step) + 1 }, (_, i) => `M${i * step} 0V${height}`),
@@ -46,7 +47,7 @@ function Paper({ wave }: { wave: Waveform }): JSX.Element {
       <path class="coarse" d={lines(5)} />
       {wave.channels.map((channel, c) => {
         const scale = millivolts(channel.unit);
-        const middle = (c + 0.5) * BAND;
+        const middle = TOP + (c + 0.5) * BAND;
         // A channel that is no voltage has no scale of its own on this paper: it fills its band.
         const most = channel.samples.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-9);
         const gain = scale === undefined ? (BAND * 0.4) / most : scale * GAIN;
@@ -57,7 +58,7 @@ function Paper({ wave }: { wave: Waveform }): JSX.Element {
             <text x="1" y={middle - 4}>
               {channel.label.replace(/^Lead /, "")}
             </text>
-            {scale !== undefined && <path class="trace" d={`M2 ${middle}h2v${-GAIN}h5v${GAIN}h2`} />}
+            {scale !== undefined && <path class="trace" d={`M13 ${middle}h2v${-GAIN}h5v${GAIN}h2`} />}
             <path class="trace" d={d} data-lead={channel.label} />
           </g>
         );

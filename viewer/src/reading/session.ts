@@ -119,6 +119,7 @@ export class Session {
       };
       await Promise.all([lane(), lane()]);
       if (!this.stacks.value.some((stack) => stack.study === uid)) this.showOverlaysAlone(uid);
+      this.fillWithDocuments(uid);
     } catch (error) {
       this.patch({ uid, loading: 0, failed: message(error) });
     }
@@ -139,6 +140,14 @@ export class Session {
   private showOverlaysAlone(uid: string): void {
     const instances = this.overlayInstances.filter((i) => text(i, Tag.StudyInstanceUID) === uid);
     if (instances.length > 0) this.stacks.value = [...this.stacks.value, ...arrange(instances, true).stacks];
+  }
+
+  /** A study without pictures opens on its report, its ECG, its letter. */
+  private fillWithDocuments(uid: string): void {
+    if (this.stacks.value.some((stack) => stack.study === uid)) return;
+    const viewport = this.viewports.value.find((v) => !v.source.value);
+    const document = this.documents.value.find((d) => d.study === uid);
+    if (viewport && document) this.show(viewport, { kind: "document", document });
   }
 
   private add(uid: string, instances: readonly Dataset[]): void {
