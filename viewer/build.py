@@ -92,7 +92,15 @@ def _install(viewer: Path, npm: list[str], environment: dict[str, str], say: Say
         return
     say("installing what the viewer is built with")
     _run(
-        [*npm, "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error"],
+        [
+            *npm,
+            "ci",
+            "--ignore-scripts",
+            "--omit=dev",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ],
         viewer,
         environment,
         "npm could not install what the viewer is built with: is an npm registry within reach? "

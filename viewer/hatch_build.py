@@ -14,8 +14,8 @@ class ViewerBuild(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         viewer = Path(self.root) / "viewer"
-        sys.path.insert(0, str(viewer))
-        from build import BuildFailed, build  # type: ignore[import-not-found]  # beside this file
+        sys.path.insert(0, self.root)
+        from viewer.build import BuildFailed, build
 
         try:
             build(viewer, say=self.app.display_info)

@@ -59,8 +59,10 @@ ${
   colour
     ? `  color = vec4(level(value.r), level(value.g), level(value.b), 1.0);
   if (u_inverse) color.rgb = 1.0 - color.rgb;`
-    : `  float exact = stored(ivec2(floor(p)));
-  if (u_padded && exact >= u_padding.x && exact <= u_padding.y) { color = vec4(0.0, 0.0, 0.0, 1.0); return; }
+    : `  if (u_padded) {
+    float exact = stored(ivec2(floor(p)));
+    if (exact >= u_padding.x && exact <= u_padding.y) { color = vec4(0.0, 0.0, 0.0, 1.0); return; }
+  }
   color = shade(value * u_rescale.x + u_rescale.y);`
 }
 }`;
