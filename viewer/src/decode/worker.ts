@@ -56,11 +56,12 @@ async function give(
 async function decodedByServer(job: FetchFrames, number: number, reason: unknown, signal: AbortSignal): Promise<void> {
   try {
     const format = job.format.samples === 3 ? { ...job.format, photometric: "RGB", planar: false } : job.format;
+    let given = false;
     for await (const frame of retrieve(job, [number], EXPLICIT_LITTLE_ENDIAN, signal)) {
-      await give(job, number, frame.bytes, frame.transferSyntax, format);
-      return;
+      if (!given) await give(job, number, frame.bytes, frame.transferSyntax, format);
+      given = true;
     }
-    throw reason;
+    if (!given) throw reason;
   } catch {
     if (!signal.aborted) say({ kind: "failed", job: job.job, number, reason: reasonOf(reason) });
   }

@@ -3,6 +3,7 @@ import type { Dictionary } from "./index";
 export const en: Dictionary = {
   "reading.title": "Reading",
   "reading.noStudy": "The address names no study. Open one from the worklist.",
+  "reading.otherPatients": "Take care: the studies opened are of different patients.",
   "toolbar.tools": "Tools",
   "toolbar.measure": "Measure",
   "toolbar.view": "Display and filters",

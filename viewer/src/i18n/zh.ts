@@ -3,6 +3,7 @@
 export const zh = {
   "reading.title": "阅片",
   "reading.noStudy": "地址中没有检查。请从检查列表打开。",
+  "reading.otherPatients": "注意：打开的检查属于不同患者。",
   "toolbar.tools": "工具",
   "toolbar.measure": "测量",
   "toolbar.view": "显示与滤波",

@@ -171,6 +171,8 @@ async function start(): Promise<void> {
   await Promise.all(uids.map((uid) => session.open(uid)));
   // Not when the reader has already chosen a layout, or the address a series.
   if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
+  const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
+  if (patients.size > 1) session.say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);
 }
 void start();
