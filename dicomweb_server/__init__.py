@@ -1,1 +1,3 @@
 """DICOMweb archive and reading server."""
+
+__version__ = "0.1.0"

@@ -1,11 +1,15 @@
 """The two contracts of storage, with every promise that callers rely on.
 
-`storage/testing.py` holds the suites that check these promises; each engine inherits them.
+`storage/testing/` holds the suites that check these promises; each engine inherits them.
 `storage/memory.py` keeps them in dicts and is the executable specification.
 
 The one order of writing: payloads are appended, made durable by `BlobStore.sync`, and only then
 does one index transaction make them exist. A crash in between leaves bytes nobody refers to,
 which `verify` sweeps. So a place that the index gives out always holds its payload.
+
+The one order of removing: `Index.retire` says that nothing refers to a pack and that nothing ever
+will, and only then does `BlobStore.remove` take it away. So what was appended but not yet applied
+cannot lose its pack unnoticed, however long it takes.
 
 Every method may be called from any thread. Nothing returned refers to memory of the engine.
 """
@@ -82,18 +86,32 @@ class BlobStore(Protocol):
         """A pack for what is written in order. Leaving the context seals it; when it is left by an
         exception the pack stays as it is, for what of it the index already refers to."""
 
-    def roll(self) -> None:
-        """Seals this process's landing pack: what is appended next begins another."""
+    def pending(self) -> AbstractContextManager[None]:
+        """What is appended within the context is about to be applied: none of the packs it went
+        to counts as sealed before the context is left, so nobody gives them up, however long it
+        takes and however many packs it fills. Append and apply in one such context."""
+
+    def roll(self, *, idle_s: float = 0.0) -> None:
+        """Seals this process's landing pack: what is appended next begins another. Nothing
+        happens when something was appended in the last `idle_s` seconds; within `pending` the
+        pack is sealed when that is left."""
 
     def packs(self) -> Sequence[PackInfo]:
         """All packs, by number. A pack whose writer died counts as sealed."""
 
     def scan(self, pack: int) -> Iterator[tuple[Digest, Place]]:
-        """Every whole payload of a pack in order of offset, whether referred to or not; ends at
-        the first bytes that are no record. Raises NotFound."""
+        """Every whole payload of a pack in order of offset, whether referred to or not. Bytes that
+        are no record, as a crash between concurrent appends leaves them, are passed over.
+        Raises NotFound."""
+
+    def digest_at(self, place: Place) -> Digest:
+        """The digest of the content whose payload was written at `place`, the payload itself
+        unread. Raises NotFound when the pack is gone and Corrupt when nothing like `place` was
+        written there."""
 
     def remove(self, pack: int) -> None:
-        """Removes a pack; readers that have begun finish. Nothing to do when it is gone."""
+        """Removes a pack that `Index.retire` has given up; readers that have begun finish. Nothing
+        to do when it is gone. Raises InUse while a living process appends to it."""
 
     def close(self) -> None: ...
 
@@ -158,11 +176,18 @@ class Index(Protocol):
         """The changes with sequence numbers above `after`, ascending, at most `limit`."""
 
     def unsettled(self, *, quiet_since_us: int, limit: int) -> list[SeriesKey]:
-        """Series with rows outside their manifest and no change since `quiet_since_us`, the
-        longest quiet first. `compact` takes a series off this list, a new instance puts it back."""
+        """Series that changed since they were last compacted, but not since `quiet_since_us`, the
+        longest quiet first. `compact` takes a series off this list, any change puts it back."""
 
     def pack_use(self) -> Mapping[int, PackUse]:
         """By pack, what the index refers to; packs it does not refer to are absent."""
+
+    def retire(self, pack: int) -> bool:
+        """Gives a pack up when nothing refers to it; False when something does. Durable on return.
+
+        From then on nothing can: `apply` answers MISSING_CONTENT to an instance with a place in a
+        retired pack, `relocate` passes such a move over.
+        """
 
     def blobs(self) -> Iterator[tuple[Digest, Place, int]]:
         """Every content with its place and its count of references, by digest. Holds no

@@ -67,7 +67,8 @@ class PixelFormat:
     rows, columns   pixels per frame; a frame is (rows, columns, samples) samples
     bits_allocated  1, 8, 16, 32 or 64 bits a sample; bits_stored of them are used
     planar          True when the frame is colour-by-plane (Planar Configuration 1)
-    big_endian      True when samples of more than 8 bits lie most significant byte first
+    big_endian      True when samples of more than 8 bits lie most significant byte first, and
+                    samples of 8 bits or less in 16-bit words (OW) of that order
     floating        True for Float Pixel Data and Double Float Pixel Data
     photometric     Photometric Interpretation (0028,0004) as received
     """
@@ -228,7 +229,8 @@ class Stored(Enum):
     """The SOP Instance UID is stored in another study or series, or the Series Instance UID in
     another study; nothing was written."""
     MISSING_CONTENT = "missing-content"
-    """A content believed stored has been deleted meanwhile: append all contents, apply again."""
+    """A content believed stored has been deleted meanwhile, or the pack of a new one has been
+    retired: append all contents, apply again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,26 @@ class Empty:
     tag: str
 
 
-Condition = OneOf | Between | Like | Empty
+@dataclass(frozen=True, slots=True)
+class SameItem:
+    """Matches when one item of a sequence meets all conditions (sequence matching, PS3.4
+    §C.2.2.2.6). Each value of `tag` is an item: its own terms as a JSON object, `{tag: [values]}`.
+    A sequence without items is as good as one empty item, which only `Empty` matches."""
+
+    level: QueryLevel
+    tag: str
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Matches when all conditions of one of the alternatives hold."""
+
+    level: QueryLevel
+    alternatives: tuple[tuple["Condition", ...], ...]
+
+
+Condition = OneOf | Between | Like | Empty | SameItem | AnyOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,9 +319,9 @@ class Query:
 
     level       of the rows wanted; a condition may be of this level or one above it
     study_uid   restrict to one study; series_uid to one series of it (or of any study)
-    offset      rows to skip
+    offset      rows to skip, behind the cursor when there is one
     limit       rows to return at most; None for all
-    after       cursor: `Page.next` of the page before; replaces offset when given
+    after       cursor: `Page.next` of the page before
     count       True to have `Page.total` worked out whatever it costs
 
     Order is total and the same in every engine: studies by Study Date, then Study Time, then
@@ -425,7 +446,11 @@ class ChangeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the change feed. Sequence numbers ascend; one that was read never changes."""
+    """One entry of the change feed. Sequence numbers ascend; one that was read never changes.
+
+    A deletion is one entry for what was asked to be deleted: `series_uid` and `instance_uid` are
+    empty where its scope names none.
+    """
 
     sequence: int
     kind: ChangeKind
@@ -457,14 +482,16 @@ class PackUse:
 class PackInfo:
     """A pack file as the blob store sees it.
 
-    sealed  no process will append to it any more
-    owned   a living process is appending to it
+    sealed   no process will append to it any more
+    owned    a living process is appending to it
+    landing  written by `BlobStore.append`, as things came; else by `new_pack`, in order
     """
 
     pack: int
     length: int
     sealed: bool
     owned: bool
+    landing: bool
 
 
 @dataclass(frozen=True, slots=True)

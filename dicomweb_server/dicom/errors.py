@@ -4,7 +4,9 @@ DicomError
 ├── NotDicom               the bytes are no DICOM Part 10 file (PS3.10 §7.1)
 ├── Malformed              they are, but `where` breaks a rule of the standard
 ├── TooLarge               `where` is larger than a limit of this program allows
+├── NotInDataSet           the data set has no value at `path`
 ├── UnsupportedEncoding    a transfer syntax or pixel encoding nothing here can decode
+├── Damaged                a codestream or stored payload that does not decode to what it must
 └── BadQuery               a search parameter that cannot be understood
 
 `where` is a tag as `(7FE0,0010)`, a path of tags joined by `>`, or a part of the file by name.
@@ -42,12 +44,29 @@ class TooLarge(DicomError):
         self.limit = limit
 
 
+class NotInDataSet(DicomError):
+    """The data set has no value at `path`, tags and item numbers in turn."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the data set has no value at {path}")
+        self.path = path
+
+
 class UnsupportedEncoding(DicomError):
     """Nothing here decodes or encodes this; `uid` is the transfer syntax."""
 
     def __init__(self, uid: str, reason: str) -> None:
         super().__init__(f"transfer syntax {uid}: {reason}")
         self.uid = uid
+        self.reason = reason
+
+
+class Damaged(DicomError):
+    """`what`, a codestream or a stored payload, does not decode to what it stands for."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.what = what
         self.reason = reason
 
 

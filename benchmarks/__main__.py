@@ -1,0 +1,57 @@
+"""`python -m benchmarks [QUESTION ...]`: measures, prints a table, adds a line to the history."""
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.measure import Summary, append_history
+from benchmarks.peers import Missing, isolate
+
+HERE = Path(__file__).parent
+QUESTIONS = ("frames", "series", "metadata", "search", "ingest", "rendered")
+
+
+def table(summaries: Sequence[Summary]) -> str:
+    """The summaries as lines of text; ratios are to the first target of the case."""
+    lines, first = [], None
+    for s in summaries:
+        if first is None or (first.question, first.case) != (s.question, s.case):
+            first = s
+            lines.append(f"\n{s.question}: {s.case}")
+        low, high = s.spread("rate")
+        extra = "  ".join(f"{name} {s.median(name):.2f}" for name in s.names()[2:])
+        lines.append(
+            f"  {s.target:<18} {s.median('rate'):>9.1f} {s.unit}/s ({low:.1f}-{high:.1f})"
+            f"  {s.median('cpu_us'):>8.0f} us CPU  x{first.median('rate') / s.median('rate'):.2f}"
+            f"  {extra}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], help="default: all")
+    parser.add_argument("--full", action="store_true", help="the long round")
+    parser.add_argument("--cache", type=Path, default=HERE / ".cache", help="data and archives")
+    parser.add_argument("--history", type=Path, default=HERE / "history.ndjson")
+    arguments = parser.parse_args()
+    isolate()
+    bench = Bench(cache=arguments.cache.resolve(), full=arguments.full)
+    summaries: list[Summary] = []
+    for name in arguments.questions or QUESTIONS:
+        try:
+            summaries += importlib.import_module(f"benchmarks.{name}").run(bench)
+        except Missing as missing:
+            bench.notes.append(f"{name} was not measured: {missing}")
+    print(table(summaries))
+    for note in bench.notes:
+        print(f"· {note}")
+    if summaries:
+        append_history(arguments.history, summaries, bench.versions)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,126 @@
+"""What the questions share: the peers, loaded once, the rounds, and how long each takes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.data import Series, ct500, tiny_studies
+from benchmarks.measure import Sample, Summary, in_turns
+from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
+
+
+@dataclass
+class Bench:
+    """One run. `cache` keeps what is loaded for the next run; `full` is the long round."""
+
+    cache: Path
+    full: bool
+    versions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def rounds(self) -> int:
+        return 7 if self.full else 3
+
+    @property
+    def seconds(self) -> int:
+        return 3 if self.full else 1
+
+    @property
+    def connections(self) -> tuple[int, ...]:
+        return (1, 6, 16) if self.full else (6,)
+
+    @property
+    def scratch(self) -> Path:
+        return self.cache / "scratch"
+
+    @cached_property
+    def ct500(self) -> Series:
+        series = ct500(self.cache / "ct500")
+        self.notes.append(f"ct500: {len(series.files)} slices made from {series.origin}")
+        return series
+
+    @cached_property
+    def ours(self) -> Ours:
+        peer = Ours(self.cache / "ours", port=18000)
+        self._loaded(peer)
+        return peer
+
+    @cached_property
+    def ours_two_workers(self) -> Ours:
+        peer = Ours(self.cache / "ours-two", port=18001, workers=2)
+        self._loaded(peer)
+        return peer
+
+    @cached_property
+    def orthanc(self) -> Orthanc:
+        """Debian 13's where it can be had, else Debian's own; `notes` says which."""
+        chroot = self.cache / "trixie"
+        try:
+            Orthanc112.install(chroot)
+            peer: Orthanc = Orthanc112(Path("orthanc112"), port=18042, chroot=chroot)
+        except Missing as missing:
+            self.notes.append(f"{missing}; this machine's own Orthanc stands in")
+            peer = Orthanc(self.cache / "orthanc", port=18042)
+        self._loaded(peer)
+        return peer
+
+    @cached_property
+    def orthanc_tiny(self) -> Orthanc:
+        """Orthanc with 10,000 small studies."""
+        if isinstance(self.orthanc, Orthanc112):
+            peer: Orthanc = Orthanc112(Path("tiny"), port=18043, chroot=self.cache / "trixie")
+        else:
+            peer = Orthanc(self.cache / "orthanc-tiny", port=18043)
+        peer.name = f"{self.orthanc.name}, 10,000"
+        done = peer.directory / "loaded"
+        if not done.is_file():
+            print(f"· loading {peer.name} studies", flush=True)
+            files = self.cache / "tiny"
+            files.mkdir(parents=True, exist_ok=True)
+            for number, content in enumerate(tiny_studies(10_000)):
+                (files / f"{number:05}.dcm").write_bytes(content)
+            peer.load(sorted(files.iterdir()))
+            done.write_text("10,000 small studies\n")
+        return peer
+
+    @cached_property
+    def nginx(self) -> Nginx:
+        peer = Nginx(self.cache / "nginx", port=18080)
+        self.versions[peer.name] = peer.version()
+        return peer
+
+    def _loaded(self, peer: Peer) -> None:
+        done = peer.directory / "loaded"
+        if not done.is_file():
+            print(f"· loading {peer.name}", flush=True)
+            peer.directory.mkdir(parents=True, exist_ok=True)
+            peer.load(self.ct500.files)
+            done.write_text("ct500\n")
+        self.versions[peer.name] = peer.version()
+
+    @contextmanager
+    def running(self, *peers: Peer) -> Iterator[None]:
+        """The peers serve inside the block and are stopped after it, whatever happens."""
+        with ExitStack() as stack:
+            for peer in peers:
+                peer.start()
+                stack.callback(peer.stop)
+            yield
+
+    def compare(
+        self,
+        question: str,
+        case: str,
+        unit: str,
+        targets: Sequence[tuple[str, Callable[[], Sample]]],
+    ) -> Iterator[Summary]:
+        """Measures the targets in turns; one summary each, the first target's first."""
+        print(f"· {question}: {case}", flush=True)
+        for _, measure in targets:
+            measure()  # not counted: pages touched for the first time, caches filled
+        samples = in_turns(targets, lambda target: target[1](), rounds=self.rounds)
+        for number, (name, _) in enumerate(targets):
+            yield Summary(question, case, name, unit, tuple(samples[number]))

@@ -1,0 +1,81 @@
+"""How many frames a second, one request each, and what does each cost the server?
+
+Cases: the form each archive keeps (`transfer-syntax=*`) over 1, 6 and 16 connections, and Explicit
+VR Little Endian, which is our frames decoded (cold: every frame for the first time; warm: from the
+cache) against the bytes Orthanc has on disk. nginx serves the very payloads ours does.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from benchmarks.bench import Bench
+from benchmarks.load import one_request_body, requests_in_turn
+from benchmarks.measure import Sample, Summary
+from benchmarks.peers import Peer
+
+STORED = 'Accept: multipart/related; type="application/octet-stream"; transfer-syntax=*'
+EXPLICIT = (
+    'Accept: multipart/related; type="application/octet-stream"; '
+    "transfer-syntax=1.2.840.10008.1.2.1"
+)
+
+
+def part_of(peer: Peer, path: str, accept: str) -> tuple[str, bytes]:
+    """Content-Type and payload of the single part a frame's answer holds."""
+    body = one_request_body(peer.port, peer.root + path, [accept])
+    head, _, rest = body.partition(b"\r\n\r\n")
+    found = re.search(rb"content-type:\s*([^\r\n]+)", head, re.IGNORECASE)
+    assert found is not None, f"{peer.name} sent a part without Content-Type"
+    boundary = head.lstrip(b"\r\n").partition(b"\r\n")[0]
+    return found[1].decode(), rest[: rest.rindex(b"\r\n" + boundary)]
+
+
+def run(bench: Bench) -> Iterator[Summary]:
+    series = bench.ct500
+    paths = series.frame_paths()
+    ours, two, orthanc = bench.ours, bench.ours_two_workers, bench.orthanc
+    with bench.running(ours):
+        parts = [part_of(ours, path, STORED) for path in paths]
+    bench.nginx.load_frames(series, [payload for _, payload in parts], part_type=parts[0][0])
+
+    def asking(
+        peer: Peer, accept: str, connections: int, count: int | None = None
+    ) -> tuple[str, Callable[[], Sample]]:
+        def measure() -> Sample:
+            return requests_in_turn(
+                peer,
+                paths[:count] if count else paths,
+                scratch=bench.scratch,
+                connections=connections,
+                seconds=bench.seconds,
+                headers=[accept],
+            )
+
+        return peer.name, measure
+
+    with bench.running(ours, two, orthanc, bench.nginx):
+        for connections in bench.connections:
+            yield from bench.compare(
+                "frames",
+                f"stored form, {connections} connections",
+                "frames",
+                [
+                    asking(ours, STORED, connections),
+                    asking(two, STORED, connections),
+                    asking(orthanc, STORED, connections),
+                    asking(bench.nginx, STORED, connections),
+                ],
+            )
+        # All 500 decoded are more than the cache holds, so each comes anew; 50 fit in it.
+        yield from bench.compare(
+            "frames",
+            "Explicit VR LE, cold, 6 connections",
+            "frames",
+            [asking(ours, EXPLICIT, 6), asking(orthanc, EXPLICIT, 6)],
+        )
+        yield from bench.compare(
+            "frames",
+            "Explicit VR LE, warm, 6 connections",
+            "frames",
+            [asking(ours, EXPLICIT, 6, 50), asking(orthanc, EXPLICIT, 6, 50)],
+        )

@@ -1,0 +1,162 @@
+"""What is measured and how it is summed up: wall time, server CPU, medians over shuffled rounds.
+
+The machine is assumed shared and noisy. So targets take turns in a shuffled order, round by round;
+figures are medians with min and max; and beside wall time stands the CPU the server itself used,
+from the scheduler's own account of every thread, which other people's load does not touch.
+"""
+
+import json
+import os
+import platform
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement of one target.
+
+    rate      of what the question counts, per second of wall time
+    cpu_us    of the server's processes for one of what is counted
+    values    anything else, by name with its unit last (p50_ms, mb_per_s ...)
+    """
+
+    rate: float
+    cpu_us: float
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The samples of one case and target."""
+
+    question: str
+    case: str
+    target: str
+    unit: str
+    samples: tuple[Sample, ...]
+
+    def median(self, name: str) -> float:
+        return statistics.median(self._all(name))
+
+    def spread(self, name: str) -> tuple[float, float]:
+        values = self._all(name)
+        return min(values), max(values)
+
+    def names(self) -> list[str]:
+        return ["rate", "cpu_us", *self.samples[0].values]
+
+    def _all(self, name: str) -> list[float]:
+        if name in ("rate", "cpu_us"):
+            return [getattr(sample, name) for sample in self.samples]
+        return [sample.values[name] for sample in self.samples]
+
+
+def process_tree(root: int) -> list[int]:
+    """`root` and all its living descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue
+        parent = int(stat.rpartition(")")[2].split()[1])
+        children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += children.get(pid, [])
+    return found
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU time used so far by all threads of the processes."""
+    total = 0
+    for pid in pids:
+        try:
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
+        except OSError:
+            continue
+        for thread in threads:
+            try:
+                total += int((thread / "schedstat").read_text().split()[0])
+            except (OSError, IndexError):
+                continue
+    return total / 1e9
+
+
+def resident_mib(pids: Iterable[int]) -> float:
+    """Anonymous memory resident in the processes together, in MiB (files mapped not counted)."""
+    total = 0
+    for pid in pids:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            continue
+        for line in status.splitlines():
+            if line.startswith("RssAnon:"):
+                total += int(line.split()[1])
+    return total / 1024
+
+
+def in_turns(
+    targets: Sequence[T], measure: Callable[[T], Sample], *, rounds: int, seed: int = 1
+) -> dict[int, list[Sample]]:
+    """`rounds` samples of each target, by its number, in an order shuffled anew each round."""
+    order = random.Random(seed)
+    samples: dict[int, list[Sample]] = {number: [] for number in range(len(targets))}
+    for _ in range(rounds):
+        for number in order.sample(range(len(targets)), len(targets)):
+            samples[number].append(measure(targets[number]))
+    return samples
+
+
+def machine() -> dict[str, object]:
+    """What the figures were taken on."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def append_history(path: Path, summaries: Sequence[Summary], versions: Mapping[str, str]) -> None:
+    """One line for this run: date, machine, versions, and of every case the medians."""
+    line = {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": machine(),
+        "versions": dict(versions),
+        "figures": [
+            {
+                "question": s.question,
+                "case": s.case,
+                "target": s.target,
+                "unit": s.unit,
+                "n": len(s.samples),
+                **{name: round(s.median(name), 3) for name in s.names()},
+            }
+            for s in summaries
+        ],
+    }
+    with path.open("a", encoding="utf-8") as history:
+        history.write(json.dumps(line, separators=(",", ":")) + "\n")

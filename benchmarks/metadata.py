@@ -1,0 +1,42 @@
+"""What does the metadata of a series of 500 cost: plain, compressed, when nothing changed?"""
+
+from collections.abc import Callable, Iterator
+
+from benchmarks.bench import Bench
+from benchmarks.load import header_of, requests_in_turn
+from benchmarks.measure import Sample, Summary
+from benchmarks.peers import Peer
+
+JSON = "Accept: application/dicom+json"
+
+
+def run(bench: Bench) -> Iterator[Summary]:
+    path = bench.ct500.path + "/metadata"
+    ours, orthanc = bench.ours, bench.orthanc
+
+    def asking(peer: Peer, *headers: str) -> tuple[str, Callable[[], Sample]]:
+        def measure() -> Sample:
+            return requests_in_turn(
+                peer,
+                [path],
+                scratch=bench.scratch,
+                connections=1,
+                seconds=bench.seconds,
+                headers=[JSON, *headers],
+            )
+
+        return peer.name, measure
+
+    with bench.running(ours, orthanc):
+        unit = "documents"
+        yield from bench.compare(
+            "metadata", "series of 500, plain", unit, [asking(ours), asking(orthanc)]
+        )
+        gzip = "Accept-Encoding: gzip"
+        yield from bench.compare(
+            "metadata", "series of 500, gzip", unit, [asking(ours, gzip), asking(orthanc, gzip)]
+        )
+        tag = header_of(ours.port, ours.root + path, "ETag", [JSON])
+        yield from bench.compare(
+            "metadata", "series of 500, not modified", unit, [asking(ours, f"If-None-Match: {tag}")]
+        )

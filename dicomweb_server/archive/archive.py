@@ -1,0 +1,95 @@
+"""An archive: a storage, how it is to be used, and what this process keeps at hand of it.
+
+The verbs are functions of the other modules here (`store`, `search`, `retrieve`, `delete`, ...),
+synchronous, to be called from any thread; each takes the archive first.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Event
+
+from dicomweb_server.archive.caches import Cache
+from dicomweb_server.config import Config, ConfigError
+from dicomweb_server.dicom.attributes import Attributes, attributes_of
+from dicomweb_server.dicom.decode import NativeFrame
+from dicomweb_server.dicom.part10 import Limits
+from storage.engines import Storage, open_storage
+from storage.model import ConflictPolicy, Digest, PixelFormat, SeriesKey, SeriesManifest
+
+MANIFEST_CACHE_DIGESTS = 400_000
+"""Digests held in cached manifests: some 40 MB, or 2,000 series of 100 slices."""
+
+METADATA_CACHE_BYTES = 32 * 2**20
+"""DICOM JSON of series, unpacked for requests that want one instance of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedSeries:
+    """A manifest with the position of each instance in it, by SOP Instance UID."""
+
+    manifest: SeriesManifest
+    positions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedMetadata:
+    """The JSON array of a series' metadata, and where the object of each instance lies in it."""
+
+    version: int
+    array: bytes
+    extents: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """See the module. `decoded` has frames by what was decoded: contents, format, syntax."""
+
+    storage: Storage
+    config: Config
+    series: Cache[SeriesKey, CachedSeries] = field(
+        default_factory=lambda: Cache(MANIFEST_CACHE_DIGESTS)
+    )
+    metadata: Cache[SeriesKey, UnpackedMetadata] = field(
+        default_factory=lambda: Cache(METADATA_CACHE_BYTES)
+    )
+    closed: Event = field(default_factory=Event)
+    decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoded", Cache(self.config.decoded_cache_mib * 2**20))
+
+    @property
+    def conflict(self) -> ConflictPolicy:
+        return ConflictPolicy(self.config.conflict)
+
+    @cached_property
+    def attributes(self) -> Attributes:
+        """What search finds and returns."""
+        return attributes_of(self.config.searchable or "")
+
+    @property
+    def limits(self) -> Limits:
+        """What a received instance is held to."""
+        return Limits(
+            skeleton_bytes=self.config.max_header_bytes,
+            depth=self.config.max_sequence_depth,
+            inflated_bytes=self.config.max_inflated_bytes,
+            spool=self.storage.incoming,
+        )
+
+    def close(self) -> None:
+        self.closed.set()
+        self.storage.close()
+
+
+def open_archive(config: Config) -> Archive:
+    """The archive that `config.data` names, made when there is none.
+
+    Raises storage.errors.FormatVersion, InUse and OSError; ConfigError for attributes to search
+    for that there are not.
+    """
+    try:
+        attributes_of(config.searchable or "")
+    except ValueError as error:
+        raise ConfigError("searchable", str(error), origin="setting") from None
+    return Archive(open_storage(config.data), config)

@@ -1,0 +1,414 @@
+"""Retrieving: instances as the files that were received, their frames, metadata and bulk values.
+
+Nothing of an instance is whole in memory but its header: a file is a source that reads what it is
+asked for, or a stream of pieces. What is moved while it is read (settled, compacted) is looked up
+again. Which form leaves the server is negotiated above (PS3.18 §8.7); what forms there are to be
+had without work is told here.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import zstandard
+
+from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
+from dicomweb_server.dicom import bulk, decode
+from dicomweb_server.dicom.bulk import BulkValue
+from dicomweb_server.dicom.codecs import decode_payload
+from dicomweb_server.dicom.decode import NativeFrame
+from dicomweb_server.dicom.explicit import ExplicitFile, NativeFrames, explicit_little_endian
+from dicomweb_server.dicom.part10 import Limits
+from dicomweb_server.dicom.transfer_syntaxes import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    HTJ2K_LOSSLESS_RPCL,
+    transfer_syntax,
+)
+from storage.errors import Corrupt, NotFound
+from storage.model import (
+    Digest,
+    Form,
+    Instance,
+    Place,
+    Scope,
+    SeriesKey,
+    SeriesMetadata,
+)
+
+STREAM_BYTES = 2**20
+"""How much a stream gives at a time: what costs a server least a byte (ARCHITECTURE, 7)."""
+
+STORED = Limits(skeleton_bytes=2**30, depth=200, inflated_bytes=2**40)
+"""What is stored was held to the limits of its day; it is to be had whatever they are now."""
+
+
+# ---------------------------------------------------------------------------- finding
+
+
+def series_keys(archive: Archive, scope: Scope) -> list[SeriesKey]:
+    """The series that a scope names, in order. Raises NotFound when the study is not stored."""
+    if scope.series_uid is not None:
+        return [SeriesKey(scope.study_uid, scope.series_uid)]
+    return archive.storage.index.series_of(scope.study_uid)
+
+
+def instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
+    """The instances of a study, series or the one instance, in order. Raises NotFound."""
+    if scope.instance_uid is not None:
+        return (instance(archive, scope),)
+    return [
+        each
+        for key in series_keys(archive, scope)
+        for each in _series(archive, key).manifest.instances
+    ]
+
+
+def instance(archive: Archive, scope: Scope) -> Instance:
+    """The one instance a scope names. Raises NotFound, also when it is in another series."""
+    assert scope.series_uid is not None and scope.instance_uid is not None
+    series = _series(archive, SeriesKey(scope.study_uid, scope.series_uid))
+    position = series.positions.get(scope.instance_uid)
+    if position is None:
+        raise NotFound("instance", scope.instance_uid)
+    return series.manifest.instances[position]
+
+
+def instance_ready(archive: Archive, scope: Scope) -> Instance | None:
+    """As `instance`, when the manifest of its series is at hand; else None, also when there is no
+    such instance. Never reads more of the index than a version."""
+    assert scope.series_uid is not None and scope.instance_uid is not None
+    key = SeriesKey(scope.study_uid, scope.series_uid)
+    cached = archive.series.get(key)
+    if cached is None or cached.manifest.version != archive.storage.index.version_of(key):
+        return None
+    position = cached.positions.get(scope.instance_uid)
+    return None if position is None else cached.manifest.instances[position]
+
+
+def versions(archive: Archive, scope: Scope) -> list[tuple[SeriesKey, int]]:
+    """The series a scope lies in, each with its version: what is served of the scope changes only
+    when this does. Raises NotFound for an unknown study or series."""
+    return [(key, archive.storage.index.version_of(key)) for key in series_keys(archive, scope)]
+
+
+def representative(archive: Archive, scope: Scope) -> tuple[Instance, int]:
+    """The instance and frame index that stand for a scope in a list: the middle of what has
+    frames, in the first series that has any. Raises NotFound, also when nothing has frames."""
+    for key in series_keys(archive, scope):
+        with_frames = [
+            each
+            for each in _series(archive, key).manifest.instances
+            if each.frames.count and scope.instance_uid in (None, each.instance_uid)
+        ]
+        if with_frames:
+            chosen = with_frames[len(with_frames) // 2]
+            return chosen, chosen.frames.count // 2
+    raise NotFound("image", scope.instance_uid or scope.series_uid or scope.study_uid)
+
+
+def _series(archive: Archive, key: SeriesKey) -> CachedSeries:
+    """The manifest, from the cache while it is current."""
+    version = archive.storage.index.version_of(key)
+    cached = archive.series.get(key)
+    if cached is not None and cached.manifest.version == version:
+        return cached
+    manifest = archive.storage.index.manifest(key)
+    cached = CachedSeries(
+        manifest, {each.instance_uid: n for n, each in enumerate(manifest.instances)}
+    )
+    # An instance without blobs still costs some dozens of digests' worth of objects.
+    weight = sum(16 + len(each.blobs) for each in manifest.instances)
+    archive.series.put(key, cached, weight=weight)
+    return cached
+
+
+# ---------------------------------------------------------------------------- contents
+
+
+def _payload(archive: Archive, digest: Digest, place: Place | None = None) -> tuple[Place, bytes]:
+    """The payload of a content and the place it was read from; `place` is where it was lately."""
+    place = place or archive.storage.index.places((digest,))[0]
+    try:
+        return place, archive.storage.blobs.read(place)
+    except NotFound:
+        # Its pack was compacted away since the place was looked up.
+        place = archive.storage.index.places((digest,))[0]
+        return place, archive.storage.blobs.read(place)
+
+
+def _content(archive: Archive, digest: Digest, place: Place | None = None) -> bytes:
+    place, payload = _payload(archive, digest, place)
+    return decode_payload(place.form, payload, place.content_length)
+
+
+# ---------------------------------------------------------------------------- files
+
+
+class InstanceFile:
+    """The received Part 10 file of an instance, bit for bit, read by position or as a stream.
+
+    A `Source`. Holds the header; of the contents only the one read last.
+    """
+
+    def __init__(self, archive: Archive, instance: Instance) -> None:
+        """Raises NotFound when the instance has been deleted meanwhile."""
+        self._archive = archive
+        self._instance = instance
+        cut = len(instance.holes)
+        skeleton, *places = archive.storage.index.places((instance.skeleton, *instance.blobs[:cut]))
+        self._places = places
+        self._skeleton = _content(archive, instance.skeleton, skeleton)
+        # Content k occupies [starts[k], starts[k] + its length) of the file, and `before[k]`
+        # bytes of contents come before it: that is what its hole's position lacks.
+        self._before = list(accumulate((p.content_length for p in places), initial=0))
+        self._starts = [hole + self._before[k] for k, hole in enumerate(instance.holes)]
+        self._last: tuple[int, bytes] = (-1, b"")
+        if len(self._skeleton) + self._before[-1] != instance.file_length:
+            raise Corrupt(
+                f"instance {instance.instance_uid}",
+                f"its parts make {len(self._skeleton) + self._before[-1]} bytes, "
+                f"{instance.file_length} were received",
+            )
+
+    @property
+    def length(self) -> int:
+        return self._instance.file_length
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self.length)
+        parts: list[bytes] = []
+        while offset < end:
+            k = bisect_right(self._starts, offset) - 1
+            if k >= 0 and (within := offset - self._starts[k]) < self._places[k].content_length:
+                part = self._part(k, within, min(end - offset, self._places[k].content_length))
+            else:
+                part = self._header_part(k, offset, end)
+            parts.append(part)
+            offset += len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole file, in pieces of some MiB at most."""
+        waiting: list[bytes] = []
+        size = 0
+        for part in self._parts():
+            for at in range(0, len(part), STREAM_BYTES):
+                piece = part if len(part) <= STREAM_BYTES else part[at : at + STREAM_BYTES]
+                if size + len(piece) > STREAM_BYTES and waiting:
+                    yield b"".join(waiting)
+                    waiting, size = [], 0
+                waiting.append(piece)
+                size += len(piece)
+        if waiting:
+            yield b"".join(waiting)
+
+    def _parts(self) -> Iterator[bytes]:
+        """Header and contents in file order; each content read once and compared."""
+        at = 0
+        for k, hole in enumerate(self._instance.holes):
+            yield self._skeleton[at:hole]
+            yield _content(self._archive, self._instance.blobs[k], self._places[k])
+            at = hole
+        yield self._skeleton[at:]
+
+    def _header_part(self, k: int, offset: int, end: int) -> bytes:
+        """Bytes from `offset`, between content k and the next, up to `end` at most."""
+        stop = self._starts[k + 1] if k + 1 < len(self._starts) else self.length
+        before = self._before[k + 1]
+        return self._skeleton[offset - before : min(end, stop) - before]
+
+    def _part(self, k: int, within: int, length: int) -> bytes:
+        place = self._places[k]
+        length = min(length, place.content_length - within)
+        if place.form is Form.RAW and length < place.content_length:
+            try:
+                return self._archive.storage.blobs.read_part(place, within, length)
+            except NotFound:
+                pass  # moved: read it whole from where it is now
+        if self._last[0] != k:
+            self._last = (k, _content(self._archive, self._instance.blobs[k], place))
+        return self._last[1][within : within + length]
+
+
+# ---------------------------------------------------------------------------- frames
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFrame:
+    """A frame in the form it is kept in.
+
+    digests              of the contents it is made of: equal ones are equal frames
+    form                 RAW: the payload is what the transfer syntax says; ZSTD: it is one zstd
+                         frame of that; HTJ2K: it is the codestream of 1.2.840.10008.1.2.4.202
+    content_length       of the payload once it is unpacked, in bytes
+    transfer_syntax_uid  what the (unpacked) payload is encoded in; native samples of the retired
+                         big endian syntax say so and are to be had only by `native_frame`
+    place                where the payload lay, when it is one content as it is kept
+    """
+
+    digests: tuple[Digest, ...]
+    form: Form
+    payload: bytes
+    content_length: int
+    transfer_syntax_uid: str
+    place: Place | None = None
+
+    def unpacked(self) -> bytes:
+        """What the transfer syntax says, whatever the form."""
+        if self.form is Form.ZSTD:
+            return decode_payload(self.form, self.payload, self.content_length)
+        return self.payload
+
+
+def stored_transfer_syntaxes(instance: Instance) -> frozenset[str]:
+    """The transfer syntaxes in which frames of an instance can be had without decoding, by what
+    the instance is; a native frame is had in one of two, by whether it has settled."""
+    if instance.pixels is None or instance.frames.count == 0:
+        return frozenset()
+    if instance.pixels.encapsulated:
+        return frozenset({instance.transfer_syntax_uid})
+    return frozenset({_stored_syntax(instance), HTJ2K_LOSSLESS_RPCL})
+
+
+def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame:
+    """A frame in the form it is kept in. May wait for a disk. Raises NotFound past the last."""
+    numbers = _blobs_of(instance, frame_index)
+    digests = tuple(instance.blobs[n] for n in numbers)
+    if len(digests) == 1 and not instance.frames.packed_bits:
+        place, payload = _payload(archive, digests[0])
+        return _stored_frame(instance, digests, place, payload)
+    content = b"".join(_content(archive, digest) for digest in digests)
+    if instance.frames.packed_bits:
+        content = decode.unpack_bits(content, frame_index % 8, instance.frames.packed_bits)
+    return StoredFrame(digests, Form.RAW, content, len(content), _stored_syntax(instance))
+
+
+def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame | None:
+    """As `frame`, when that needs neither a wait for a disk nor work; else None."""
+    numbers = _blobs_of(instance, frame_index)
+    if len(numbers) != 1 or instance.frames.packed_bits:
+        return None
+    digest = instance.blobs[numbers[0]]
+    try:
+        place = archive.storage.index.places((digest,))[0]
+        payload = archive.storage.blobs.read_ready(place)
+    except NotFound:
+        return None
+    return None if payload is None else _stored_frame(instance, (digest,), place, payload)
+
+
+def native_frame(archive: Archive, instance: Instance, frame_index: int) -> NativeFrame:
+    """A frame as Explicit VR Little Endian samples.
+
+    Raises NotFound past the last frame, and of dicom.errors UnsupportedEncoding and Damaged.
+    """
+    numbers = _blobs_of(instance, frame_index)
+    assert instance.pixels is not None, "frames without a pixel format"
+    if instance.frames.packed_bits:
+        return _decoded(archive, instance, frame_index)
+    # Equal codestreams may be samples of another format in another instance.
+    digests = tuple(instance.blobs[n] for n in numbers)
+    key = (digests, instance.pixels, instance.transfer_syntax_uid)
+    native = archive.decoded.get(key)
+    if native is None:
+        native = _decoded(archive, instance, frame_index)
+        archive.decoded.put(key, native, weight=len(native.content))
+    return native
+
+
+def _decoded(archive: Archive, instance: Instance, frame_index: int) -> NativeFrame:
+    """As `native_frame`, past the cache: what is read from end to end would only empty it."""
+    assert instance.pixels is not None, "frames without a pixel format"
+    numbers = _blobs_of(instance, frame_index)
+    content = b"".join(_content(archive, instance.blobs[n]) for n in numbers)
+    if instance.frames.packed_bits:
+        content = decode.unpack_bits(content, frame_index % 8, instance.frames.packed_bits)
+    return decode.native_frame(
+        content,
+        pixels=instance.pixels,
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        frame_number=frame_index + 1,
+    )
+
+
+def explicit_file(archive: Archive, instance: Instance) -> ExplicitFile:
+    """An instance as an Explicit VR Little Endian Part 10 file, decoded frame by frame as it is
+    sent. Raises of dicom.errors UnsupportedEncoding, Damaged and TooLarge; NotFound."""
+    frames = None
+    if count := instance.frames.count:
+        first = native_frame(archive, instance, 0)
+        contents = (_decoded(archive, instance, n).content for n in range(count))
+        frames = NativeFrames(first.pixels, count, len(first.content), contents)
+    return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
+
+
+def _blobs_of(instance: Instance, frame_index: int) -> range:
+    try:
+        return instance.frames.blobs_of(frame_index)
+    except IndexError:
+        name = f"{frame_index + 1} of instance {instance.instance_uid}"
+        raise NotFound("frame", f"{name} (which has {instance.frames.count})") from None
+
+
+def _stored_frame(
+    instance: Instance, digests: tuple[Digest, ...], place: Place, payload: bytes
+) -> StoredFrame:
+    syntax = HTJ2K_LOSSLESS_RPCL if place.form is Form.HTJ2K else _stored_syntax(instance)
+    return StoredFrame(digests, place.form, payload, place.content_length, syntax, place)
+
+
+def _stored_syntax(instance: Instance) -> str:
+    """Native samples are the same in Implicit, Explicit and Deflated Little Endian; those with
+    the most significant byte first keep the name of what they came in."""
+    own = instance.transfer_syntax_uid
+    pixels = instance.pixels
+    big_endian = transfer_syntax(own).big_endian or (pixels is not None and pixels.big_endian)
+    encapsulated = pixels is not None and pixels.encapsulated
+    return own if encapsulated or big_endian else EXPLICIT_VR_LITTLE_ENDIAN
+
+
+# ---------------------------------------------------------------------------- bulk data
+
+
+def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
+    """The value at `path`, as in `bulkdata/{path}` of the metadata. Raises NotInDataSet."""
+    return bulk.bulk_value(InstanceFile(archive, instance), path, limits=STORED)
+
+
+# ---------------------------------------------------------------------------- metadata
+
+
+def metadata(archive: Archive, scope: Scope) -> list[SeriesMetadata]:
+    """The DICOM JSON of each series of a study, or of the one series. Raises NotFound."""
+    return [archive.storage.index.metadata(key) for key in series_keys(archive, scope)]
+
+
+def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
+    """The DICOM JSON object of one instance, and the version of its series. Raises NotFound."""
+    assert scope.series_uid is not None and scope.instance_uid is not None
+    key = SeriesKey(scope.study_uid, scope.series_uid)
+    version = archive.storage.index.version_of(key)
+    unpacked = archive.metadata.get(key)
+    if unpacked is None or unpacked.version != version:
+        unpacked = _unpacked(archive.storage.index.metadata(key))
+        archive.metadata.put(key, unpacked, weight=len(unpacked.array))
+    extent = unpacked.extents.get(scope.instance_uid)
+    if extent is None:
+        raise NotFound("instance", scope.instance_uid)
+    return unpacked.array[extent[0] : extent[1]], unpacked.version
+
+
+def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:
+    extents: dict[str, tuple[int, int]] = {}
+    start = 1
+    for uid, length in zip(found.instance_uids, found.lengths, strict=True):
+        extents[uid] = (start, start + length)
+        start += length + 1
+    return UnpackedMetadata(found.version, unpack_metadata(found), extents)
+
+
+def unpack_metadata(found: SeriesMetadata) -> bytes:
+    """The JSON array of a series' metadata: one zstd frame, or several joined."""
+    reader = zstandard.ZstdDecompressor().stream_reader(found.zstd, read_across_frames=True)
+    return reader.read()

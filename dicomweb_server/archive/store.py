@@ -1,0 +1,413 @@
+"""Storing: the one way in, for STOW-RS, C-STORE, import and what the server writes itself.
+
+A batch of received files is described and hashed, the contents that are new are appended to the
+blob store, and one index transaction makes all instances exist. What each part came to is a value;
+one bad part spoils none of its neighbours (PS3.18 §10.5).
+
+The order of writing is that of storage/contract.py: a crash before the transaction leaves nothing
+but bytes nobody refers to.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from dicomweb_server.archive.archive import Archive
+from dicomweb_server.dicom.codecs import encode_content
+from dicomweb_server.dicom.describe import Content, Description, describe
+from dicomweb_server.dicom.errors import (
+    DicomError,
+    NotDicom,
+    TooLarge,
+    UnsupportedEncoding,
+)
+from dicomweb_server.dicom.source import BytesSource, Source
+from storage.errors import OutOfSpace, Unavailable
+from storage.model import (
+    Applied,
+    Buffer,
+    ConflictPolicy,
+    Digest,
+    Form,
+    Instance,
+    InstanceFacts,
+    Landed,
+    Place,
+    Stored,
+)
+
+logger = logging.getLogger(__name__)
+
+GROUP_PARTS = 64
+"""Callers with many parts store them in groups of this many at most ..."""
+
+GROUP_BYTES = 32 * 2**20
+"""... and of this many bytes, a larger part alone: that is what bounds the memory of a batch."""
+
+PIECE_BYTES = 4 * 2**20
+"""What is hashed or copied of a source on disk at a time."""
+
+
+class Refusal(Enum):
+    """Why a part was not stored. The edges have the numbers of the standard for these."""
+
+    NOT_DICOM = "not DICOM"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too large"
+    UNSUPPORTED = "unsupported"
+    WRONG_STUDY = "wrong study"
+    CONFLICT = "conflict"
+    MISPLACED = "misplaced"
+    OUT_OF_SPACE = "out of space"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One part: its bytes, readable until `store` has returned, and who sent it."""
+
+    source: Source
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one part came to: exactly one of `stored` and `refusal` is set.
+
+    stored   NEW, DUPLICATE, REPLACED or VERSIONED
+    comment  a sentence for people; empty when there is nothing to say
+    The UIDs are None as far as the part could not be read.
+    """
+
+    stored: Stored | None = None
+    refusal: Refusal | None = None
+    comment: str = ""
+    study_uid: str | None = None
+    series_uid: str | None = None
+    sop_class_uid: str | None = None
+    instance_uid: str | None = None
+
+
+def store(
+    archive: Archive, parts: Sequence[Received], *, study_uid: str | None = None
+) -> list[Outcome]:
+    """Stores the parts that can be; the answers are in their order, durable on return.
+
+    study_uid  parts of other studies are refused, when given (PS3.18 §10.5.1.1)
+
+    Raises storage.errors.Unavailable, and then nothing of the batch is stored.
+    """
+    candidates: list[_Candidate] = []
+    outcomes: list[Outcome] = []
+    for number, part in enumerate(parts):
+        read = _read(archive, number, part, study_uid=study_uid)
+        if isinstance(read, Outcome):
+            outcomes.append(read)
+        else:
+            candidates.append(read)
+            outcomes.append(Outcome(refusal=Refusal.FAILED))
+    # From the first append to the transaction no other process gives up the packs in between.
+    with archive.storage.blobs.pending():
+        for candidate, outcome in _keep(archive, candidates):
+            outcomes[candidate.number] = outcome
+    return outcomes
+
+
+def refused(error: Exception) -> Outcome:
+    """The outcome of a part whose reading or writing raised `error`; logs what nobody expected."""
+    if isinstance(error, OutOfSpace):
+        return Outcome(refusal=Refusal.OUT_OF_SPACE, comment=str(error))
+    if isinstance(error, DicomError):
+        reason = next((r for kind, r in _REFUSALS if isinstance(error, kind)), Refusal.MALFORMED)
+        return Outcome(refusal=reason, comment=str(error))
+    logger.error("a part could not be stored", exc_info=error)
+    return Outcome(
+        refusal=Refusal.FAILED, comment=f"the server failed on this part ({type(error).__name__})"
+    )
+
+
+_REFUSALS: tuple[tuple[type[DicomError], Refusal], ...] = (
+    (NotDicom, Refusal.NOT_DICOM),
+    (TooLarge, Refusal.TOO_LARGE),
+    (UnsupportedEncoding, Refusal.UNSUPPORTED),
+)
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A part on its way: what it is, what it is made of, and what of that was appended."""
+
+    number: int
+    source: Source
+    description: Description
+    instance: Instance
+    appended: dict[Digest, Place] = field(default_factory=dict)
+
+
+def _read(
+    archive: Archive, number: int, part: Received, *, study_uid: str | None
+) -> _Candidate | Outcome:
+    try:
+        if (twin := _stored_file(archive, part.source)) is not None:
+            if study_uid is not None and twin.study_uid != study_uid:
+                return _of(twin, refusal=Refusal.WRONG_STUDY, comment=_wrong_study(twin, study_uid))
+            return _of(twin, stored=Stored.DUPLICATE)
+        description = describe(part.source, limits=archive.limits, attributes=archive.attributes)
+        instance = _instance(part, description)
+        if study_uid is not None and instance.study_uid != study_uid:
+            comment = _wrong_study(instance, study_uid)
+            return _of(instance, refusal=Refusal.WRONG_STUDY, comment=comment)
+        decided = _decided_already(archive, instance)
+        return decided or _Candidate(number, part.source, description, instance)
+    except Unavailable:
+        raise
+    except Exception as error:
+        return refused(error)
+
+
+def _stored_file(archive: Archive, source: Source) -> Instance | None:
+    """The stored instance whose received file had the very bytes of `source`.
+
+    Group 2 names the instance it may be, so that a file sent again costs a hash and no reading.
+    """
+    uid = _uid_in_file_meta(source)
+    known = archive.storage.index.instance(uid) if uid is not None else None
+    if known is None or known.file_length != source.length:
+        return None
+    digest = hashlib.sha256()
+    for piece in read_pieces(source, 0, source.length):
+        digest.update(piece)
+    return known if digest.digest() == known.file_digest else None
+
+
+def _uid_in_file_meta(source: Source) -> str | None:
+    """Media Storage SOP Instance UID (0002,0003) as it seems to be: the hash then proves it."""
+    head = source.read_at(0, 1024)
+    at = head.find(b"\x02\x00\x03\x00UI")
+    if at < 0:
+        return None
+    length = int.from_bytes(head[at + 6 : at + 8], "little")
+    return head[at + 8 : at + 8 + length].decode("ascii", "replace").rstrip("\0 ")
+
+
+def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
+    """What the index would answer anyway, known before anything is appended for it."""
+    existing = archive.storage.index.instance(instance.instance_uid)
+    if existing is None:
+        return None
+    if existing.dataset_digest == instance.dataset_digest:
+        return _of(instance, stored=Stored.DUPLICATE)
+    if (existing.study_uid, existing.series_uid) != (instance.study_uid, instance.series_uid):
+        return _answer(instance, Applied(Stored.MISPLACED, existing))
+    if archive.conflict is ConflictPolicy.REFUSE:
+        return _answer(instance, Applied(Stored.CONFLICT, existing))
+    return None
+
+
+def _keep(
+    archive: Archive, candidates: Sequence[_Candidate]
+) -> Iterator[tuple[_Candidate, Outcome]]:
+    """Appends what is new, applies all in one call, and once more what a deletion overtook."""
+    index = archive.storage.index
+    known = index.known({digest for each in candidates for digest in _contents_of(each)})
+    for _ in range(_ATTEMPTS):
+        landed: list[_Candidate] = []
+        placed: dict[Digest, Place] = {}
+        for candidate in candidates:
+            try:
+                _append(archive, candidate, known=known, placed=placed)
+                landed.append(candidate)
+            except Exception as error:
+                yield candidate, _of(candidate.instance, like=refused(error))
+        if not landed:
+            return
+        try:
+            applied = index.apply(
+                [Landed(_facts(each), each.appended) for each in landed], conflict=archive.conflict
+            )
+        except OutOfSpace as error:
+            for candidate in landed:
+                yield candidate, _of(candidate.instance, like=refused(error))
+            return
+        candidates = []
+        for candidate, answer in zip(landed, applied, strict=True):
+            if answer.outcome is Stored.MISSING_CONTENT:
+                candidates.append(candidate)
+            else:
+                yield candidate, _answer(candidate.instance, answer)
+        known = set()
+    for candidate in candidates:
+        comment = "what it shares with other instances is being deleted; send it again"
+        yield candidate, _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
+
+
+_ATTEMPTS = 2
+"""The second time every content is appended, so that no deletion can overtake it."""
+
+
+def _append(
+    archive: Archive, candidate: _Candidate, *, known: set[Digest], placed: dict[Digest, Place]
+) -> None:
+    """Appends the contents of a candidate that are neither known nor appended for another one."""
+    blobs = archive.storage.blobs
+    candidate.appended.clear()
+    description = candidate.description
+    skeleton = candidate.instance.skeleton
+    if skeleton not in known and skeleton not in placed:
+        form, payload = encode_content(None, description.skeleton)
+        placed[skeleton] = blobs.append(
+            skeleton, payload, form=form, content_length=len(description.skeleton)
+        )
+    for digest, content in zip(candidate.instance.blobs, description.contents, strict=True):
+        if digest not in known and digest not in placed:
+            value = _value(candidate.source, description, content)
+            # Landed as received: compressing is settling's work, when nobody waits for it.
+            placed[digest] = blobs.append(
+                digest, value, form=Form.RAW, content_length=content.extent.length
+            )
+    for digest in _contents_of(candidate):
+        if digest in placed:
+            candidate.appended[digest] = placed[digest]
+
+
+def _contents_of(candidate: _Candidate) -> Iterator[Digest]:
+    yield candidate.instance.skeleton
+    yield from candidate.instance.blobs
+
+
+def _instance(part: Received, description: Description) -> Instance:
+    file, dataset, contents = _digests(part.source, description)
+    return Instance(
+        study_uid=description.study_uid,
+        series_uid=description.series_uid,
+        instance_uid=description.instance_uid,
+        sop_class_uid=description.sop_class_uid,
+        transfer_syntax_uid=description.transfer_syntax_uid,
+        number=description.number,
+        file_digest=file,
+        file_length=part.source.length,
+        dataset_digest=dataset,
+        skeleton=Digest(hashlib.sha256(description.skeleton).digest()),
+        blobs=contents,
+        holes=description.holes,
+        frames=description.frames,
+        pixels=description.pixels,
+        received_us=time.time_ns() // 1000,
+        source=part.sender,
+    )
+
+
+def _facts(candidate: _Candidate) -> InstanceFacts:
+    description = candidate.description
+    return InstanceFacts(
+        instance=candidate.instance,
+        study_level=description.study_level,
+        series_level=description.series_level,
+        instance_level=description.instance_level,
+        rollup=description.rollup,
+        metadata=description.metadata,
+    )
+
+
+def _digests(source: Source, description: Description) -> tuple[Digest, Digest, tuple[Digest, ...]]:
+    """SHA-256 of the file, of its data set and of each content, in one walk over the source."""
+    file, dataset = hashlib.sha256(), hashlib.sha256()
+    contents: list[Digest] = []
+    for piece in read_pieces(source, 0, description.dataset_offset):
+        file.update(piece)
+    at = description.dataset_offset
+    for content in description.contents:
+        if content.inflated:
+            value = _value(source, description, content)
+            contents.append(Digest(hashlib.sha256(value).digest()))
+            continue
+        for piece in read_pieces(source, at, content.extent.offset):
+            file.update(piece)
+            dataset.update(piece)
+        at = content.extent.offset + content.extent.length
+        part = hashlib.sha256()
+        for piece in read_pieces(source, content.extent.offset, at):
+            file.update(piece)
+            dataset.update(piece)
+            part.update(piece)
+        contents.append(Digest(part.digest()))
+    for piece in read_pieces(source, at, source.length):
+        file.update(piece)
+        dataset.update(piece)
+    return Digest(file.digest()), Digest(dataset.digest()), tuple(contents)
+
+
+def read_pieces(source: Source, start: int, end: int) -> Iterator[Buffer]:
+    """Bytes [start, end) of a source: at once when it is in memory, else some MiB at a time."""
+    if isinstance(source, BytesSource):
+        if end > start:
+            yield memoryview(source.content)[start:end]
+        return
+    while start < end:
+        piece = source.read_at(start, min(PIECE_BYTES, end - start))
+        if not piece:
+            raise OSError(f"the source ended at byte {start}, {end} were expected")
+        yield piece
+        start += len(piece)
+
+
+def _value(source: Source, description: Description, content: Content) -> Buffer:
+    """The bytes of a content: at most 64 MiB, see `describe`."""
+    if content.inflated:
+        assert description.inflated is not None
+        source = description.inflated
+    start, length = content.extent.offset, content.extent.length
+    if isinstance(source, BytesSource):
+        return memoryview(source.content)[start : start + length]
+    return source.read_at(start, length)
+
+
+def _answer(instance: Instance, applied: Applied) -> Outcome:
+    match applied.outcome:
+        case Stored.CONFLICT:
+            comment = f"SOP Instance UID {instance.instance_uid} is stored with other content"
+            return _of(instance, refusal=Refusal.CONFLICT, comment=comment)
+        case Stored.MISPLACED:
+            return _of(instance, refusal=Refusal.MISPLACED, comment=_misplaced(instance, applied))
+        case Stored.REPLACED:
+            return _of(instance, stored=Stored.REPLACED, comment="replaced what was stored before")
+        case Stored.VERSIONED:
+            comment = "what was stored before is kept as an earlier version"
+            return _of(instance, stored=Stored.VERSIONED, comment=comment)
+        case outcome:
+            return _of(instance, stored=outcome)
+
+
+def _misplaced(instance: Instance, applied: Applied) -> str:
+    existing = applied.existing
+    if existing is None or existing.instance_uid != instance.instance_uid:
+        return f"Series Instance UID {instance.series_uid} is stored in another study"
+    return (
+        f"SOP Instance UID {instance.instance_uid} is stored in study {existing.study_uid}, "
+        f"series {existing.series_uid}"
+    )
+
+
+def _wrong_study(instance: Instance, study_uid: str) -> str:
+    return f"Study Instance UID is {instance.study_uid}, the request stores to {study_uid}"
+
+
+def _of(
+    instance: Instance,
+    *,
+    stored: Stored | None = None,
+    refusal: Refusal | None = None,
+    comment: str = "",
+    like: Outcome | None = None,
+) -> Outcome:
+    """The outcome of a part whose UIDs are known; `like` gives the rest when it is given."""
+    return replace(
+        like or Outcome(stored=stored, refusal=refusal, comment=comment),
+        study_uid=instance.study_uid,
+        series_uid=instance.series_uid,
+        sop_class_uid=instance.sop_class_uid,
+        instance_uid=instance.instance_uid,
+    )

@@ -1,0 +1,192 @@
+"""Where the parts meet: configuration -> storage -> archive -> ASGI application -> processes.
+
+`serve` listens, starts the process that keeps the archive up (settles, compacts) and lets uvicorn
+answer, in this process or in several. Those import `app` here; what they serve comes to them as
+environment variables (`Config.environment`).
+"""
+
+import errno
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.supervisors import Multiprocess
+
+from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
+from dicomweb_server.archive.upkeep import give_back, keep_up
+from dicomweb_server.config import Config, ConfigError, load
+from dicomweb_server.web.app import application
+
+logger = logging.getLogger(__name__)
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+STOP_WITHIN_S = 15
+"""Requests that are being answered when the server is told to stop have this long to end."""
+
+
+class CannotListen(Exception):
+    """The address or port cannot be had; the message says why and what to do."""
+
+
+def app() -> ASGIApp:
+    """The application of one server process, as its environment configures it."""
+    config = load()
+    set_up_logging(config)
+    if multiprocessing.parent_process() is not None:
+        end_with_parent()
+    archive = open_archive(config)
+    threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
+    return closing(application(archive, config), archive)
+
+
+GIVE_BACK_EVERY_S = 30.0
+
+
+def _give_back(archive: Archive) -> None:
+    while not archive.closed.wait(GIVE_BACK_EVERY_S):
+        try:
+            give_back(archive)
+        except Exception:
+            logger.exception("a landing pack could not be given back")
+
+
+def closing(inner: ASGIApp, archive: Archive) -> ASGIApp:
+    """`inner`, and the archive closed once it has shut down."""
+
+    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_closing(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                archive.close()
+            await send(message)
+
+        await inner(scope, receive, send_closing if scope["type"] == "lifespan" else send)
+
+    return outer
+
+
+def set_up_logging(config: Config) -> None:
+    """One line an event on standard error."""
+    logging.basicConfig(
+        level=config.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr, force=True
+    )
+
+
+def serve(config: Config, *, announce: Callable[[str], None]) -> int:
+    """Serves until it is told to stop (SIGINT, SIGTERM); returns the exit code.
+
+    announce  is told where the server listens
+
+    Raises CannotListen, ConfigError, and what `open_archive` raises.
+    """
+    in_memory = config.data.startswith("memory:")
+    if in_memory and config.workers > 1:
+        reason = "each process would have an archive in memory of its own: use 1, or a directory"
+        raise ConfigError("workers", reason, origin="with data in memory")
+    open_archive(config).close()
+    listening = _listen(config)
+    os.environ.update(config.environment())
+    server = uvicorn.Config(
+        "dicomweb_server.compose:app",
+        factory=True,
+        workers=config.workers,
+        # Requests are not logged line by line: that costs 40 us each (ARCHITECTURE, decision 7).
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        server_header=False,
+        # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+    )
+    host, port = listening.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    announce(f"serving {config.data} on {url}/, DICOMweb root {url}{config.prefix}")
+    # uvicorn raises a signal it was stopped by once more when it has stopped.
+    signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
+    upkeep = Upkeep(config)
+    if config.settle and not in_memory:
+        upkeep.start()
+    try:
+        with suppress(KeyboardInterrupt):
+            if config.workers == 1:
+                single = uvicorn.Server(server)
+                single.run(sockets=[listening])
+                return 0 if single.started else 1
+            Multiprocess(server, sockets=[listening]).run()
+    finally:
+        upkeep.stop()
+        listening.close()
+    return 0
+
+
+def _listen(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    where = f"port {config.port} of {config.host}"
+    try:
+        listening = socket.create_server((config.host, config.port), family=family, backlog=2048)
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: "is taken by another program: choose another with --port",
+            errno.EACCES: "may not be used by this user: choose one above 1023 with --port",
+        }.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
+        raise CannotListen(f"{where} {reason}") from error
+    listening.set_inheritable(True)
+    return listening
+
+
+class Upkeep:
+    """The process that settles and compacts beside the server, started again when it dies."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        while not self._stopping.is_set():
+            process = context.Process(target=run_upkeep, args=(self._config,), name="upkeep")
+            process.start()
+            while process.is_alive() and not self._stopping.wait(0.2):
+                pass
+            if not self._stopping.is_set():
+                logger.error("upkeep ended with code %s; it starts again", process.exitcode)
+                self._stopping.wait(10)
+                continue
+            process.terminate()
+            process.join(STOP_WITHIN_S)
+            process.kill()
+            process.join()
+
+
+def run_upkeep(config: Config) -> None:
+    """The main function of the upkeep process: works when nobody else does, until SIGTERM."""
+    set_up_logging(config)
+    # Schedulers that know I/O priorities derive them from niceness.
+    os.nice(10)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    leave_interrupts_to_parent()
+    end_with_parent()
+    archive = open_archive(config)
+    try:
+        keep_up(archive, stop=stopped.is_set)
+    finally:
+        archive.close()

@@ -1,0 +1,242 @@
+"""Everything that can be set, in one frozen value, each setting with its sentence.
+
+What is said last wins: the default, then the TOML file of `--config`, then the environment
+(`DICOMWEB_SERVER_` and the field's name in capitals), then the flags of the command line. A test
+holds README to naming every field.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+ENVIRONMENT_PREFIX = "DICOMWEB_SERVER_"
+
+
+class ConfigError(Exception):
+    """The setting `name` cannot be what it was set to; `origin` says where that was read."""
+
+    def __init__(self, name: str, reason: str, *, origin: str) -> None:
+        super().__init__(f"{name} ({origin}): {reason}")
+        self.name = name
+        self.reason = reason
+        self.origin = origin
+
+
+def setting(
+    default: Any,
+    sentence: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A field with its default, what it means, and the bounds (inclusive) it is held to."""
+    return field(
+        default=default,
+        metadata={"sentence": sentence, "low": low, "high": high, "choices": choices},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings. Sizes are in bytes unless the name says MiB, times in seconds."""
+
+    data: str = setting(
+        "archive", "Directory of the archive, or a storage URL: lmdb:///directory, memory:."
+    )
+    host: str = setting("127.0.0.1", "Address the server listens on.")
+    port: int = setting(8000, "TCP port the server listens on.", low=0, high=65535)
+    workers: int = setting(
+        1, "Server processes that answer requests side by side.", low=1, high=256
+    )
+    prefix: str = setting("/dicom-web", "Path of the DICOMweb root in every URL.")
+    public_url: str | None = setting(
+        None, "Scheme, host and path under which clients reach the server, when a proxy hides it."
+    )
+    conflict: str = setting(
+        "refuse",
+        "What happens to a SOP Instance UID stored already with other content: "
+        "refuse, replace or keep-both-versions.",
+        choices=("refuse", "replace", "keep-both-versions"),
+    )
+    max_part_bytes: int = setting(
+        16 * 2**30, "Size of one uploaded instance, at most.", low=2**16, high=2**44
+    )
+    max_header_bytes: int = setting(
+        32 * 2**20,
+        "Size of an instance without its pixel data and other large values, at most.",
+        low=2**16,
+        high=2**30,
+    )
+    max_sequence_depth: int = setting(
+        64, "Sequences nested in one another, at most.", low=1, high=200
+    )
+    max_inflated_bytes: int = setting(
+        2 * 2**30, "Size of a deflated data set once inflated, at most.", low=2**16, high=2**40
+    )
+    searchable: str | None = setting(
+        None,
+        "Attributes to search for besides the standard's, e.g. "
+        "'instance:KVP, study:0009xx01 ACME 1.1=SH'; after a change run reindex.",
+    )
+    upload_concurrency: int = setting(
+        4, "Uploads one server process stores at the same time.", low=1, high=256
+    )
+    decoded_cache_mib: int = setting(
+        64, "Memory of each server process for decoded frames, in MiB.", low=0, high=2**20
+    )
+    settle: bool = setting(
+        True, "Whether serve runs the process that compresses what has arrived in the background."
+    )
+    settle_after_s: float = setting(
+        60.0, "Seconds a series has been quiet before it is compressed.", low=0, high=30 * 86400
+    )
+    settle_threads: int = setting(1, "Threads that compress in the background.", low=1, high=256)
+    import_processes: int = setting(
+        0, "Processes that import at the same time; 0 for one each processor.", low=0, high=256
+    )
+    log_level: str = setting(
+        "info",
+        "What is logged on standard error: debug, info, warning or error.",
+        choices=("debug", "info", "warning", "error"),
+    )
+
+    def environment(self) -> dict[str, str]:
+        """The settings as environment variables, for processes that read them back by `load`."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            variable(name): str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+def variable(name: str) -> str:
+    """The environment variable that sets the field `name`."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def load(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Config:
+    """The configuration from all that speaks for it.
+
+    environment  of the process when None
+    flags        by field name; None means not given
+
+    Raises ConfigError naming the setting and where it was read.
+    """
+    environment = os.environ if environment is None else environment
+    known = {f.name: f for f in fields(Config)}
+    values: dict[str, object] = {}
+    for name, raw in (_read_toml(file) if file is not None else {}).items():
+        origin = str(file)
+        if name not in known:
+            raise ConfigError(name, "there is no such setting", origin=origin)
+        values[name] = _checked(known[name], raw, origin=origin)
+    for name, declared in known.items():
+        if (text := environment.get(variable(name))) is not None:
+            values[name] = _checked(declared, text, origin=variable(name))
+        if (given := (flags or {}).get(name)) is not None:
+            values[name] = _checked(declared, given, origin="--" + name.replace("_", "-"))
+    return Config(**values)  # type: ignore[arg-type]  # each value was checked against its field
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError("config", f"{error.strerror}", origin=str(file)) from error
+    except ValueError as error:  # TOMLDecodeError, or text that is not UTF-8
+        raise ConfigError("config", f"is not TOML: {error}", origin=str(file)) from error
+
+
+_TYPES = get_type_hints(Config)
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def kind_of(name: str) -> type:
+    """The type of the field `name`, None aside: str, int, float or bool."""
+    hint = _TYPES[name]
+    if get_origin(hint) is UnionType:
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    assert isinstance(hint, type)
+    return hint
+
+
+def _checked(declared: "Field[Any]", raw: object, *, origin: str) -> object:
+    value = _converted(declared.name, raw, origin=origin)
+    low, high = declared.metadata["low"], declared.metadata["high"]
+    choices = declared.metadata["choices"]
+    # `not (low <= value)` and not `value < low`: a NaN is within no bounds.
+    if isinstance(value, int | float) and low is not None and not low <= value <= high:
+        raise ConfigError(declared.name, f"{value} is not within {low} and {high}", origin=origin)
+    if choices is not None and value not in choices:
+        raise ConfigError(
+            declared.name, f"'{value}' is none of {', '.join(choices)}", origin=origin
+        )
+    if (rule := _RULES.get(declared.name)) is not None and isinstance(value, str):
+        value, reason = rule(value)
+        if reason:
+            raise ConfigError(declared.name, reason, origin=origin)
+    return value
+
+
+def _converted(name: str, raw: object, *, origin: str) -> object:
+    kind = kind_of(name)
+    wrong = ConfigError(name, f"'{raw}' is not {_KINDS.get(kind, 'a text')}", origin=origin)
+    if kind is bool:
+        if isinstance(raw, str):
+            raw = _FLAGS.get(raw.strip().lower())
+        if not isinstance(raw, bool):
+            raise wrong
+        return raw
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        raise wrong
+    if kind is str:
+        if not isinstance(raw, str):
+            raise wrong
+        return raw
+    if kind is int and isinstance(raw, float):
+        raise wrong
+    try:
+        return kind(raw)
+    except ValueError:
+        raise wrong from None
+
+
+def _prefix(value: str) -> tuple[str, str]:
+    path = "/" + value.strip("/")
+    if path == "/" or any(c in path for c in "?#% ") or ".." in path:
+        return value, f"'{value}' is no path of a URL such as /dicom-web"
+    return path, ""
+
+
+def _public_url(value: str) -> tuple[str, str]:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        return value, f"'{value}' is no URL such as https://pacs.example.org/archive"
+    return value.rstrip("/"), ""
+
+
+def _data(value: str) -> tuple[str, str]:
+    return value, "" if value.strip() else "is empty"
+
+
+_RULES = {"prefix": _prefix, "public_url": _public_url, "data": _data}
+
+
+def sentences() -> dict[str, tuple[str, object]]:
+    """Each setting's sentence and default, in order: what help pages and README show."""
+    assert all(f.default is not MISSING for f in fields(Config))
+    return {f.name: (f.metadata["sentence"], f.default) for f in fields(Config)}

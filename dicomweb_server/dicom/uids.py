@@ -1,0 +1,32 @@
+"""Which strings are UIDs (PS3.5 §9.1), for what comes in a file, a request or a path.
+
+Strict where it is dangerous or ambiguous: digits and dots only, no empty component, at most 64
+characters, so that a UID is safe in a path, a URL and a key. Tolerant where real files are: a
+component may begin with zeros (PS3.5 forbids it), and it stays as it is, for `1.02` and `1.2` are
+two names. Padding at the end, NUL as PS3.5 asks or a space as some write, does not count.
+"""
+
+import re
+
+from dicomweb_server.dicom.errors import Malformed
+
+MAX_LENGTH = 64
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+
+
+def is_uid(text: str) -> bool:
+    """Whether `text`, padding already gone, can name something."""
+    return len(text) <= MAX_LENGTH and _UID.fullmatch(text) is not None
+
+
+def checked_uid(where: str, text: str) -> str:
+    """`text` without its padding. Raises Malformed, naming `where` and what is wrong with it."""
+    uid = text.rstrip("\0 ")
+    if not uid:
+        raise Malformed(where, "is missing or empty, it must be a UID (PS3.5 §9.1)")
+    if len(uid) > MAX_LENGTH:
+        raise Malformed(where, f"has {len(uid)} characters, a UID has at most {MAX_LENGTH}")
+    if not is_uid(uid):
+        raise Malformed(where, f"is {uid!r}, a UID is digits and dots (PS3.5 §9.1)")
+    return uid

@@ -1,0 +1,137 @@
+"""The ASGI application: which path leads where, and what happens when a handler fails.
+
+One plain ASGI callable, without a middleware between it and the handlers: errors become problems,
+HEAD is GET without a body, OPTIONS names the methods (RFC 9110 §9.3).
+"""
+
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope, Send
+
+from dicomweb_server.archive.archive import Archive
+from dicomweb_server.config import Config
+from dicomweb_server.web import (
+    bulkdata,
+    delete,
+    frames,
+    health,
+    instances,
+    metadata,
+    pages,
+    rendered,
+    search,
+    stow,
+)
+from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
+from dicomweb_server.web.problems import Problem, problem_of, reply_of
+from dicomweb_server.web.remembered import Replies
+from dicomweb_server.web.routing import Router
+from dicomweb_server.web.service import Handler, Service
+from storage.model import QueryLevel
+
+THREADS = 16
+"""For what waits or computes. More would only wait for the same two disks and processors."""
+
+STUDY = "/studies/{study}"
+SERIES = STUDY + "/series/{series}"
+INSTANCE = SERIES + "/instances/{instance}"
+
+# Under the DICOMweb root (PS3.18 Tables 10.3-1, 10.4.1-1 to -7, 10.5-1, 10.6.1-1).
+DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/studies", stow.store_instances),
+    ("POST", STUDY, stow.store_instances),
+    ("GET", "/studies", search.searcher(QueryLevel.STUDY)),
+    ("GET", "/series", search.searcher(QueryLevel.SERIES)),
+    ("GET", "/instances", search.searcher(QueryLevel.INSTANCE)),
+    ("GET", STUDY + "/series", search.searcher(QueryLevel.SERIES)),
+    ("GET", STUDY + "/instances", search.searcher(QueryLevel.INSTANCE)),
+    ("GET", SERIES + "/instances", search.searcher(QueryLevel.INSTANCE)),
+    ("GET", INSTANCE + "/frames/{frames}", frames.frames),
+    ("GET", INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
+    ("GET", INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
+    ("GET", INSTANCE + "/bulkdata/{path*}", bulkdata.bulkdata),
+    *(
+        route
+        for level in (STUDY, SERIES, INSTANCE)
+        for route in (
+            ("GET", level, instances.instances),
+            ("GET", level + "/metadata", metadata.metadata),
+            ("GET", level + "/rendered", rendered.rendered),
+            ("GET", level + "/thumbnail", rendered.thumbnail),
+            ("DELETE", level, delete.delete),
+        )
+    ),
+)
+
+OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/", pages.first_page),
+    ("GET", "/static/{path*}", pages.static),
+    ("GET", "/health", health.health),
+    ("GET", "/health/ready", health.health),
+    ("GET", "/health/live", health.live),
+)
+
+
+@dataclass(frozen=True)
+class Application:
+    """See `application`."""
+
+    service: Service
+    router: Router[Handler]
+    replies: Replies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            raise NotImplementedError(f"no {scope['type']} here")
+        if scope["method"] == "GET" and await self.replies.answer(scope, send):
+            return
+        request = Request(scope, receive, {})
+        try:
+            reply = await begun(await self._reply(scope, request), request)
+        except ClientGone:
+            return
+        except Exception as error:
+            reply = reply_of(problem_of(error))
+        # When this fails the status is out, and a broken connection is all that can be said.
+        await send_reply(reply, request, send, self.replies)
+
+    async def _reply(self, scope: Scope, request: Request) -> Reply:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        match = self.router.match(path)
+        if match is None:
+            raise Problem(404, f"there is nothing at {path[:200]}", field="path")
+        method = scope["method"]
+        handler = match.methods.get("GET" if method == "HEAD" else method)
+        if handler is not None:
+            request.parameters = match.parameters
+            return await handler(self.service, request)
+        allow = header("allow", match.allow)
+        if method == "OPTIONS":
+            return Reply(204, (allow,))
+        raise Problem(
+            405,
+            f"{method[:40]} is not possible at {path[:200]}, only {match.allow}",
+            field="method",
+            headers=(allow,),
+        )
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                self.service.workers.shutdown()
+                return
+
+
+def application(archive: Archive, config: Config) -> Application:
+    """The web side of an archive. Who made the archive closes it, after the application's end."""
+    router: Router[Handler] = Router()
+    for method, pattern, handler in DICOMWEB_ROUTES:
+        router.add(method, config.prefix + pattern, handler)
+    for method, pattern, handler in OTHER_ROUTES:
+        router.add(method, pattern, handler)
+    return Application(Service(archive, config, Workers(THREADS)), router, Replies(archive))

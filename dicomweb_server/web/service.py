@@ -1,0 +1,58 @@
+"""What every handler is given: the archive, the settings, the threads; and URLs of resources."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from dicomweb_server.archive.archive import Archive
+from dicomweb_server.config import Config
+from dicomweb_server.web.http import Reply, Request, Workers
+
+
+class Budget:
+    """So many bytes may be held at once; who wants more waits. What is larger than the whole
+    budget is let in alone."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._held = 0
+        self._released = asyncio.Condition()
+
+    async def take(self, amount: int) -> None:
+        async with self._released:
+            await self._released.wait_for(
+                lambda: self._held == 0 or self._held + amount <= self._limit
+            )
+            self._held += amount
+
+    async def give_back(self, amount: int) -> None:
+        async with self._released:
+            self._held -= amount
+            self._released.notify_all()
+
+
+@dataclass(frozen=True)
+class Service:
+    archive: Archive
+    config: Config
+    workers: Workers
+    uploads: asyncio.Semaphore = field(init=False)
+    upload_bytes: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uploads", asyncio.Semaphore(self.config.upload_concurrency))
+        object.__setattr__(self, "upload_bytes", Budget(UPLOAD_BYTES))
+
+    def root(self, request: Request) -> str:
+        """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""
+        return (self.config.public_url or request.origin) + self.config.prefix
+
+
+UPLOAD_BYTES = 128 * 2**20
+"""Received parts that a process holds in memory while they wait to be stored."""
+
+Handler = Callable[[Service, Request], Awaitable[Reply]]
+
+
+def instance_url(root: str, study_uid: str, series_uid: str, instance_uid: str) -> str:
+    return f"{root}/studies/{study_uid}/series/{series_uid}/instances/{instance_uid}"

@@ -1,0 +1,397 @@
+"""STOW-RS: POST /studies and /studies/{study} (PS3.18 §10.5).
+
+A body is received and stored at the same time: each part goes to a spool as it comes; finished
+parts wait in a line from which two tasks take what is there and store it in a thread. So a lonely
+part is stored at once and many share one commit. What waits is bounded in bytes, over all uploads
+of the process; beyond that the body is not read on, and TCP makes the client wait.
+
+§10.5.3 and Table 10.5.3-1: 200 when everything was stored, 202 when some of it, 409 when nothing;
+the response data set (§I.1, Table I.1-1) has an item for each part. 413, 507 and 500 take the place
+of 409 when size alone, the disk alone or the server alone is why nothing was stored.
+
+Not only multipart: a body of `application/dicom` is taken as one part, so that
+`curl --data-binary @file -H 'Content-Type: application/dicom'` works.
+
+When the body breaks off, what had been received whole is stored and answered for, and the broken
+part is an item of the Other Failures Sequence. When the client is gone there is nobody to answer:
+what has not begun to be stored is dropped.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
+from dicomweb_server.archive.store import Outcome, Received, Refusal, refused, store
+from dicomweb_server.dicom.errors import TooLarge
+from dicomweb_server.dicom.xml_model import to_xml
+from dicomweb_server.web.http import MESSAGE_BYTES, Reply, Request, content
+from dicomweb_server.web.multipart import MultipartError, Parser, PartBegin, PartData, PartEnd
+from dicomweb_server.web.negotiate import BadMediaType, MediaRange, parse_media_type
+from dicomweb_server.web.offers import DICOM, DICOM_XML, STORE_RESPONSES, selected
+from dicomweb_server.web.problems import Problem
+from dicomweb_server.web.service import Service, instance_url
+from storage.errors import OutOfSpace, Unavailable
+
+BATCH_PARTS = 32
+BATCH_BYTES = 16 * 2**20
+"""What is stored with one call at most."""
+
+LANES = 2
+"""Batches of one upload that are stored at the same time: one computes while one is synced."""
+
+PART_LIMIT = 100_000
+"""Parts of one body: each has an item in the response, which is held in memory."""
+
+# PS3.18 Table I.2-2: "The single most appropriate code shall be used"; 0111H is "Duplicate SOP
+# Instance" of PS3.7 §C.5.5. A901 is a code of our own within "Data Set does not match".
+_FAILURE_REASONS = {
+    Refusal.NOT_DICOM: 0xC000,
+    Refusal.MALFORMED: 0xC000,
+    Refusal.TOO_LARGE: 0xA700,
+    Refusal.UNSUPPORTED: 0xC122,
+    Refusal.WRONG_STUDY: 0xA901,
+    Refusal.CONFLICT: 0x0111,
+    Refusal.MISPLACED: 0x0111,
+    Refusal.OUT_OF_SPACE: 0xA700,
+    Refusal.FAILED: 0x0110,
+}
+_STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507, Refusal.FAILED: 500}
+
+
+async def store_instances(service: Service, request: Request) -> Reply:
+    """Handler of POST /studies and /studies/{study}."""
+    representation = selected(request, STORE_RESPONSES)
+    media_type = _body_type(request)
+    study_uid = request.parameters.get("study")
+    sender = str((request.scope.get("client") or ("unknown",))[0])
+    line = _Line(service, study_uid=study_uid, sender=sender)
+    broken: MultipartError | None = None
+    try:
+        async with aclosing(_parts(service, request, media_type)) as parts:
+            async for part in parts:
+                await line.add(part)
+    except MultipartError as error:
+        broken = error
+    except BaseException:
+        await line.abandon()
+        raise
+    outcomes = await line.finish()
+    if broken is not None:
+        if not outcomes:
+            raise broken
+        outcomes.append(_outcome(Refusal.MALFORMED, str(broken)))
+    if not outcomes:
+        raise Problem(400, "the body has no parts, so there is nothing to store", field="body")
+    if line.unavailable is not None and all(outcome.refusal for outcome in outcomes):
+        raise line.unavailable
+    response = response_data_set(outcomes, root=service.root(request))
+    if representation.media_type == DICOM_XML:
+        body = to_xml(response)
+    else:
+        body = orjson.dumps(response)
+    return content(_status(outcomes), representation.media_type, body)
+
+
+def _body_type(request: Request) -> MediaRange:
+    """The media type of the body, when it is one that can be stored."""
+    text = request.header(b"content-type")
+    if text is None:
+        raise Problem(
+            415,
+            'the body has no Content-Type; multipart/related; type="application/dicom" is stored',
+            field="Content-Type",
+        )
+    coding = request.header(b"content-encoding") or "identity"
+    if coding.lower() != "identity":
+        raise Problem(
+            415, f"Content-Encoding {coding[:80]!r} is not taken", field="Content-Encoding"
+        )
+    media_type = parse_media_type(text)
+    if media_type.essence == DICOM:
+        return media_type
+    # RFC 2387 §3.1 requires `type`; without it the parts are looked at one by one.
+    inner = media_type.parameters.get("type", DICOM).lower()
+    if media_type.essence != "multipart/related" or inner != DICOM:
+        shown = f'{media_type.essence}; type="{inner}"' if inner != DICOM else media_type.essence
+        raise Problem(
+            415,
+            f'Content-Type {shown[:200]} is not stored; multipart/related; type="application/dicom"'
+            " is, and application/dicom for one instance",
+            field="Content-Type",
+        )
+    if not media_type.parameters.get("boundary"):
+        raise Problem(400, "Content-Type names no boundary (RFC 2046 §5.1.1)", field="Content-Type")
+    return media_type
+
+
+def _outcome(refusal: Refusal, comment: str) -> Outcome:
+    return Outcome(refusal=refusal, comment=comment)
+
+
+# --- receiving ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part that has been received: in its spool, or refused already."""
+
+    spool: Spool | None
+    refused: Outcome | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes of memory."""
+        if self.spool is None or self.spool.length > MEMORY_BYTES:
+            return 0
+        return self.spool.length
+
+
+async def _parts(
+    service: Service, request: Request, media_type: MediaRange
+) -> AsyncGenerator[_Part, None]:
+    """The parts of the body. Raises MultipartError after the last whole part."""
+    if media_type.essence == DICOM:
+        receiving = _Receiving(service, "")
+        try:
+            async for chunk in request.chunks():
+                await receiving.write(chunk)
+            if receiving.received:
+                yield await receiving.finish()
+        finally:
+            receiving.discard()
+        return
+    parser = Parser(media_type.parameters["boundary"])
+    part: _Receiving | None = None
+    try:
+        async for chunk in request.chunks():
+            for event in parser.feed(chunk):
+                match event:
+                    case PartData(piece):
+                        assert part is not None
+                        await part.write(piece)
+                    case PartBegin(number, headers):
+                        if number > PART_LIMIT:
+                            raise MultipartError(number, f"is more than {PART_LIMIT} parts")
+                        part = _Receiving(service, _why_not_dicom(headers.get("content-type")))
+                    case PartEnd():
+                        assert part is not None
+                        finished, part = part, None
+                        yield await finished.finish()
+        parser.close()
+    finally:
+        if part is not None:
+            part.discard()
+
+
+def _why_not_dicom(content_type: str | None) -> str:
+    """Why a part of this Content-Type is not stored, empty when it is."""
+    if content_type is None:
+        return ""
+    try:
+        essence = parse_media_type(content_type).essence
+    except BadMediaType as error:
+        return str(error)
+    if essence in (DICOM, "application/octet-stream"):
+        return ""
+    return f"the part's Content-Type is {essence}, application/dicom is stored"
+
+
+class _Receiving:
+    """One part while it comes in. A refused part is read to its end and not kept."""
+
+    def __init__(self, service: Service, refusal: str) -> None:
+        self._service = service
+        self._refused = _outcome(Refusal.NOT_DICOM, refusal) if refusal else None
+        self._spool: Spool | None = Spool(
+            service.archive.storage.incoming, limit_bytes=service.config.max_part_bytes
+        )
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self.received = 0
+
+    async def write(self, piece: memoryview | bytes) -> None:
+        self.received += len(piece)
+        if self._refused is not None:
+            return
+        if self.received <= MEMORY_BYTES:
+            self._spooled(piece)
+            return
+        # From here on the spool is a file, which is written in a thread and in large pieces.
+        self._gathered.append(bytes(piece))
+        self._gathered_bytes += len(piece)
+        if self._gathered_bytes >= MESSAGE_BYTES:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        gathered, self._gathered, self._gathered_bytes = b"".join(self._gathered), [], 0
+        if gathered and self._refused is None:
+            await self._service.workers.run(self._spooled, gathered)
+
+    def _spooled(self, piece: memoryview | bytes) -> None:
+        assert self._spool is not None
+        try:
+            self._spool.write(piece)
+        except (TooLarge, OutOfSpace) as error:
+            self._refused = refused(error)
+
+    async def finish(self) -> _Part:
+        await self._flush()
+        if self._refused is not None:
+            self.discard()
+            return _Part(None, self._refused)
+        spool, self._spool = self._spool, None
+        return _Part(spool)
+
+    def discard(self) -> None:
+        if self._spool is not None:
+            self._spool.discard()
+            self._spool = None
+
+
+# --- storing ------------------------------------------------------------------------------------
+
+
+class _Line:
+    """The parts of one upload that wait to be stored, and what became of those that were."""
+
+    def __init__(self, service: Service, *, study_uid: str | None, sender: str) -> None:
+        self._service = service
+        self._study_uid = study_uid
+        self._sender = sender
+        self._outcomes: list[Outcome | None] = []
+        self._waiting: deque[tuple[int, _Part]] = deque()
+        self._lanes: set[asyncio.Task[None]] = set()
+        self.unavailable: Unavailable | None = None
+
+    async def add(self, part: _Part) -> None:
+        """Waits while too much is held already."""
+        number = len(self._outcomes)
+        self._outcomes.append(part.refused)
+        if part.spool is None:
+            return
+        try:
+            await self._service.upload_bytes.take(part.held_bytes)
+        except BaseException:
+            part.spool.discard()
+            raise
+        self._waiting.append((number, part))
+        if len(self._lanes) < LANES:
+            lane = asyncio.create_task(self._store_what_waits())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+
+    async def finish(self) -> list[Outcome]:
+        """The outcomes, in the order of the parts."""
+        while self._lanes:
+            await asyncio.wait(self._lanes)
+        return [
+            outcome or _outcome(Refusal.FAILED, "the part was not stored")
+            for outcome in self._outcomes
+        ]
+
+    async def abandon(self) -> None:
+        """Gives everything back that waits, and lets what is being stored finish."""
+        while self._waiting:
+            await self._release([self._waiting.popleft()])
+        while self._lanes:
+            with suppress(Exception):
+                await asyncio.wait(self._lanes)
+
+    async def _store_what_waits(self) -> None:
+        while self._waiting:
+            async with self._service.uploads:
+                batch: list[tuple[int, _Part]] = []
+                size = 0
+                while self._waiting and len(batch) < BATCH_PARTS and size < BATCH_BYTES:
+                    batch.append(self._waiting.popleft())
+                    size += batch[-1][1].held_bytes
+                try:
+                    if batch:
+                        await self._store(batch)
+                finally:
+                    await self._release(batch)
+
+    async def _store(self, batch: list[tuple[int, _Part]]) -> None:
+        received = [
+            Received(part.spool.finish(), self._sender)
+            for _, part in batch
+            if part.spool is not None
+        ]
+        try:
+            outcomes = await self._service.workers.run(
+                store, self._service.archive, received, study_uid=self._study_uid
+            )
+        except Unavailable as error:
+            self.unavailable = error
+            outcomes = [_outcome(Refusal.FAILED, str(error))] * len(batch)
+        except Exception as error:
+            outcomes = [refused(error)] * len(batch)
+        for (number, _), outcome in zip(batch, outcomes, strict=True):
+            self._outcomes[number] = outcome
+
+    async def _release(self, batch: list[tuple[int, _Part]]) -> None:
+        for _, part in batch:
+            held = part.held_bytes
+            if part.spool is not None:
+                part.spool.discard()
+            await self._service.upload_bytes.give_back(held)
+
+
+# --- answering ----------------------------------------------------------------------------------
+
+PRIVATE_CREATOR = "DICOMWEB-SERVER"
+"""Reserves (0009,10xx) in the items of the response: (0009,1001) UT says in a sentence what became
+of the instance. The standard has no attribute for it: Error Comment (0000,0902) belongs to group
+0000, which no data set may hold (PS3.5 §7.1), and ends at 64 characters."""
+
+
+def response_data_set(outcomes: list[Outcome], *, root: str) -> dict[str, Any]:
+    """Table I.1-1, as DICOM JSON."""
+    stored: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    studies: set[str] = set()
+    for outcome in outcomes:
+        item: dict[str, Any] = {}
+        if outcome.sop_class_uid:
+            item["00081150"] = {"vr": "UI", "Value": [outcome.sop_class_uid]}
+        if outcome.instance_uid:
+            item["00081155"] = {"vr": "UI", "Value": [outcome.instance_uid]}
+        if outcome.refusal is None:
+            assert outcome.study_uid and outcome.series_uid and outcome.instance_uid
+            studies.add(outcome.study_uid)
+            url = instance_url(root, outcome.study_uid, outcome.series_uid, outcome.instance_uid)
+            item["00081190"] = {"vr": "UR", "Value": [url]}
+            stored.append(item)
+        else:
+            reason = _FAILURE_REASONS[outcome.refusal]
+            item["00081197"] = {"vr": "US", "Value": [reason]}
+            # "Other Failures Sequence (0008,119A): instances ... that cannot be identified".
+            (failed if outcome.sop_class_uid and outcome.instance_uid else others).append(item)
+        if outcome.comment:
+            item["00090010"] = {"vr": "LO", "Value": [PRIVATE_CREATOR]}
+            item["00091001"] = {"vr": "UT", "Value": [outcome.comment]}
+    response: dict[str, Any] = {}
+    if len(studies) == 1:
+        response["00081190"] = {"vr": "UR", "Value": [f"{root}/studies/{studies.pop()}"]}
+    for tag, items in (("00081198", failed), ("00081199", stored), ("0008119A", others)):
+        if items:
+            response[tag] = {"vr": "SQ", "Value": [dict(sorted(item.items())) for item in items]}
+    return response
+
+
+def _status(outcomes: list[Outcome]) -> int:
+    refusals = {outcome.refusal for outcome in outcomes}
+    if refusals == {None}:
+        return 200
+    if None in refusals:
+        return 202
+    if len(refusals) == 1:
+        return _STATUS_WHEN_ALL.get(next(iter(refusals)) or Refusal.FAILED, 409)
+    return 409

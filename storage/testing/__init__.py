@@ -1,0 +1,1 @@
+"""The contract suites: each engine inherits every promise as a test."""

@@ -1,0 +1,94 @@
+"""An archive in memory, and its web side on a socket of this machine."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.config import Config
+from dicomweb_server.web.app import Application, application
+
+
+@pytest.fixture
+def archive() -> Iterator[Archive]:
+    opened = open_archive(Config(data="memory:"))
+    yield opened
+    opened.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A uvicorn in a thread, as `serve` starts it."""
+
+    archive: Archive
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def dicomweb(self) -> str:
+        return self.url + self.archive.config.prefix
+
+
+class Socket:
+    """One listening socket for all tests: starting a server for each would be most of their time.
+    `program` is the application it passes requests to."""
+
+    def __init__(self) -> None:
+        self.program: Application | None = None
+        self.host = ""
+        self.port = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.program is not None
+        await self.program(scope, receive, send)
+
+
+@pytest.fixture
+def server(archive: Archive, listening: Socket) -> Iterator[Server]:
+    listening.program = application(archive, archive.config)
+    yield Server(archive, listening.host, listening.port)
+    listening.program.service.workers.shutdown()
+
+
+@pytest.fixture(scope="session")
+def listening() -> Iterator[Socket]:
+    made = Socket()
+    running = uvicorn.Server(
+        uvicorn.Config(
+            made,
+            host="127.0.0.1",
+            port=0,
+            lifespan="off",
+            loop="uvloop",
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + 20
+    while not running.started:
+        assert time.monotonic() < until and thread.is_alive(), "the server does not start"
+        time.sleep(0.01)
+    made.host, made.port = running.servers[0].sockets[0].getsockname()[:2]
+    yield made
+    running.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.dicomweb, timeout=20, trust_env=False) as opened:
+        yield opened
