@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from dicomweb_server import __version__
 from dicomweb_server.dicom.json_model import Json
 
 CORRECT = "CORRECT"
@@ -19,7 +18,7 @@ COERCE = "COERCE"
 """Replaced "to make it consistent with other instances or the local system"."""
 
 SEQUENCE = "04000561"
-MODIFYING_SYSTEM = f"dicomweb-server {__version__}"
+MODIFYING_SYSTEM = "dicomweb-server"
 
 
 def item(
