@@ -51,12 +51,14 @@ class QueryTooLong(Exception):
 class Request:
     """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`."""
 
-    __slots__ = ("_receive", "parameters", "scope")
+    __slots__ = ("_receive", "names", "parameters", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, parameters: Mapping[str, str]) -> None:
         self.scope = scope
         self._receive = receive
         self.parameters = parameters
+        # Most of the headers that matter are not there: asked once, not looked for one by one.
+        self.names = frozenset([name for name, _ in scope["headers"]])
 
     @property
     def method(self) -> str:
@@ -68,9 +70,16 @@ class Request:
         path: str = self.scope["path"]
         return path
 
+    @property
+    def route_path(self) -> str:
+        """The path below what the program is mounted under, a proxy's prefix for instance."""
+        return self.path.removeprefix(self.scope.get("root_path", ""))
+
     def header(self, name: bytes) -> str | None:
         """The value of a header, several of the same name joined by commas (RFC 9110 §5.3);
         `name` in lower case."""
+        if name not in self.names:
+            return None
         found: bytes | None = None
         for key, value in self.scope["headers"]:
             if key == name:
@@ -92,7 +101,7 @@ class Request:
         """Scheme and authority that the client used, e.g. `http://archive:8000`, and the path
         prefix the program is mounted under."""
         host = self.header(b"host")
-        if host is None or not _is_authority(host):
+        if host is None or not is_authority(host):
             name, port = self.scope.get("server") or ("localhost", None)
             host = name if port is None else f"{name}:{port}"
         return f"{self.scope['scheme']}://{host}{self.scope.get('root_path', '')}"
@@ -120,7 +129,7 @@ _AUTHORITY = re.compile(r"(?:[A-Za-z0-9\-._~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5}
 
 
 @lru_cache(maxsize=256)
-def _is_authority(host: str) -> bool:
+def is_authority(host: str) -> bool:
     return _AUTHORITY.fullmatch(host) is not None
 
 
@@ -131,12 +140,22 @@ class Reply:
     headers  without Content-Length, which `send_reply` states when it is known
     body     its messages in order; or a stream of them
     length   bytes of a streamed body, None when nobody knows beforehand
+    part     of a streamed body: so many bytes from an offset on, where they can be had without
+             making those before them
     """
 
     status: int
     headers: Sequence[tuple[bytes, bytes]] = ()
     body: tuple[Buffer, ...] | AsyncIterator[Buffer] = ()
     length: int | None = None
+    part: "Callable[[int, int], AsyncIterator[Buffer]] | None" = None
+
+    def value(self, name: bytes) -> bytes | None:
+        """Of a header, `name` in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def with_headers(self, *more: tuple[bytes, bytes]) -> "Reply":
+        return replace(self, headers=(*self.headers, *more))
 
 
 def header(name: str, value: str) -> tuple[bytes, bytes]:
@@ -158,12 +177,12 @@ async def begun(reply: Reply, request: Request) -> Reply:
     if isinstance(body, tuple):
         return reply
     if request.method == "HEAD":
-        await _close(body)
+        await close(body)
         return replace(reply, body=_nothing())
     try:
         first = await anext(body, b"")
     except BaseException:
-        await _close(body)
+        await close(body)
         raise
     return replace(reply, body=_continued(first, body))
 
@@ -179,7 +198,7 @@ async def _continued(first: Buffer, rest: AsyncIterator[Buffer]) -> AsyncIterato
         async for message in rest:
             yield message
     finally:
-        await _close(rest)
+        await close(rest)
 
 
 async def send_reply(reply: Reply, request: Request, send: Send) -> None:
@@ -209,7 +228,7 @@ async def send_reply(reply: Reply, request: Request, send: Send) -> None:
                 await send({"type": "http.response.body", "body": message, "more_body": True})
         finally:
             gone.cancel()
-            await _close(body)
+            await close(body)
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -218,10 +237,11 @@ async def send_reply(reply: Reply, request: Request, send: Send) -> None:
 _WITHOUT_CONTENT = frozenset({204, 304})
 
 
-async def _close(body: AsyncIterator[Buffer]) -> None:
-    close: Any = getattr(body, "aclose", None)
-    if close is not None:
-        await close()
+async def close(body: AsyncIterator[Buffer]) -> None:
+    """Ends a stream that will not be read on."""
+    closing: Any = getattr(body, "aclose", None)
+    if closing is not None:
+        await closing()
 
 
 class Workers:
