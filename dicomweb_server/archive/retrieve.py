@@ -28,6 +28,7 @@ from dicomweb_server.dicom.explicit import (
     fragment,
 )
 from dicomweb_server.dicom.part10 import Limits
+from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     HTJ2K_LOSSLESS_RPCL,
@@ -152,6 +153,13 @@ def _content(archive: Archive, digest: Digest, place: Place | None = None) -> by
 
 
 # ---------------------------------------------------------------------------- files
+
+
+def pieces(source: Source, offset: int, length: int) -> Iterator[bytes]:
+    """So many bytes of a source from `offset` on, some MiB at most at a time."""
+    end = offset + length
+    for at in range(offset, end, STREAM_BYTES):
+        yield source.read_at(at, min(STREAM_BYTES, end - at))
 
 
 class InstanceFile:
@@ -412,7 +420,7 @@ def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> E
     if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
         return explicit_file(archive, instance)
     if transfer_syntax_uid in encode.HTJ2K_SYNTAXES:
-        kept = _kept_file(archive, instance, transfer_syntax_uid)
+        kept = kept_file(archive, instance, transfer_syntax_uid)
         if kept is not None:
             return kept
     first = encoded_frame(archive, instance, 0, transfer_syntax_uid)
@@ -432,7 +440,7 @@ def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> E
     return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
 
 
-def _kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile | None:
+def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile | None:
     """The file around HTJ2K payloads as they are kept: no codec runs, and what surrounds them is
     made once. None when not all frames have settled into them."""
     pixels, count = instance.pixels, instance.frames.count

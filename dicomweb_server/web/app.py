@@ -154,12 +154,13 @@ _VARY = header("vary", "Accept, Accept-Encoding")
 def application(archive: Archive, config: Config) -> Application:
     """The web side of an archive. Who made the archive closes it, after the application's end."""
     router: Router[Handler] = Router()
+    routes = tuple((method, pattern) for method, pattern, _ in DICOMWEB_ROUTES)
     for method, pattern, handler in DICOMWEB_ROUTES:
         router.add(method, config.prefix + pattern, handler)
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, handler)
     return Application(
-        Service(archive, config, Workers(THREADS)),
+        Service(archive, config, Workers(THREADS), routes),
         router,
         forwarded.networks(config.trusted_proxies),
         Origins(config.cors_origins),
