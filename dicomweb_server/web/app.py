@@ -114,7 +114,7 @@ class Application:
         await send_reply(reply, request, send)
 
     async def _reply(self, request: Request) -> Reply:
-        if b"host" not in request.names and request.scope["http_version"] == "1.1":
+        if b"host" not in request.names and request.scope.get("http_version") == "1.1":
             # RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any
             # HTTP/1.1 request message that lacks a Host header field".
             raise Problem(400, "the request has no Host", field="Host")

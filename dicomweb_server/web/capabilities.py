@@ -1,6 +1,6 @@
-"""What this service can do, told to programs: Retrieve Capabilities (PS3.18 §8.9, Annex H) as a WADL
-document, and the same as an OpenAPI 3.1 document. Both are made from the table of routes, so a route
-cannot be missing; what is said of one beyond its path is the table here.
+"""What this service can do, told to programs: Retrieve Capabilities (PS3.18 §8.9, Annex H) as a
+WADL document, and the same as an OpenAPI 3.1 document. Both are made from the table of routes, so a
+route cannot be missing; what is said of one beyond its path is the table here.
 """
 
 from collections.abc import Iterable
@@ -157,21 +157,21 @@ def _wadl(routes: Iterable[Route], root: str) -> bytes:
     ElementTree.register_namespace("", _NAMESPACE)
     application = _element(None, "application")
     resources = _element(application, "resources", base=root)
-    nodes: dict[tuple[str, ...], ElementTree.Element] = {(): resources}
+    nodes: dict[tuple[str, ...], ElementTree.Element] = {}
     for method, pattern in routes:
         segments = tuple(each.replace("*}", "}") for each in pattern.split("/") if each)
         for end in range(1, len(segments) + 1):
             if segments[:end] not in nodes:
-                parent, name = nodes[segments[: end - 1]], segments[end - 1]
+                parent = nodes[segments[: end - 1]] if end > 1 else resources
+                name = segments[end - 1]
                 nodes[segments[:end]] = node = _element(parent, "resource", path=name)
                 if name.startswith("{"):
                     _element(node, "param", name=name[1:-1], style="template", type="xsd:string")
-        if not segments:
-            # The base has no resource element of its own but this.
-            nodes[segments] = resources
-            node = nodes.setdefault(("/",), _element(resources, "resource", path="/"))
-        _describe(_element(nodes[segments or ("/",)], "method", name=method), method, pattern)
-    return ElementTree.tostring(application, encoding="utf-8", xml_declaration=True)
+        if segments not in nodes:
+            nodes[segments] = _element(resources, "resource", path="/")
+        _describe(_element(nodes[segments], "method", name=method), method, pattern)
+    document: bytes = ElementTree.tostring(application, encoding="utf-8", xml_declaration=True)
+    return document
 
 
 def _describe(node: ElementTree.Element, method: str, pattern: str) -> None:
@@ -189,9 +189,9 @@ def _describe(node: ElementTree.Element, method: str, pattern: str) -> None:
 
 
 def _element(
-    parent: ElementTree.Element | None, name: str, **attributes: str
+    parent: ElementTree.Element | None, kind: str, /, **attributes: str
 ) -> ElementTree.Element:
-    tag = f"{{{_NAMESPACE}}}{name}"
+    tag = f"{{{_NAMESPACE}}}{kind}"
     if parent is None:
         return ElementTree.Element(tag, {"xmlns:xsd": "http://www.w3.org/2001/XMLSchema"})
     return ElementTree.SubElement(parent, tag, attributes)
