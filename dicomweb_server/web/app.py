@@ -30,6 +30,7 @@ from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
+from dicomweb_server.web.remembered import Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
 from storage.model import QueryLevel
@@ -72,8 +73,9 @@ DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/", pages.first_page),
-    ("GET", "/static/{path*}", pages.static),
+    ("GET", "/", pages.worklist),
+    ("GET", "/read.html", pages.reading),
+    ("GET", "/assets/{path*}", pages.asset),
     ("GET", "/openapi.json", capabilities.openapi),
     ("GET", "/health", health.health),
     ("GET", "/health/ready", health.health),
@@ -87,6 +89,7 @@ class Application:
 
     service: Service
     router: Router[Handler]
+    replies: Replies
     trusted: forwarded.Networks | None
     origins: Origins
 
@@ -97,6 +100,8 @@ class Application:
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
         scope = forwarded.applied(scope, self.trusted)
+        if scope["method"] == "GET" and await self.replies.answer(scope, send):
+            return
         request = Request(scope, receive, {})
         try:
             reply = ranged(request, await self._reply(request))
@@ -111,7 +116,7 @@ class Application:
             reply = reply.with_headers(_VARY)
         reply = self.origins.dressed(request, reply)
         # When this fails the status is out, and a broken connection is all that can be said.
-        await send_reply(reply, request, send)
+        await send_reply(reply, request, send, self.replies)
 
     async def _reply(self, request: Request) -> Reply:
         if b"host" not in request.names and request.scope.get("http_version") == "1.1":
@@ -162,6 +167,7 @@ def application(archive: Archive, config: Config) -> Application:
     return Application(
         Service(archive, config, Workers(THREADS), routes),
         router,
+        Replies(archive),
         forwarded.networks(config.trusted_proxies),
         Origins(config.cors_origins),
     )

@@ -1,8 +1,9 @@
 """WADO-RS frames: GET .../instances/{instance}/frames/{numbers} (PS3.18 §10.4.1.1.6).
 
-The hottest path of the server. One stored frame in the page cache costs: a cached manifest whose
-version the index confirms, a place, `preadv` with RWF_NOWAIT, and three messages (head, frame,
-tail): no thread, no copy of the pixels. What needs a disk, a decoder or unpacking goes to a thread.
+The hottest path of the server; asked again it is remembered.py's. One stored frame in the page
+cache costs: a cached manifest whose version the index confirms, a place, `preadv` with RWF_NOWAIT,
+and three messages (head, frame, tail): no thread, no copy of the pixels. What needs a disk, a
+decoder or unpacking goes to a thread.
 
 §8.7.3: the part says which transfer syntax it is in; a client that takes any (`*`) gets what is
 kept, HTJ2K once a series has settled. Frames come in the order asked, each as often as asked
@@ -23,9 +24,10 @@ from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.metadata import instance_url_of, scope_of
 from dicomweb_server.web.negotiate import Representation
 from dicomweb_server.web.problems import Problem
+from dicomweb_server.web.remembered import Basis
 from dicomweb_server.web.service import Service
 from storage.errors import NotFound
-from storage.model import Buffer, Form, Instance
+from storage.model import Buffer, Form, Instance, SeriesKey
 
 FRAMES_LIMIT = 100_000
 """Frame numbers one request may list."""
@@ -36,7 +38,7 @@ WHOLE_BYTES = 8 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A frame as it goes out."""
+    """A frame as it goes out; `kept` when its payload is that content as it lies there."""
 
     payload: Buffer
     representation: Representation
@@ -46,20 +48,31 @@ async def frames(service: Service, request: Request) -> Reply:
     """Handler of GET .../frames/{numbers}."""
     numbers = frame_numbers(request.parameters["frames"])
     scope = scope_of(request)
+    assert scope.series_uid is not None
+    # Asked before anything else is read: what the reply rests on can then only be older than it.
+    version = service.archive.storage.index.version_of(SeriesKey(scope.study_uid, scope.series_uid))
     instance = retrieve.instance_ready(service.archive, scope)
     if instance is None:
         instance = await service.workers.run(retrieve.instance, service.archive, scope)
-    return await frames_of(service, request, instance, numbers)
+    return await frames_of(service, request, instance, numbers, version=version)
 
 
 async def frames_of(
-    service: Service, request: Request, instance: Instance, numbers: Sequence[int]
+    service: Service,
+    request: Request,
+    instance: Instance,
+    numbers: Sequence[int],
+    *,
+    version: int | None = None,
 ) -> Reply:
-    """The frames with those numbers (from 1) of an instance."""
+    """The frames with those numbers (from 1) of an instance.
+
+    version  of its series, asked before the instance was; None: the reply is not remembered
+    """
     if beyond := [n for n in numbers if n > instance.frames.count]:
         raise NotFound("frame", f"{beyond[0]} of {instance.frames.count}")
     if len(numbers) == 1:
-        return await _one(service, request, instance, numbers[0])
+        return await _one(service, request, instance, numbers[0], version=version)
     chosen = await service.workers.run(
         representations, service.archive, request, instance, [n - 1 for n in numbers]
     )
@@ -135,7 +148,9 @@ def frame_numbers(text: str) -> list[int]:
     return numbers
 
 
-async def _one(service: Service, request: Request, instance: Instance, number: int) -> Reply:
+async def _one(
+    service: Service, request: Request, instance: Instance, number: int, *, version: int | None
+) -> Reply:
     """One frame: without a thread when nothing has to be waited for."""
     archive = service.archive
     made = encodable(instance.pixels)
@@ -149,8 +164,13 @@ async def _one(service: Service, request: Request, instance: Instance, number: i
     tag = f'"{boundary}-{number}-{kind}-{representation.transfer_syntax}"'
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
+    basis = None
     if representation.transfer_syntax in stored.transfer_syntaxes and stored.form is not Form.ZSTD:
         payload: Buffer = stored.payload
+        if stored.place is not None and version is not None and request.method == "GET":
+            series = SeriesKey(instance.study_uid, instance.series_uid)
+            position = int(representation.multipart)
+            basis = Basis(series, version, stored.digests[0], stored.place, position)
     else:
         payload = await service.workers.run(
             retrieve.frame_in, archive, instance, number - 1, representation.syntax
@@ -158,12 +178,13 @@ async def _one(service: Service, request: Request, instance: Instance, number: i
     etag = (b"etag", tag.encode())
     if not representation.multipart:
         content_type = (b"content-type", representation.content_type.encode())
-        return Reply(200, (content_type, etag), (payload,))
+        return Reply(200, (content_type, etag), (payload,), basis=basis)
     # Nothing a frame holds can be its own digest, and equal frames have equal replies.
     url = instance_url_of(service.root(request), scope_of(request))
     content_type = (b"content-type", multipart.related(boundary, representation.essence).encode())
     head = _head(boundary, url, number, Sent(payload, representation), first=True)
-    return Reply(200, (content_type, etag), (head, payload, multipart.tail(boundary)))
+    body = (head, payload, multipart.tail(boundary))
+    return Reply(200, (content_type, etag), body, basis=basis)
 
 
 def _head(boundary: str, url: str, number: int, sent: Sent, *, first: bool) -> bytes:

@@ -49,7 +49,7 @@ def ranged(request: Request, reply: Reply) -> Reply:
             headers=(header("content-range", f"bytes */{length}"),),
         )
     content_range = header("content-range", f"bytes {start}-{end - 1}/{length}")
-    partial = replace(reply, status=206, headers=(*reply.headers, content_range))
+    partial = replace(reply, status=206, headers=(*reply.headers, content_range), basis=None)
     if isinstance(body, tuple):
         return replace(partial, body=_cut(body, start, end))
     if reply.part is not None:
