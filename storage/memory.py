@@ -143,8 +143,10 @@ class MemoryBlobStore:
     def new_pack(self) -> Iterator[MemoryPackWriter]:
         with self._lock:
             writer = self._begin(landing=False)
-        yield writer
-        writer.seal()
+        try:
+            yield writer
+        finally:
+            writer.seal()
 
     def roll(self, *, idle_s: float = 0.0) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from threading import Event
 
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config
+from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.part10 import Limits
 from storage.engines import Storage, open_storage
 from storage.model import ConflictPolicy, Digest, PixelFormat, SeriesKey, SeriesManifest
@@ -28,17 +29,9 @@ class CachedSeries:
     positions: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class NativeFrame:
-    """A frame as Explicit VR Little Endian samples, and how they are laid out."""
-
-    samples: bytes
-    pixels: PixelFormat
-
-
 @dataclass(frozen=True)
 class Archive:
-    """See the module. `decoded` is keyed by the digests whose contents, joined, were decoded."""
+    """See the module. `decoded` has frames by what was decoded: contents, format, syntax."""
 
     storage: Storage
     config: Config
@@ -49,7 +42,7 @@ class Archive:
         default_factory=lambda: Cache(METADATA_CACHE_BYTES)
     )
     closed: Event = field(default_factory=Event)
-    decoded: Cache[tuple[Digest, ...], NativeFrame] = field(init=False)
+    decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decoded", Cache(self.config.decoded_cache_mib * 2**20))

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import numpy as np
 import zstandard
 
-from dicomweb_server.archive.archive import Archive, CachedSeries, NativeFrame
+from dicomweb_server.archive.archive import Archive, CachedSeries
 from dicomweb_server.dicom import decode, part10
 from dicomweb_server.dicom.codecs import decode_payload
+from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.frames import Extent
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
@@ -274,7 +274,7 @@ def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame
         return _stored_frame(instance, digests, place, payload)
     content = b"".join(_content(archive, digest) for digest in digests)
     if instance.frames.packed_bits:
-        content = _packed_frame(content, frame_index % 8, bits=instance.frames.packed_bits)
+        content = decode.unpack_bits(content, frame_index % 8, instance.frames.packed_bits)
     return StoredFrame(digests, Form.RAW, content, len(content), _stored_syntax(instance))
 
 
@@ -302,17 +302,21 @@ def native_frame(archive: Archive, instance: Instance, frame_index: int) -> Nati
     assert pixels is not None, "frames without a pixel format"
     digests = tuple(instance.blobs[n] for n in numbers)
     packed = instance.frames.packed_bits
-    if not packed and (cached := archive.decoded.get(digests)) is not None:
+    # Equal codestreams may be samples of another format in another instance.
+    key = (digests, pixels, instance.transfer_syntax_uid)
+    if not packed and (cached := archive.decoded.get(key)) is not None:
         return cached
     content = b"".join(_content(archive, digest) for digest in digests)
     if packed:
-        content = _packed_frame(content, frame_index % 8, bits=packed)
-    samples, layout = decode.native_frame(
-        content, pixels=pixels, transfer_syntax_uid=instance.transfer_syntax_uid
+        content = decode.unpack_bits(content, frame_index % 8, packed)
+    native = decode.native_frame(
+        content,
+        pixels=pixels,
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        frame_number=frame_index + 1,
     )
-    native = NativeFrame(samples, layout)
     if not packed:
-        archive.decoded.put(digests, native, weight=len(samples))
+        archive.decoded.put(key, native, weight=len(native.content))
     return native
 
 
@@ -339,14 +343,6 @@ def _stored_syntax(instance: Instance) -> str:
     big_endian = transfer_syntax(own).big_endian or (pixels is not None and pixels.big_endian)
     encapsulated = pixels is not None and pixels.encapsulated
     return own if encapsulated or big_endian else EXPLICIT_VR_LITTLE_ENDIAN
-
-
-def _packed_frame(content: bytes, position: int, *, bits: int) -> bytes:
-    """One of the up to 8 frames of 1-bit samples that share a content, begun at a byte of its
-    own: the first sample is the lowest bit (PS3.5 §8.1.1)."""
-    samples = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
-    frame = samples[position * bits : (position + 1) * bits]
-    return np.packbits(frame, bitorder="little").tobytes()
 
 
 # ---------------------------------------------------------------------------- bulk data

@@ -6,7 +6,6 @@ HEAD is GET without a body, OPTIONS names the methods (RFC 9110 §9.3).
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -89,27 +88,20 @@ class Application:
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
         request = Request(scope, receive, {})
-        started = False
-
-        async def noting(message: Any) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            reply = await self._reply(scope, receive, request)
+            reply = await self._reply(scope, request)
         except ClientGone:
             return
         except Exception as error:
             reply = reply_of(problem_of(error))
         try:
-            await send_reply(reply, request, noting)
+            await send_reply(reply, request, send)
         except Exception:
             # After the first byte the status is out; a broken connection is all that can be said.
             log.exception("a reply broke off: %s %s", request.method, request.path)
             raise
 
-    async def _reply(self, scope: Scope, receive: Receive, request: Request) -> Reply:
+    async def _reply(self, scope: Scope, request: Request) -> Reply:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         match = self.router.match(path)
         if match is None:

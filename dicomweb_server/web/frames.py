@@ -180,4 +180,4 @@ def _joined(stored: StoredFrame) -> str:
 
 
 def _native(archive: Archive, instance: Instance, frame_index: int) -> bytes:
-    return retrieve.native_frame(archive, instance, frame_index).samples
+    return retrieve.native_frame(archive, instance, frame_index).content

@@ -77,6 +77,8 @@ class Request:
     def query(self) -> list[tuple[str, str]]:
         """The query parameters in order, percent-decoded. Raises QueryTooLong."""
         text: bytes = self.scope["query_string"]
+        if not text:
+            return []
         if len(text) > QUERY_LIMIT:
             raise QueryTooLong(len(text))
         return parse_qsl(text.decode("latin-1"), keep_blank_values=True)

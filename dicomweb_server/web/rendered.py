@@ -86,7 +86,7 @@ def _draw(archive: Archive, instance: Instance, frame_index: int, drawing: Drawi
     document, _ = retrieve.instance_metadata(archive, scope)
     native = retrieve.native_frame(archive, instance, frame_index)
     image = render.render(
-        native.samples,
+        native.content,
         native.pixels,
         orjson.loads(document),
         frame_index=frame_index,

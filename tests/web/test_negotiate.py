@@ -116,9 +116,7 @@ def test_ps3_18_8_7_3_5_2_the_transfer_syntax_decides_between_stored_and_default
 
 ACCEPTISH = st.lists(
     st.one_of(
-        st.sampled_from(
-            [*'/;,="\\ *q', "a", "image/png", "q=0.5", "type=", "\t", "é", "\r\n"]
-        ),
+        st.sampled_from([*'/;,="\\ *q', "a", "image/png", "q=0.5", "type=", "\t", "é", "\r\n"]),
         st.text(max_size=4),
     ),
     max_size=30,

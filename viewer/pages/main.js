@@ -129,7 +129,7 @@ function studyRow(study) {
   const shown = name.ideographic || name.alphabetic || words.noName;
   const sex = words.sex[archive.value(study, "00100040")];
   const birth = archive.date(archive.value(study, "00100030"));
-  const [series, images] = words.counts(number(archive.value(study, "00201206") ?? 0), number(archive.value(study, "00201208") ?? 0));
+  const [series, objects] = words.counts(archive.value(study, "00201206") ?? 0, archive.value(study, "00201208") ?? 0);
   const modalities = archive.values(study, "00080061").filter(Boolean);
   const head = element("button", { type: "button", class: "study-head", "aria-expanded": "false" },
     picture(`${archive.root}/studies/${uid}/thumbnail?viewport=128,128`, modalities[0] ?? "—"),
@@ -141,9 +141,9 @@ function studyRow(study) {
       element("small", { class: "quiet", text: archive.time(archive.value(study, "00080030")) })),
     element("span", { class: "what" },
       element("span", { class: "badges" }, ...modalities.map((each) => element("span", { class: "badge", "data-modality": each, text: each }))),
-      element("span", { class: "description", text: archive.value(study, "00081030") ?? words.noDescription })),
+      described("description", archive.value(study, "00081030"))),
     element("span", { class: "accession", text: archive.value(study, "00080050") ?? "" }),
-    element("span", { class: "content" }, element("span", { text: series }), element("small", { class: "quiet", text: images })));
+    element("span", { class: "content" }, element("span", { text: series }), element("small", { class: "quiet", text: objects })));
   const body = element("div", { class: "study-body", hidden: true });
   const row = element("li", { class: "study" }, head, body);
   const open = async () => {
@@ -157,6 +157,10 @@ function studyRow(study) {
   head.addEventListener("click", open);
   if (state.open.has(uid)) open();
   return row;
+}
+
+function described(name, text) {
+  return element("span", { class: text ? name : `${name} quiet`, text: text ?? words.noDescription });
 }
 
 async function drawStudy(study, who, body) {
@@ -177,9 +181,9 @@ async function drawStudy(study, who, body) {
     const card = element("button", { type: "button", class: "series" },
       picture(`${archive.root}/studies/${study}/series/${uid}/thumbnail?viewport=160,160`, modality),
       element("span", { class: "series-text" },
-        element("span", { class: "series-title", text: title }),
+        described("series-title", archive.value(series, "0008103E")),
         element("small", { class: "quiet", text: [modality, words.seriesNumber(archive.value(series, "00200011") ?? "–")].join(" · ") }),
-        element("small", { class: "quiet", text: words.images(number(archive.value(series, "00201209") ?? 0)) })));
+        element("small", { class: "quiet", text: words.objects(archive.value(series, "00201209") ?? 0) })));
     card.addEventListener("click", () => {
       for (const other of strip.children) other.classList.toggle("chosen", other === card);
       drawStage(stage, study, uid, `${who} · ${title}`);

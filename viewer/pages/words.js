@@ -10,8 +10,8 @@ const zh = {
   unreachable: "无法连接服务器", refused: "服务器拒绝了请求", noDate: "无日期", noName: "无姓名",
   noDescription: "无描述", noImage: "无图像", noPicture: "此序列没有可显示的图像", enlarge: "放大", loading: "正在载入…",
   totals: (studies, series, instances) => `${studies} 项检查 · ${series} 个序列 · ${instances} 个对象`,
-  counts: (series, instances) => [`${series} 序列`, `${instances} 图像`],
-  images: (n) => `${n} 幅`, rows: (first, last, total) => total === null ? `第 ${first}–${last} 项` : `第 ${first}–${last} 项，共 ${total} 项`,
+  counts: (series, objects) => [`${number(series)} 个序列`, `${number(objects)} 个对象`],
+  objects: (n) => `${number(n)} 个对象`, rows: (first, last, total) => total === null ? `第 ${first}–${last} 项` : `第 ${first}–${last} 项，共 ${total} 项`,
   seriesNumber: (n) => `序列 ${n}`, position: (n, of) => `${n} / ${of}`,
   sex: { M: "男", F: "女", O: "其他" }, born: (date) => `生于 ${date}`,
 };
@@ -26,8 +26,8 @@ const en = {
   unreachable: "The server cannot be reached", refused: "The server refused the request", noDate: "no date", noName: "no name",
   noDescription: "no description", noImage: "no image", noPicture: "This series has no picture", enlarge: "Enlarge", loading: "Loading…",
   totals: (studies, series, instances) => `${studies} studies · ${series} series · ${instances} objects`,
-  counts: (series, instances) => [`${series} series`, `${instances} image${instances === 1 ? "" : "s"}`],
-  images: (n) => `${n} image${n === 1 ? "" : "s"}`, rows: (first, last, total) => total === null ? `${first}–${last}` : `${first}–${last} of ${total}`,
+  counts: (series, objects) => [`${number(series)} series`, en.objects(objects)],
+  objects: (n) => `${number(n)} object${n === 1 ? "" : "s"}`, rows: (first, last, total) => total === null ? `${first}–${last}` : `${first}–${last} of ${total}`,
   seriesNumber: (n) => `Series ${n}`, position: (n, of) => `${n} / ${of}`,
   sex: { M: "male", F: "female", O: "other" }, born: (date) => `born ${date}`,
 };
