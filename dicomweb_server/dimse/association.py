@@ -274,6 +274,30 @@ class Association:
             command[getattr(commands, name.upper())] = value
         self.send(request.context, command, None if data_set is None else (data_set,))
 
+    def responder(self, request: Message, status: int) -> Callable[[bytes], None]:
+        """Sends responses that differ in their data sets only: a query has thousands."""
+        context = request.context
+        head = commands.encode(
+            {
+                commands.AFFECTED_CLASS: context.abstract_syntax,
+                commands.COMMAND_FIELD: request.field | commands.RESPONSE,
+                commands.RESPONDED_ID: request.message_id,
+                commands.STATUS: status,
+            },
+            with_data_set=True,
+        )
+        limit = self._fragment_bytes
+        head = pdu.pdv_header(context.id, len(head), command=True, last=True) + head
+
+        def respond(data_set: bytes) -> None:
+            out: list[Buffer] = [head]
+            for piece, last in _even_pieces((data_set,), limit):
+                out.append(pdu.pdv_header(context.id, len(piece), command=False, last=last))
+                out.append(piece)
+            self._send(b"".join(out))
+
+        return respond
+
     def new_id(self) -> int:
         """A message ID for a request of this side."""
         self._next_id = self._next_id % 0xFFFF + 1

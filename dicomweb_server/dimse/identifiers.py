@@ -56,7 +56,7 @@ and the codecs: the first holds at the beginning of a component, the others by e
 _ESCAPES = {"gb2312": b"\x1b$)A", "euc_kr": b"\x1b$)C", "iso2022_jp": b""}
 """Python's iso2022_jp writes its escape sequences itself, and the one back to ASCII."""
 
-_LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT"} | {"UV"})
+_LONG_VRS = frozenset(
     ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"]
 )
 _IN_CHARSET = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UT"])

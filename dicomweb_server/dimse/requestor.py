@@ -3,9 +3,8 @@ C-STORE; the larger services have modules of their own."""
 
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.spool import Spool
@@ -22,6 +21,7 @@ from dicomweb_server.dimse.negotiation import (
 from dicomweb_server.dimse.peers import Peer
 from dicomweb_server.dimse.sop_classes import VERIFICATION
 from dicomweb_server.dimse.tls import client_context
+from storage.model import Buffer
 
 MOST_CONTEXTS = 128
 """Presentation context IDs are odd and at most 255 (PS3.8 §9.3.2.2)."""
@@ -115,7 +115,9 @@ def _connect(peer: Peer, archive: Archive) -> socket.socket:
     try:
         connection = socket.create_connection((peer.host, peer.port), timeout=timeout_s)
     except OSError as error:
-        raise PeerGone(f"{peer.aet} at {peer.host}:{peer.port} cannot be reached: {error}") from None
+        raise PeerGone(
+            f"{peer.aet} at {peer.host}:{peer.port} cannot be reached: {error}"
+        ) from None
     if not peer.tls:
         return connection
     try:
@@ -129,7 +131,7 @@ def request(
     association: Association,
     context: Context,
     command: commands.Command,
-    data_set: Iterable[bytes] | None = None,
+    data_set: Iterable[Buffer] | None = None,
     *,
     on_other: Callable[[Message], None] | None = None,
 ) -> Message:

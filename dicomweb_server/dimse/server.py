@@ -212,9 +212,7 @@ def serve(
 
 
 def _dispatch(session: Session, message: Message) -> None:
-    service = sop_classes.service_of(
-        message.context.abstract_syntax, session.bridge.terms.private
-    )
+    service = sop_classes.service_of(message.context.abstract_syntax, session.bridge.terms.private)
     handler = HANDLERS.get((service or sop_classes.STORE, message.field))
     if handler is None:
         if message.field & commands.RESPONSE:

@@ -24,10 +24,10 @@ from storage.model import Buffer
 class Incoming:
     """The file that a C-STORE becomes, while its data set arrives."""
 
-    def __init__(self, archive: Archive, context: Context, command: Command, *, sender: str) -> None:
-        self._spool = Spool(
-            archive.storage.incoming, limit_bytes=archive.config.max_part_bytes
-        )
+    def __init__(
+        self, archive: Archive, context: Context, command: Command, *, sender: str
+    ) -> None:
+        self._spool = Spool(archive.storage.incoming, limit_bytes=archive.config.max_part_bytes)
         self._spool.write(
             file_meta(
                 sop_class_uid=commands.text(command, commands.AFFECTED_CLASS),
