@@ -425,9 +425,7 @@ class PackStore:
             while True:
                 number = self._last_number = max(self._last_number + 1, time.time_ns())
                 path = self._path(number)
-                if not path.parent.is_dir():
-                    path.parent.mkdir(exist_ok=True)
-                    _sync_directory(self._packs)
+                path.parent.mkdir(exist_ok=True)
                 try:
                     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                     descriptor = os.open(path, flags, 0o640)
@@ -444,6 +442,7 @@ class PackStore:
                 header = _pack_header(kind=kind, pack=number, seed=seed)
                 _write(descriptor, [memoryview(header)], 0)
                 _sync_directory(path.parent)
+                _sync_directory(self._packs)
             except OSError:
                 pack.abandon()
                 raise

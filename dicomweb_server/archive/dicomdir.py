@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import zip_longest
 from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -252,7 +253,7 @@ def _walk(level: Mapping[str, Record]) -> Iterator[Record]:
 def _with_following(level: Mapping[str, Record]) -> Iterator[tuple[Record, Record | None]]:
     """Every record with the next one of its own level, in the order of `_walk`."""
     records = list(level.values())
-    for record, following in zip(records, [*records[1:], None], strict=True):
+    for record, following in zip_longest(records, records[1:]):
         yield record, following
         yield from _with_following(record.below)
 

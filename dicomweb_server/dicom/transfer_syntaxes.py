@@ -433,12 +433,13 @@ _ROWS: tuple[TransferSyntax, ...] = (
         implicit=True,
     ),
     # Private, but written by GE for years: the data set is Implicit VR Little Endian and only the
-    # pixels are big endian.
+    # pixels are big endian, in an order that files do not agree on.
     TransferSyntax(
         "1.2.840.113619.5.2",
         "GEPrivateImplicitVRBigEndianPixels",
         "GE Private Implicit VR Little Endian with Big Endian pixels",
         implicit=True,
+        decodable=False,
     ),
 )
 

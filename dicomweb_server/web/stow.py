@@ -6,8 +6,8 @@ part is stored at once and many share one commit. What waits is bounded in bytes
 of the process; beyond that the body is not read on, and TCP makes the client wait.
 
 §10.5.3 and Table 10.5.3-1: 200 when everything was stored, 202 when some of it, 409 when nothing;
-the response data set (§I.1, Table I.1-1) has an item for each part. 413 and 507 take the place of
-409 when size alone, or the disk alone, is what refused everything.
+the response data set (§I.1, Table I.1-1) has an item for each part. 413, 507 and 500 take the place
+of 409 when size alone, the disk alone or the server alone is why nothing was stored.
 
 Not only multipart: a body of `application/dicom` is taken as one part, so that
 `curl --data-binary @file -H 'Content-Type: application/dicom'` works.
@@ -61,7 +61,7 @@ _FAILURE_REASONS = {
     Refusal.OUT_OF_SPACE: 0xA700,
     Refusal.FAILED: 0x0110,
 }
-_STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507}
+_STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507, Refusal.FAILED: 500}
 
 
 async def store_instances(service: Service, request: Request) -> Reply:
@@ -330,6 +330,8 @@ class _Line:
         except Unavailable as error:
             self.unavailable = error
             outcomes = [_outcome(Refusal.FAILED, str(error))] * len(batch)
+        except Exception as error:
+            outcomes = [refused(error)] * len(batch)
         for (number, _), outcome in zip(batch, outcomes, strict=True):
             self._outcomes[number] = outcome
 

@@ -22,7 +22,7 @@ def find(archive: Archive, keep: Keep) -> Callable[..., Answer]:
         "PatientName": "Doe^Jane",
         "PatientID": "17",
         "StudyDate": "20240131",
-        "StudyDescription": "Head",
+        "PatientComments": "Head",
     }
     for n in (1, 2):
         keep(
@@ -72,11 +72,11 @@ def test_ps3_18_10_6_3_a_study_says_what_its_series_are(find: Callable[..., Answ
 
 def test_what_is_not_asked_for_is_not_returned(find: Callable[..., Answer]) -> None:
     (plain,) = find(QueryLevel.STUDY).items
-    assert "00081030" not in plain
-    (more,) = find(QueryLevel.STUDY, ("includefield", "StudyDescription")).items
-    assert value(more, "00081030") == ["Head"]
+    assert "00104000" not in plain
+    (more,) = find(QueryLevel.STUDY, ("includefield", "PatientComments")).items
+    assert value(more, "00104000") == ["Head"]
     (every,) = find(QueryLevel.STUDY, ("includefield", "all")).items
-    assert value(every, "00081030") == ["Head"]
+    assert value(every, "00104000") == ["Head"]
     assert set(plain) <= set(more) <= set(every)
 
 

@@ -178,9 +178,8 @@ def test_a_payload_that_does_not_decode_is_found(storage: Storage) -> None:
     storage.index.relocate([Move(instance.blobs[0], old, new)])
     assert verified(storage, full=False) == []
     (sentence,) = verified(storage, full=True)
-    assert re.search(
-        rf"{instance.blobs[0].hex()} in pack {new.pack:016x}: .* does not decode", sentence
-    )
+    assert f"{instance.blobs[0].hex()} in pack {new.pack:016x}: " in sentence
+    assert "it does not decode" in sentence
 
 
 def test_a_file_that_does_not_come_back_is_found(

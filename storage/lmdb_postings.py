@@ -1,0 +1,115 @@
+"""The search indexes over studies: which terms have a list of studies, and how lists are kept.
+
+A posting list holds the ranks of the studies that have a term, so it is in the order of answers.
+LMDB knows the length of each list, which makes the choice between a list and a walk by date a
+lookup. Contains-searches over names go by their letters: `grams` lists the *distinct* names in
+which three letters (one or two, where a letter is a word) occur together.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from storage.lmdb_environment import Tables, Transaction
+from storage.lmdb_records import KEY_LIMIT
+from storage.searching import Terms
+
+PATIENT_NAME = "00100010"
+PREFIXES = {
+    "00100020": b"I",  # Patient ID
+    "00080050": b"A",  # Accession Number
+    PATIENT_NAME: b"N",
+    "00080061": b"M",  # Modalities in Study
+}
+"""Attributes with posting lists -> what their keys begin with. On disk: never change one."""
+
+NAME_NUMBER_LENGTH = 4
+LONG_NAME = b"\xff"
+"""Stands in `grams` for all names longer than KEY_LIMIT: their end is not in the index."""
+
+_FIRST_IDEOGRAPH = "\u2e80"
+"""From here on one or two letters say as much as three Latin ones."""
+
+
+def posting_keys(terms: Terms, rollup: Terms) -> set[bytes]:
+    """The posting lists a study belongs to."""
+    return {
+        key
+        for tag in PREFIXES
+        for value in rollup.get(tag) or terms.get(tag, ())
+        for key in [posting_key(tag, value)]
+    }
+
+
+def posting_key(tag: str, value: str) -> bytes:
+    return PREFIXES[tag] + value.encode(errors="surrogatepass")[:KEY_LIMIT]
+
+
+def is_whole(value: str) -> bool:
+    """Whether the key of the value's list is sure to be the whole value."""
+    return len(value.encode(errors="surrogatepass")) < KEY_LIMIT
+
+
+def grams_of(text: str) -> set[bytes]:
+    """What a text, or a part of one, is found by in `grams`."""
+    found = {text[at : at + 3] for at in range(len(text) - 2)}
+    for at, letter in enumerate(text):
+        if letter >= _FIRST_IDEOGRAPH:
+            found.add(letter)
+            if at + 1 < len(text):
+                found.add(text[at : at + 2])
+            if at:
+                found.add(text[at - 1 : at + 1])
+    return {gram.encode(errors="surrogatepass") for gram in found}
+
+
+def name_grams(name: bytes) -> Iterable[bytes]:
+    """The entries of a name in `grams`; `name` as it is in a posting's key."""
+    if len(name) >= KEY_LIMIT:
+        return [LONG_NAME]
+    return grams_of(name.decode())
+
+
+def add_posting(transaction: Transaction, tables: Tables, key: bytes, rank: bytes) -> None:
+    """Puts a study on a list; a name that is new gets its number and letters."""
+    is_name = key.startswith(PREFIXES[PATIENT_NAME])
+    if is_name and transaction.get(key, db=tables.postings) is None:
+        _add_name(transaction, tables, key[1:])
+    transaction.put(key, rank, db=tables.postings)
+
+
+def remove_posting(transaction: Transaction, tables: Tables, key: bytes, rank: bytes) -> None:
+    """Takes a study from a list; a name that nobody has any more goes with its letters."""
+    transaction.delete(key, rank, db=tables.postings)
+    is_name = key.startswith(PREFIXES[PATIENT_NAME])
+    if is_name and transaction.get(key, db=tables.postings) is None:
+        _remove_name(transaction, tables, key[1:])
+
+
+def _add_name(transaction: Transaction, tables: Tables, name: bytes) -> None:
+    with transaction.cursor(db=tables.name_numbers) as cursor:
+        last = int.from_bytes(cursor.key(), "big") if cursor.last() else 0
+    number = (last + 1).to_bytes(NAME_NUMBER_LENGTH, "big")
+    transaction.put(name, number, db=tables.names)
+    transaction.put(number, name, db=tables.name_numbers)
+    for gram in name_grams(name):
+        transaction.put(gram, number, db=tables.grams)
+
+
+def _remove_name(transaction: Transaction, tables: Tables, name: bytes) -> None:
+    number = transaction.pop(name, db=tables.names)
+    if number is None:
+        return
+    transaction.delete(number, db=tables.name_numbers)
+    for gram in name_grams(name):
+        transaction.delete(gram, number, db=tables.grams)
+
+
+def postings(
+    transaction: Transaction, tables: Tables, key: bytes, first: bytes, last: bytes
+) -> Iterator[bytes]:
+    """The ranks on a list from `first` to `last`, both included, in order."""
+    with transaction.cursor(db=tables.postings) as cursor:
+        if cursor.set_range_dup(key, first):
+            for rank in cursor.iternext_dup():
+                if rank > last:
+                    return
+                yield rank

@@ -1,0 +1,443 @@
+"""Searching: which way to the studies, then down to series and instances, then the page.
+
+All ways give studies in the order of answers, so a page stops as soon as it is full:
+
+    UIDs    they are in the query: those studies, sorted
+    lists   the posting list of each term asked for (Patient ID, Accession Number, modality, a
+            name), merged as they are read
+    gather  the lists of all names that match a pattern, taken together and sorted: good when the
+            pattern is rare
+    walk    all studies, or those of a range of dates, newest first, each compared: good when the
+            pattern is frequent
+
+What each would cost is estimated from the lengths of lists, which LMDB knows. The estimate trusts
+that terms are spread evenly over the dates. Where they are not, a walk that has cost twice what
+gathering would is given up for it, so no query costs more than a few times the best way.
+
+Whatever the way, every condition is held against what the study says, unless the way itself has
+answered it.
+"""
+
+import heapq
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, groupby, islice, repeat
+
+import orjson
+
+from storage.lmdb_environment import Tables, Transaction
+from storage.lmdb_postings import postings
+from storage.lmdb_records import (
+    ID_LENGTH,
+    NO_KEY,
+    InstanceSays,
+    SeriesSays,
+    SeriesState,
+    StudyState,
+    id_key,
+    lookup_key,
+)
+from storage.lmdb_series import SeriesContent, beginning_with
+from storage.lmdb_terms import STUDIES_COUNTED, Lists, TermLists
+from storage.lmdb_transaction import counter_of
+from storage.model import (
+    Between,
+    Condition,
+    InstanceRow,
+    Like,
+    OneOf,
+    Page,
+    Query,
+    QueryLevel,
+    Row,
+    SeriesRow,
+    StudyRow,
+)
+from storage.searching import (
+    RANK_LENGTH,
+    STUDY_DATE,
+    UID_TAGS,
+    Position,
+    Test,
+    date_bounds,
+    holds,
+    position_of,
+    rank_number,
+    series_number,
+    test_of,
+)
+
+FIRST_RANK = bytes(RANK_LENGTH)
+LAST_RANK = b"\xff" * RANK_LENGTH
+
+# What things cost, in units of a study that a walk passes (some 0.4 us).
+LISTED_STUDY = 4
+GATHERED_STUDY = 1
+GATHERED_LIST = 6
+
+MERGED_LISTS = 16
+"""As many lists are merged as they are read; more are gathered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What searches compare of a study."""
+
+    terms: dict[str, list[str]]
+    rollup: dict[str, list[str]]
+
+    @property
+    def uid(self) -> str:
+        return self.terms[UID_TAGS[QueryLevel.STUDY]][0]
+
+    def passes(self, tests: Sequence[tuple[str, Test]]) -> bool:
+        terms, rollup = self.terms, self.rollup
+        return all(test(rollup.get(tag) or terms.get(tag) or ()) for tag, test in tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    says: SeriesSays
+    state: SeriesState
+
+    def order(self) -> tuple[int, str]:
+        return series_number(self.says.terms), self.says.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Something that matches, before it is made a row; `study` is None when it was not read."""
+
+    position: Position
+    study: Study | None
+    series: Series | None = None
+    instance: InstanceSays | None = None
+
+
+class GivenUp(Exception):
+    """A walk has lasted too long; it has come to `rank`, which it leaves to others."""
+
+    def __init__(self, rank: bytes) -> None:
+        super().__init__(rank.hex())
+        self.rank = rank
+
+
+def find(transaction: Transaction, tables: Tables, query: Query) -> Page:
+    """The page that a query asks for. Raises ValueError for a cursor that is none."""
+    after = position_of(query.after, query.level) if query.after is not None else None
+    search = _Search(transaction, tables, query)
+    skip = query.offset if after is None else 0
+    matches = search.matches(after, skip)
+    rows = []
+    last = query.after
+    for match in islice(matches, query.limit):
+        rows.append(search.row(match))
+        last = match.position.cursor()
+    more = next(matches, None) is not None
+    return Page(
+        rows=tuple(rows),
+        total=search.total() if query.count else None,
+        more=more,
+        next=last if more else None,
+    )
+
+
+class _Search:
+    def __init__(self, transaction: Transaction, tables: Tables, query: Query) -> None:
+        self._transaction = transaction
+        self._tables = tables
+        self._query = query
+        self._term_lists = TermLists(transaction, tables)
+        self._study_row: tuple[bytes, StudyRow] | None = None
+        self._conditions: list[Condition] = list(query.conditions)
+        for level, uid in (
+            (QueryLevel.STUDY, query.study_uid),
+            (QueryLevel.SERIES, query.series_uid),
+        ):
+            if uid is not None:
+                self._conditions.append(OneOf(level, UID_TAGS[level], (uid,)))
+
+    # What matches, in order
+
+    def matches(self, after: Position | None, skip: int) -> Iterator[Match]:
+        """All that matches behind the position, in order, without the first `skip`."""
+        if self._query.level is not QueryLevel.STUDY:
+            yield from islice(self._matches_below(after, skip), skip, None)
+            return
+        first = FIRST_RANK if after is None else _next_rank(after.rank)
+        for rank, study in islice(self._studies(first, skip), skip, None):
+            yield Match(Position(rank), study)
+
+    def _matches_below(self, after: Position | None, skip: int | None) -> Iterator[Match]:
+        """Series or instances behind the position."""
+        wants_series = self._query.level is QueryLevel.SERIES
+        series_tests = self._tests(QueryLevel.SERIES)
+        instance_tests = self._tests(QueryLevel.INSTANCE)
+        for rank, study in self._studies(FIRST_RANK if after is None else after.rank, skip):
+            # Only in the study of the position is there anything before it.
+            behind = after if after and after.rank == rank else None
+            for series in self._series_in(rank, series_tests):
+                order = series.order()
+                if behind and behind.series and order < behind.series:
+                    continue
+                if wants_series:
+                    if not behind or order != behind.series:
+                        yield Match(Position(rank, order), study, series)
+                    continue
+                for says in self._instances_in(series, instance_tests):
+                    passed = behind and order == behind.series and behind.instance
+                    if not passed or says.order() > passed:
+                        yield Match(Position(rank, order, says.order()), study, series, says)
+
+    def total(self) -> int:
+        """How many match, wherever the page is."""
+        if not self._conditions:
+            counter = {
+                QueryLevel.STUDY: "studies",
+                QueryLevel.SERIES: "series",
+                QueryLevel.INSTANCE: "instances",
+            }[self._query.level]
+            return counter_of(self._transaction, self._tables, counter)
+        if self._query.level is QueryLevel.STUDY:
+            return sum(1 for _ in self._studies(FIRST_RANK, None))
+        return sum(1 for _ in self._matches_below(None, None))
+
+    def _series_in(self, rank: bytes, tests: Sequence[tuple[str, Test]]) -> list[Series]:
+        transaction, tables = self._transaction, self._tables
+        found = []
+        for _, record in beginning_with(transaction, tables.series_documents, _study_id(rank)):
+            says = SeriesSays.of(record)
+            if holds(tests, says.terms):
+                state = transaction.get(lookup_key(says.uid), db=tables.series)
+                assert state is not None
+                found.append(Series(says, SeriesState.of(state)))
+        return sorted(found, key=Series.order)
+
+    def _instances_in(
+        self, series: Series, tests: Sequence[tuple[str, Test]]
+    ) -> Iterator[InstanceSays]:
+        content = SeriesContent(self._transaction, self._tables, series.state.id)
+        return (says for says in content.says() if holds(tests, says.terms))
+
+    def _tests(self, level: QueryLevel, *, but: Condition | None = None) -> list[tuple[str, Test]]:
+        return [
+            (condition.tag, test_of(condition))
+            for condition in self._conditions
+            if condition.level is level and condition is not but
+        ]
+
+    # Rows
+
+    def row(self, match: Match) -> Row:
+        series = instance = None
+        if match.series is not None:
+            says, state = match.series.says, match.series.state
+            series = SeriesRow(says.uid, says.document, state.instance_count, state.version)
+        if match.instance is not None:
+            instance = InstanceRow(
+                instance_uid=match.instance.uid,
+                document=match.instance.document,
+                transfer_syntax_uid=match.instance.transfer_syntax_uid,
+                frame_count=match.instance.frame_count,
+                file_length=match.instance.file_length,
+            )
+        return Row(self._row_of_study(match), series, instance)
+
+    def _row_of_study(self, match: Match) -> StudyRow:
+        rank = match.position.rank
+        if self._study_row is None or self._study_row[0] != rank:
+            study = match.study or self._study(rank)
+            record = self._transaction.get(lookup_key(study.uid), db=self._tables.studies)
+            document = self._transaction.get(_study_id(rank), db=self._tables.study_documents)
+            assert record is not None and document is not None
+            state = StudyState.of(record)
+            row = StudyRow(
+                study_uid=study.uid,
+                document=document,
+                rollup={tag: tuple(values) for tag, values in study.rollup.items()},
+                series_count=state.series_count,
+                instance_count=state.instance_count,
+                version=state.version,
+            )
+            self._study_row = rank, row
+        return self._study_row[1]
+
+    def _study(self, rank: bytes) -> Study:
+        record = self._transaction.get(rank, db=self._tables.ranks)
+        assert record is not None
+        return Study(*orjson.loads(record))
+
+    # Studies: the choice of the way
+
+    def _studies(self, first: bytes, skip: int | None) -> Iterator[tuple[bytes, Study | None]]:
+        """Studies that match from rank `first` on; None for one that need not be read.
+
+        skip  how many will be passed over before the page; None when all will be asked for
+        """
+        low, last = self._ranks_of_dates
+        first = max(first, low)
+        ranks = self._ranks_of_uids
+        if ranks is not None:
+            inside = sorted(rank for rank in ranks if first <= rank <= last)
+            return self._compared(iter(inside), self._tests(QueryLevel.STUDY))
+        choices = [
+            lists
+            for condition in self._conditions
+            if (lists := self._term_lists.of(condition)) is not None
+        ]
+        if not choices:
+            return self._walked(first, last)
+        best = min(choices, key=lambda one: (not one.complete, one.studies))
+        if len(best.keys) > MERGED_LISTS or not best.complete:
+            return self._gathered_or_walked(best, first, last, skip)
+        others = self._tests(QueryLevel.STUDY, but=best.condition)
+        if others and best.studies * LISTED_STUDY > self._all_studies:
+            return self._walked(first, last)
+        return self._listed(best, first, last)
+
+    def _gathered_or_walked(
+        self, best: Lists, first: bytes, last: bytes, skip: int | None
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        gathering = GATHERED_STUDY * best.studies + GATHERED_LIST * len(best.keys)
+        if not best.complete:
+            gathering = max(gathering, 2 * STUDIES_COUNTED)
+        walking = self._all_studies
+        if skip is not None and self._query.limit is not None:
+            wanted = skip + self._query.limit + 1
+            walking = min(walking, wanted * self._all_studies // max(1, best.studies))
+        if walking < gathering:
+            try:
+                yield from self._walked(first, last, patience=2 * gathering)
+                return
+            except GivenUp as given_up:
+                first = given_up.rank
+        if not best.complete:
+            best = self._term_lists.of(best.condition, counted=False) or best
+        yield from self._listed(best, first, last)
+
+    @cached_property
+    def _all_studies(self) -> int:
+        return counter_of(self._transaction, self._tables, "studies")
+
+    @cached_property
+    def _ranks_of_dates(self) -> tuple[bytes, bytes]:
+        """First and last rank that the conditions on Study Date allow."""
+        first, last = FIRST_RANK, LAST_RANK
+        for condition in self._conditions:
+            if condition.level is not QueryLevel.STUDY or condition.tag != STUDY_DATE:
+                continue
+            match condition:
+                case Between(low=low, high=high):
+                    bounds = date_bounds(low, high)
+                case OneOf(values=values) if values:
+                    bounds = date_bounds(min(values), max(values))
+                case Like(pattern=pattern):
+                    beginning = re.split(r"[*?]", pattern, maxsplit=1)[0]
+                    bounds = date_bounds(beginning, beginning + "\U0010ffff" * 8)
+                case _:
+                    continue
+            first, last = max(first, bounds[0]), min(last, bounds[1])
+        return first, last
+
+    @cached_property
+    def _ranks_of_uids(self) -> set[bytes] | None:
+        """The studies that the UIDs in the query leave; None when there are none in it."""
+        ranks: set[bytes] | None = None
+        for condition in self._conditions:
+            if isinstance(condition, OneOf) and condition.tag == UID_TAGS[condition.level]:
+                found = {self._rank_of(condition.level, uid) for uid in condition.values} - {b""}
+                ranks = found if ranks is None else ranks & found
+        return ranks
+
+    def _rank_of(self, level: QueryLevel, uid: str) -> bytes:
+        """The rank of the study of what has that UID; empty when nothing has."""
+        transaction, tables = self._transaction, self._tables
+        study_uid = uid
+        if level is QueryLevel.INSTANCE:
+            holder = transaction.get(lookup_key(uid), db=tables.instances)
+            content = holder and SeriesContent(transaction, tables, holder)
+            instance = content.instance(uid) if content else None
+            study_uid = instance.study_uid if instance else ""
+        elif level is QueryLevel.SERIES:
+            record = transaction.get(lookup_key(uid), db=tables.series)
+            key = record[: 2 * ID_LENGTH] if record else NO_KEY
+            says = transaction.get(key, db=tables.series_documents)
+            study_uid = SeriesSays.of(says).study_uid if says else ""
+        record = transaction.get(lookup_key(study_uid), db=tables.studies)
+        return StudyState.of(record).rank if record else b""
+
+    # The ways
+
+    def _listed(
+        self, lists: Lists, first: bytes, last: bytes
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        """The studies on the lists that match."""
+        every = [postings(self._transaction, self._tables, key, first, last) for key in lists.keys]
+        ranks: Iterator[bytes]
+        if len(every) > MERGED_LISTS:
+            ranks = iter(sorted({rank for one in every for rank in one}))
+        elif len(every) > 1:
+            ranks = (rank for rank, _ in groupby(heapq.merge(*every)))
+        else:
+            ranks = chain(*every)
+        answered = lists.condition if lists.answered else None
+        return self._compared(ranks, self._tests(QueryLevel.STUDY, but=answered))
+
+    def _compared(
+        self, ranks: Iterator[bytes], tests: Sequence[tuple[str, Test]]
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        """Those of the ranks whose studies pass; read only when there is something to pass."""
+        if not tests:
+            yield from zip(ranks, repeat(None))
+            return
+        for rank in ranks:
+            study = self._study(rank)
+            if study.passes(tests):
+                yield rank, study
+
+    def _walked(
+        self, first: bytes, last: bytes, *, patience: int | None = None
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        """The studies by date that match. Raises GivenUp after `patience` studies."""
+        tests = self._tests(QueryLevel.STUDY)
+        needle = max((_needle(condition) for condition in self._conditions), key=len, default=b"")
+        with self._transaction.cursor(db=self._tables.ranks) as cursor:
+            if not cursor.set_range(first):
+                return
+            for walked, (rank, record) in enumerate(cursor):
+                if rank > last:
+                    return
+                if walked == patience:
+                    raise GivenUp(rank)
+                if not tests:
+                    yield rank, None
+                elif needle in record:
+                    study = Study(*orjson.loads(record))
+                    if study.passes(tests):
+                        yield rank, study
+
+
+def _needle(condition: Condition) -> bytes:
+    """Bytes that a study's search record holds when it matches; empty when nothing is certain."""
+    if condition.level is not QueryLevel.STUDY:
+        return b""
+    try:
+        match condition:
+            case OneOf(values=(value,)):
+                return orjson.dumps(value)
+            case Like(pattern=pattern):
+                return orjson.dumps(max(re.split(r"[*?]", pattern), key=len))[1:-1]
+    except orjson.JSONEncodeError:
+        # No text: nothing stored can match, which the comparison will find.
+        return b""
+    return b""
+
+
+def _study_id(rank: bytes) -> bytes:
+    return id_key(rank_number(rank))
+
+
+def _next_rank(rank: bytes) -> bytes:
+    return (int.from_bytes(rank, "big") + 1).to_bytes(RANK_LENGTH, "big")
