@@ -69,6 +69,10 @@ def _serve(asked: argparse.Namespace, config: Config) -> int:
     return compose.serve(config, announce=lambda text: print(text, flush=True))
 
 
+def _dimse(asked: argparse.Namespace, config: Config) -> int:
+    return compose.serve_dimse(config, announce=lambda text: print(text, flush=True))
+
+
 def _import(asked: argparse.Namespace, config: Config) -> int:
     processes = config.import_processes or os.cpu_count() or 1
     if config.data.startswith("memory:"):
@@ -268,6 +272,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     _settings(serve, *sentences())
 
+    bridge = _command(
+        commands,
+        "dimse",
+        _dimse,
+        "serve the archive over DIMSE alone, without DICOMweb",
+        example="dimse --data /srv/archive --aet DICOMWEB --dimse-port 11112",
+    )
+    _settings(bridge, *(name for name in sentences() if name not in _WEB_ONLY))
+
     importing = _command(
         commands,
         "import",
@@ -351,6 +364,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _settings(demonstrating, "data", "log_level")
     return parser
+
+
+_WEB_ONLY = ("port", "workers", "prefix", "public_url", "settle", "dimse")
 
 
 def _command(

@@ -140,7 +140,7 @@ class Operation:
             else:
                 self.completed += 1
         if self.remaining:
-            self.session.association.respond(self.message, status.PENDING, **self._counts())
+            self.session.association.respond(self.message, status.PENDING, more=self._counts())
 
     def fail(self, instances: Sequence[Instance], reason: str) -> None:
         """What cannot be sent at all any more."""
@@ -159,25 +159,27 @@ class Operation:
             code = status.CANNOT_SEND
         counts = self._counts()
         if not self.cancelled:
-            del counts["remaining"]
+            del counts[commands.REMAINING]
         listed = None
         if self.failed:
             listed = identifiers.write(
                 {"00080058": {"vr": "UI", "Value": self.failed}},
                 transfer_syntax_uid=self.message.context.transfer_syntax,
             )
-        self.session.association.respond(self.message, code, listed, comment=self.comment, **counts)
+        self.session.association.respond(
+            self.message, code, listed, comment=self.comment, more=counts
+        )
 
     def _failed(self, instance: Instance, reason: str) -> None:
         self.failed.append(instance.instance_uid)
         self.comment = self.comment or reason
 
-    def _counts(self) -> dict[str, int]:
+    def _counts(self) -> dict[int, int | str]:
         return {
-            "remaining": self.remaining,
-            "completed": self.completed,
-            "failed": len(self.failed),
-            "warning": self.warnings,
+            commands.REMAINING: self.remaining,
+            commands.COMPLETED: self.completed,
+            commands.FAILED: len(self.failed),
+            commands.WARNING: self.warnings,
         }
 
 

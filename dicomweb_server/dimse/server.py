@@ -71,31 +71,27 @@ HANDLERS: Mapping[tuple[str, int], Handler] = {
 
 
 class Server:
-    """Accepts on all listeners until `stop`."""
+    """Accepts on all listeners."""
 
     def __init__(self, bridge: Bridge, listeners: Sequence[Listener]) -> None:
         self._bridge = bridge
         self._listeners = {each.listening.fileno(): each for each in listeners}
-        self._stopping = threading.Event()
         self._active: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
-    def run(self) -> None:
-        """Returns once `stop` was called and the associations have ended, or had time to."""
+    def run(self, stop: threading.Event) -> None:
+        """Returns once `stop` is set and the associations have ended, or had time to."""
         poll = select.poll()
         for each in self._listeners.values():
             each.listening.setblocking(False)
             poll.register(each.listening, select.POLLIN)
-        while not self._stopping.is_set():
+        while not stop.is_set():
             for descriptor, _ in poll.poll(200):
                 self._accept(self._listeners[descriptor])
         with self._lock:
             remaining = list(self._active)
         for thread in remaining:
             thread.join(timeout=5.0 / len(remaining))
-
-    def stop(self) -> None:
-        self._stopping.set()
 
     def _accept(self, listener: Listener) -> None:
         try:
