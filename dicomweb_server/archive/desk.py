@@ -78,6 +78,7 @@ _STEPS = (
         instance_uid TEXT NOT NULL,
         urgent INTEGER NOT NULL,
         wish TEXT NOT NULL,
+        transaction_uid TEXT NOT NULL DEFAULT '',
         state TEXT NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0,
         due_us INTEGER NOT NULL,

@@ -459,9 +459,17 @@ class Association:
                 raise PeerGone("the peer closed the connection")
             self._end += count
 
+    def wait_for_more(self, for_s: float) -> bool:
+        """Whether something comes within some seconds."""
+        if self._readable():
+            return True
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(for_s * 1000))
+
     def _acknowledge_at_once(self) -> None:
-        """Peers that write a PDU's header and its rest one by one, with Nagle's algorithm on (all of
-        dcmtk's), wait for our acknowledgement between the two: 40 ms when it is delayed, which made
+        """Peers that write a PDU's header and its rest one by one with Nagle's algorithm on, as
+        dcmtk's do, wait for our acknowledgement between the two: 40 ms when it is delayed, which made
         140 sub-operations take 6.2 s. Linux forgets the option, so it is set again each time."""
         if _QUICKACK is not None and self._connection.family != socket.AF_UNIX:
             self._connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
