@@ -24,7 +24,6 @@ from dicomweb_server.archive.stats import stats
 from dicomweb_server.archive.store import Received, store
 from dicomweb_server.archive.upkeep import compact, settle, verify
 from dicomweb_server.config import Config, ConfigError, kind_of, load, sentences
-from dicomweb_server.demo import demo_files
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.source import BytesSource
 from storage.errors import StorageError
@@ -181,6 +180,8 @@ def _delete(asked: argparse.Namespace, config: Config) -> int:
 
 
 def _demo(asked: argparse.Namespace, config: Config) -> int:
+    from dicomweb_server.demo import demo_files
+
     new = 0
     with _opened(config) as archive:
         for name, content in demo_files():

@@ -212,7 +212,7 @@ def changes_of(record: bytes, last_sequence: int) -> list[Change]:
 
 # Contents and packs
 
-_CONTENT = struct.Struct(">IIQIBIQ")
+_CONTENT = struct.Struct(">IQQIBIQ")
 _PACK = struct.Struct(">QQ?")
 
 
@@ -239,7 +239,7 @@ def content_of(record: bytes) -> tuple[int, Place]:
 
 
 def pack_key(pack: int) -> bytes:
-    return pack.to_bytes(4, "big")
+    return pack.to_bytes(8, "big")
 
 
 def pack_record(live_bytes: int, live_blobs: int, *, retired: bool) -> bytes:

@@ -45,7 +45,7 @@ _CHECK = struct.Struct("<Q")
 _PACK_MAGIC = b"\x93DWPACK\n"
 _RECORD_MAGIC = b"\x93REC"
 _FORMAT = 1
-_LANDING, _ORDERED = 0, 1
+_LANDING, _SERIES = 0, 1
 
 PACK_HEADER = _PACK.size + _CHECK.size
 RECORD_HEADER = _RECORD.size + _CHECK.size
@@ -69,7 +69,10 @@ def _pack_header(*, kind: int, pack: int, seed: int) -> bytes:
 
 def _read_pack_header(descriptor: int, pack: int) -> tuple[int, int] | None:
     """Kind and seed; None when it is not the header of this pack."""
-    header = os.pread(descriptor, PACK_HEADER, 0)
+    try:
+        header = os.pread(descriptor, PACK_HEADER, 0)
+    except OSError:
+        return None
     if len(header) < PACK_HEADER:
         return None
     magic, version, kind, _, number, seed = _PACK.unpack_from(header)
@@ -157,27 +160,25 @@ class _Pack:
     def write(
         self, start: int, digest: Digest, payload: memoryview, *, form: Form, content_length: int
     ) -> Place:
-        """Fills what was reserved. Raises OutOfSpace."""
-        place = Place(
-            pack=self.number,
-            offset=start + RECORD_HEADER,
-            length=payload.nbytes,
-            form=form,
-            content_length=content_length,
-            checksum=xxhash.xxh3_64_intdigest(payload),
-        )
-        header = _record_header(digest, place, seed=self._seed)
+        """Fills what was reserved. Raises OutOfSpace and Unavailable."""
         whole = False
         try:
+            place = Place(
+                pack=self.number,
+                offset=start + RECORD_HEADER,
+                length=payload.nbytes,
+                form=form,
+                content_length=content_length,
+                checksum=xxhash.xxh3_64_intdigest(payload),
+            )
+            header = _record_header(digest, place, seed=self._seed)
             _write(self._descriptor, [memoryview(header), payload], start)
             whole = True
         except OSError as error:
-            if error.errno in _FULL:
-                raise OutOfSpace(_name(self.number)) from error
-            raise
+            raise _refused(self.number, "written", error) from error
         finally:
             with self._idle:
-                if not whole and self.end == place.offset + place.length:
+                if not whole and self.end == start + RECORD_HEADER + payload.nbytes:
                     # Nothing was reserved behind it, so the pack ends before it again. Else it
                     # stays as a gap, which `scan` passes over.
                     with suppress(OSError):
@@ -235,19 +236,19 @@ class _PackWriter:
         try:
             self._pack.sync()
         except OSError as error:
-            raise _sync_failed(self._pack.number, error) from error
+            raise _refused(self._pack.number, "made durable", error) from error
 
     def seal(self) -> None:
         try:
             self._pack.close()
         except OSError as error:
-            raise _sync_failed(self._pack.number, error) from error
+            raise _refused(self._pack.number, "made durable", error) from error
 
 
-def _sync_failed(pack: int, error: OSError) -> StorageError:
+def _refused(pack: int, what: str, error: OSError) -> StorageError:
     if error.errno in _FULL:
         return OutOfSpace(_name(pack))
-    return Unavailable(f"{_name(pack)} could not be made durable: {error}", retry_after_s=60)
+    return Unavailable(f"{_name(pack)} could not be {what}: {error}", retry_after_s=60)
 
 
 class _OpenPack:
@@ -294,7 +295,7 @@ class _OpenPack:
 
 
 class PackStore:
-    """BlobStore in `directory`, which is made when it is not there.
+    """BlobStore in the folder `packs` of `directory`, which is made when it is not there.
 
     roll_bytes  length at which a landing pack is followed by another
 
@@ -303,10 +304,10 @@ class PackStore:
     """
 
     def __init__(self, directory: Path, *, roll_bytes: int = ROLL_BYTES) -> None:
-        self._packs = directory
-        if not directory.is_dir():
-            directory.mkdir(parents=True, exist_ok=True)
-            _sync_directory(directory.parent)
+        self._packs = directory / "packs"
+        if not self._packs.is_dir():
+            self._packs.mkdir(parents=True, exist_ok=True)
+            _sync_directory(directory)
         self._roll_bytes = roll_bytes
         self._last_number = 0
         self._landing: _Pack | None = None
@@ -314,7 +315,7 @@ class PackStore:
         self._appended_at = 0.0
         self._written = 0
         self._durable = 0
-        self._broken: Unavailable | None = None
+        self._broken = ""
         self._sealed: dict[int, PackInfo] = {}
         self._readers: OrderedDict[int, _OpenPack] = OrderedDict()
         self._pruned_at = time.monotonic()
@@ -338,7 +339,7 @@ class PackStore:
 
     def append(self, digest: Digest, payload: Buffer, *, form: Form, content_length: int) -> Place:
         if self._broken:
-            raise self._broken
+            raise Unavailable(self._broken, retry_after_s=60)
         view = memoryview(payload).cast("B")
         with self._lock:
             pack = self._landing
@@ -366,7 +367,7 @@ class PackStore:
             while not self._broken and self._durable < wanted and self._sync_under_way:
                 self._synced.wait()
             if self._broken:
-                raise self._broken
+                raise Unavailable(self._broken, retry_after_s=60)
             if self._durable >= wanted:
                 return
             self._sync_under_way = True
@@ -392,9 +393,8 @@ class PackStore:
             self._full.discard(pack)
 
     def _break(self, error: OSError) -> Unavailable:
-        reason = f"{self._packs} could not be made durable ({error}): restart the program"
-        self._broken = Unavailable(reason, retry_after_s=60)
-        return self._broken
+        self._broken = f"{self._packs} could not be made durable ({error}): restart the program"
+        return Unavailable(self._broken, retry_after_s=60)
 
     def roll(self, *, idle_s: float = 0.0) -> None:
         with self._lock:
@@ -411,7 +411,7 @@ class PackStore:
     @contextmanager
     def new_pack(self) -> Iterator[PackWriter]:
         with self._lock:
-            pack = self._create(_ORDERED)
+            pack = self._create(_SERIES)
         writer = _PackWriter(pack)
         try:
             yield writer
@@ -426,16 +426,9 @@ class PackStore:
                 number = self._last_number = max(self._last_number + 1, time.time_ns())
                 path = self._path(number)
                 path.parent.mkdir(exist_ok=True)
-                try:
-                    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                    descriptor = os.open(path, flags, 0o640)
-                except FileExistsError:
-                    continue
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if os.fstat(descriptor).st_nlink:
+                descriptor = _make(path)
+                if descriptor is not None:
                     break
-                # Swept as a dead writer's empty pack before its lock was taken.
-                os.close(descriptor)
             seed = int.from_bytes(os.urandom(8), "little")
             pack = _Pack(path, descriptor, number=number, seed=seed)
             try:
@@ -581,6 +574,25 @@ class PackStore:
             self._readers.clear()
 
 
+def _make(path: Path) -> int | None:
+    """A new file, open and locked; None when its name is taken."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    except FileExistsError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+        raise
+    if os.fstat(descriptor).st_nlink:
+        return descriptor
+    # Removed as a dead writer's empty pack before the lock was taken.
+    os.close(descriptor)
+    return None
+
+
 def _lock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -651,7 +663,7 @@ def _records(file: _OpenPack, pack: int) -> Iterator[tuple[Digest, Place]]:
             continue
         digest, place = record
         offset = place.offset + place.length
-        if offset <= length and _checksum(file, place) == place.checksum:
+        if offset <= length and _is_whole(file, place):
             yield digest, place
 
 
@@ -668,12 +680,15 @@ def _next_magic(file: _OpenPack, offset: int, *, pack: int, length: int) -> int:
     return length
 
 
-def _checksum(file: _OpenPack, place: Place) -> int:
+def _is_whole(file: _OpenPack, place: Place) -> bool:
     state = xxhash.xxh3_64()
     for start in range(0, place.length, _WINDOW):
         length = min(_WINDOW, place.length - start)
-        state.update(file.read(place.offset + start, length, place.pack))
-    return state.intdigest()
+        try:
+            state.update(file.read(place.offset + start, length, place.pack))
+        except Corrupt:
+            return False
+    return state.intdigest() == place.checksum
 
 
 _stores: "weakref.WeakSet[PackStore]" = weakref.WeakSet()

@@ -166,16 +166,16 @@ class _Settler:
                 return True
             seen.update(keys)
             while keys:
-                manifests = []
+                versions: dict[SeriesKey, int] = {}
                 for key in keys:
                     manifest = self._manifest(key)
                     if manifest is None:
                         continue
                     if not self._move(manifest):
                         return False
-                    manifests.append(manifest)
+                    versions[key] = manifest.version
                 self.rewriter.flush()
-                keys = [manifest.key for manifest in manifests if not self._compact(manifest)]
+                keys = [key for key, version in versions.items() if not self._compact(key, version)]
 
     def _quiet(self, quiet_s: float, *, limit: int) -> list[SeriesKey]:
         quiet_since_us = time.time_ns() // 1000 - int(quiet_s * 1e6)
@@ -187,12 +187,12 @@ class _Settler:
         except NotFound:
             return None
 
-    def _compact(self, manifest: SeriesManifest) -> bool:
+    def _compact(self, key: SeriesKey, version: int) -> bool:
         """False when the series has changed since its manifest was read. `compact` then folded an
         instance whose contents have not moved, and nobody would ask for the series again."""
         try:
-            self._index.compact(manifest.key)
-            unchanged = self._index.version_of(manifest.key) == manifest.version
+            self._index.compact(key)
+            unchanged = self._index.version_of(key) == version
         except NotFound:
             return True
         self.series += unchanged

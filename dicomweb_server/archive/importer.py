@@ -34,6 +34,10 @@ from storage.model import Stored
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
+ALONE_S = 2.0
+"""Processes take a second to start: an import begins in this one, and a small one ends there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A file, or the member of a zip archive, that may be DICOM."""
@@ -158,9 +162,12 @@ def groups(found: Iterator[Found]) -> Iterator[list[Found]]:
 def _stored_groups(
     archive: Archive, waiting: Iterator[list[Found]], *, processes: int
 ) -> Iterator[Summary]:
-    if processes <= 1:
-        for group in waiting:
-            yield store_group(archive, group)
+    began = time.monotonic()
+    for group in waiting:
+        yield store_group(archive, group)
+        if processes > 1 and time.monotonic() - began >= ALONE_S:
+            break
+    else:
         return
     pool = ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=_open, initargs=(archive.config,)

@@ -14,11 +14,12 @@ from itertools import accumulate
 import zstandard
 
 from dicomweb_server.archive.archive import Archive, CachedSeries
-from dicomweb_server.dicom import decode, part10
+from dicomweb_server.dicom import bulk, decode
+from dicomweb_server.dicom.bulk import BulkValue
 from dicomweb_server.dicom.codecs import decode_payload
 from dicomweb_server.dicom.decode import NativeFrame
-from dicomweb_server.dicom.frames import Extent
-from dicomweb_server.dicom.source import Source
+from dicomweb_server.dicom.explicit import ExplicitFile, NativeFrames, explicit_little_endian
+from dicomweb_server.dicom.part10 import Limits
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     HTJ2K_LOSSLESS_RPCL,
@@ -37,6 +38,9 @@ from storage.model import (
 
 STREAM_BYTES = 2**20
 """How much a stream gives at a time: what costs a server least a byte (ARCHITECTURE, 7)."""
+
+STORED = Limits(skeleton_bytes=2**30, depth=200, inflated_bytes=2**40)
+"""What is stored was held to the limits of its day; it is to be had whatever they are now."""
 
 
 # ---------------------------------------------------------------------------- finding
@@ -297,27 +301,44 @@ def native_frame(archive: Archive, instance: Instance, frame_index: int) -> Nati
 
     Raises NotFound past the last frame, and of dicom.errors UnsupportedEncoding and Damaged.
     """
-    pixels = instance.pixels
     numbers = _blobs_of(instance, frame_index)
-    assert pixels is not None, "frames without a pixel format"
-    digests = tuple(instance.blobs[n] for n in numbers)
-    packed = instance.frames.packed_bits
+    assert instance.pixels is not None, "frames without a pixel format"
+    if instance.frames.packed_bits:
+        return _decoded(archive, instance, frame_index)
     # Equal codestreams may be samples of another format in another instance.
-    key = (digests, pixels, instance.transfer_syntax_uid)
-    if not packed and (cached := archive.decoded.get(key)) is not None:
-        return cached
-    content = b"".join(_content(archive, digest) for digest in digests)
-    if packed:
-        content = decode.unpack_bits(content, frame_index % 8, packed)
-    native = decode.native_frame(
+    digests = tuple(instance.blobs[n] for n in numbers)
+    key = (digests, instance.pixels, instance.transfer_syntax_uid)
+    native = archive.decoded.get(key)
+    if native is None:
+        native = _decoded(archive, instance, frame_index)
+        archive.decoded.put(key, native, weight=len(native.content))
+    return native
+
+
+def _decoded(archive: Archive, instance: Instance, frame_index: int) -> NativeFrame:
+    """As `native_frame`, past the cache: what is read from end to end would only empty it."""
+    assert instance.pixels is not None, "frames without a pixel format"
+    numbers = _blobs_of(instance, frame_index)
+    content = b"".join(_content(archive, instance.blobs[n]) for n in numbers)
+    if instance.frames.packed_bits:
+        content = decode.unpack_bits(content, frame_index % 8, instance.frames.packed_bits)
+    return decode.native_frame(
         content,
-        pixels=pixels,
+        pixels=instance.pixels,
         transfer_syntax_uid=instance.transfer_syntax_uid,
         frame_number=frame_index + 1,
     )
-    if not packed:
-        archive.decoded.put(key, native, weight=len(native.content))
-    return native
+
+
+def explicit_file(archive: Archive, instance: Instance) -> ExplicitFile:
+    """An instance as an Explicit VR Little Endian Part 10 file, decoded frame by frame as it is
+    sent. Raises of dicom.errors UnsupportedEncoding, Damaged and TooLarge; NotFound."""
+    frames = None
+    if count := instance.frames.count:
+        first = native_frame(archive, instance, 0)
+        contents = (_decoded(archive, instance, n).content for n in range(count))
+        frames = NativeFrames(first.pixels, count, len(first.content), contents)
+    return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
 
 
 def _blobs_of(instance: Instance, frame_index: int) -> range:
@@ -348,28 +369,9 @@ def _stored_syntax(instance: Instance) -> str:
 # ---------------------------------------------------------------------------- bulk data
 
 
-@dataclass(frozen=True, slots=True)
-class BulkValue:
-    """A value of a data set that its metadata names by BulkDataURI; `length` in bytes."""
-
-    vr: str
-    length: int
-    source: Source
-    extents: tuple[Extent, ...]
-
-    def chunks(self) -> Iterator[bytes]:
-        """The value's bytes, some MiB at most at a time."""
-        for extent in self.extents:
-            end = extent.offset + extent.length
-            for at in range(extent.offset, end, STREAM_BYTES):
-                yield self.source.read_at(at, min(STREAM_BYTES, end - at))
-
-
 def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
     """The value at `path`, as in `bulkdata/{path}` of the metadata. Raises NotInDataSet."""
-    source = InstanceFile(archive, instance)
-    vr, extents = part10.bulk_value(source, path)
-    return BulkValue(vr, sum(each.length for each in extents), source, tuple(extents))
+    return bulk.bulk_value(InstanceFile(archive, instance), path, limits=STORED)
 
 
 # ---------------------------------------------------------------------------- metadata

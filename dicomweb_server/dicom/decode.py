@@ -132,14 +132,14 @@ def _native(content: bytes, pixels: PixelFormat, what: str) -> NativeFrame:
         length = length // 3 * 2
     if length > len(content):
         raise Damaged(what, f"holds {len(content)} bytes, its pixels need {length}")
-    content = content[:length]
     if pixels.big_endian:
         word = max(2, pixels.bits_allocated // 8)
-        if length % word:
+        words = -(-length // word)
+        if words * word > len(content):
             # The last sample is in a byte after the frame.
             raise UnsupportedEncoding("native", f"{length} bytes in big endian words of {word}")
-        content = np.frombuffer(content, f"u{word}").byteswap().tobytes()
-    return NativeFrame(content, replace(pixels, big_endian=False))
+        content = np.frombuffer(content, f"u{word}", count=words).byteswap().tobytes()
+    return NativeFrame(content[:length], replace(pixels, big_endian=False))
 
 
 def _frame_length(pixels: PixelFormat) -> int:

@@ -31,13 +31,11 @@ from dicomweb_server.dicom.part10 import (
     Fragments,
     Limits,
     Structure,
-    inflate,
-    read_head,
-    read_structure,
+    open_data_set,
     tag_text,
 )
 from dicomweb_server.dicom.source import Source
-from dicomweb_server.dicom.transfer_syntaxes import TransferSyntax, transfer_syntax
+from dicomweb_server.dicom.transfer_syntaxes import TransferSyntax
 from dicomweb_server.dicom.uids import checked_uid
 from storage.model import NO_FRAMES, NO_NUMBER, FrameTable, Level, PixelFormat, QueryLevel
 
@@ -98,28 +96,17 @@ def describe(source: Source, *, limits: Limits | None = None) -> Description:
     left of the file when its large values are cut out, never in those.
     """
     limits = limits or Limits()
-    head = read_head(source)
+    opened = open_data_set(source, limits=limits)
+    head, syntax, structure = opened.head, opened.syntax, opened.structure
+    inflated = opened.source if syntax.deflated else None
     if head.sop_class_uid == _MEDIA_DIRECTORY:
         raise Malformed("(0002,0002)", "says this is a DICOMDIR, which is no instance")
-    syntax = transfer_syntax(head.transfer_syntax_uid)
-    inflated = (
-        inflate(source, offset=head.dataset_offset, limits=limits) if syntax.deflated else None
-    )
-    structure = read_structure(
-        source if inflated is None else inflated,
-        offset=head.dataset_offset if inflated is None else 0,
-        implicit=syntax.implicit,
-        big_endian=syntax.big_endian,
-        limits=limits,
-    )
     document = json_model.document(structure)
     study_uid, series_uid, instance_uid, sop_class_uid = (
         checked_uid(tag_text(tag), _text(document, f"{tag:08X}"))
         for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016)
     )
-    pixels, found, rest = _frames(
-        source if inflated is None else inflated, structure, document, syntax, limits
-    )
+    pixels, found, rest = _frames(opened.source, structure, document, syntax, limits)
     if inflated is None:
         cut = sorted([*structure.large, *found.contents, *rest], key=_offset)
         first = cut.index(found.contents[0]) if found.contents else 0
@@ -220,6 +207,8 @@ def _frames(
             video=syntax.video,
             limit=limits.frames,
         )
+        if pixels is None:
+            found = Frames(found.contents, NO_FRAMES)
         return pixels, found, rest
     if syntax.encapsulated or pixels is None:
         return None, Frames([], NO_FRAMES), [*rest, *_whole(element)]
@@ -229,6 +218,7 @@ def _frames(
         frame_bits=_frame_bits(pixels, value.length, frames),
         frames=frames,
         limit=limits.frames,
+        words=pixels.big_endian and pixels.bits_allocated < 16,
     )
     end = found.contents[-1].offset + found.contents[-1].length if found.contents else value.offset
     tail = Extent(end, value.offset + value.length - end)
@@ -265,15 +255,17 @@ def _pixel_format(
     rows, columns = _number(document, "00280010", 0), _number(document, "00280011", 0)
     floats = {0x7FE00008: 32, 0x7FE00009: 64}
     allocated = _number(document, "00280100", floats.get(tag, 0))
-    if min(rows, columns, allocated) <= 0:
+    samples = max(1, _number(document, "00280002", 1))
+    stored = max(1, _number(document, "00280101", allocated))
+    if min(rows, columns, allocated) <= 0 or max(rows, columns, allocated, samples, stored) > 65535:
         return None
     return PixelFormat(
         encapsulated=encapsulated,
         rows=rows,
         columns=columns,
-        samples=max(1, _number(document, "00280002", 1)),
+        samples=samples,
         bits_allocated=allocated,
-        bits_stored=max(1, _number(document, "00280101", allocated)),
+        bits_stored=stored,
         signed=_number(document, "00280103", 0) == 1,
         planar=_number(document, "00280006", 0) == 1,
         big_endian=big_endian and (allocated > 8 or words),

@@ -4,6 +4,7 @@ DicomError
 ├── NotDicom               the bytes are no DICOM Part 10 file (PS3.10 §7.1)
 ├── Malformed              they are, but `where` breaks a rule of the standard
 ├── TooLarge               `where` is larger than a limit of this program allows
+├── NotInDataSet           the data set has no value at `path`
 ├── UnsupportedEncoding    a transfer syntax or pixel encoding nothing here can decode
 ├── Damaged                a codestream or stored payload that does not decode to what it must
 └── BadQuery               a search parameter that cannot be understood
@@ -41,6 +42,14 @@ class TooLarge(DicomError):
         self.where = where
         self.found = found
         self.limit = limit
+
+
+class NotInDataSet(DicomError):
+    """The data set has no value at `path`, tags and item numbers in turn."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the data set has no value at {path}")
+        self.path = path
 
 
 class UnsupportedEncoding(DicomError):

@@ -54,7 +54,9 @@ def pieces(extent: Extent) -> Iterator[Extent]:
         yield Extent(offset, min(PIECE, extent.offset + extent.length - offset))
 
 
-def native_frames(value: Extent, *, frame_bits: int, frames: int, limit: int) -> Frames:
+def native_frames(
+    value: Extent, *, frame_bits: int, frames: int, limit: int, words: bool = False
+) -> Frames:
     """The frames of a native Pixel Data value.
 
     frame_bits  rows * columns * samples * Bits Allocated
@@ -62,6 +64,8 @@ def native_frames(value: Extent, *, frame_bits: int, frames: int, limit: int) ->
                 bytes after the last are left where they are. PS3.5 §8.1.1: frames follow each
                 other without padding, to the bit
     limit       of frames in one instance; raises TooLarge above it
+    words       samples of fewer than 16 bits lie in big endian words of two bytes (PS3.5 §7.3): the
+                last byte of an odd frame is the one after it, and several odd frames cannot be cut
     """
     if frame_bits <= 0:
         return Frames([], NO_FRAMES)
@@ -71,6 +75,10 @@ def native_frames(value: Extent, *, frame_bits: int, frames: int, limit: int) ->
     if count == 0:
         return Frames([], NO_FRAMES)
     length = (frame_bits + 7) // 8
+    if words and length % 2:
+        if count > 1 or length == value.length:
+            return Frames([], NO_FRAMES)
+        length += 1
     if frame_bits % 8 == 0 or count == 1:
         whole = [Extent(value.offset + n * length, length) for n in range(count)]
         return _one_after_another([[extent] for extent in whole])
@@ -136,6 +144,8 @@ def _one_after_another(frames: Sequence[Sequence[Extent]], rest: Sequence[Extent
         starts.append(len(contents))
     count = len(frames)
     contents.extend(piece for extent in rest for piece in pieces(extent))
+    if not contents:
+        return Frames([], NO_FRAMES)
     if starts == list(range(count + 1)):
         return Frames(contents, FrameTable(count=count))
     return Frames(contents, FrameTable(count=count, starts=tuple(starts)))

@@ -40,7 +40,23 @@ _MANY_ITEMS = 64
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
-_WORD_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+WORD_BYTES = {
+    "AT": 2,
+    "FD": 8,
+    "FL": 4,
+    "OD": 8,
+    "OF": 4,
+    "OL": 4,
+    "OV": 8,
+    "OW": 2,
+    "SL": 4,
+    "SS": 2,
+    "SV": 8,
+    "UL": 4,
+    "US": 2,
+    "UV": 8,
+}
+"""How many bytes of a value are turned round when the byte order changes (PS3.5 §7.3)."""
 
 
 def document(structure: Structure) -> Json:
@@ -88,10 +104,10 @@ def _object(
         key = f"{tag:08X}"
         vr, _, length, value = element
         if not length:
-            result[key] = {"vr": _settled(tag, element, data_set, above)}
+            result[key] = {"vr": settled_vr(tag, element, data_set, above)}
         elif isinstance(value, bytes):
             if len(vr) > 2:
-                vr = _settled(tag, element, data_set, above)
+                vr = settled_vr(tag, element, data_set, above)
             convert = _TEXTS.get(vr)
             if convert is not None:
                 values = convert(value, charset)
@@ -107,8 +123,8 @@ def _object(
                 if length > INLINE_BYTES:
                     result[key] = {"vr": vr, "BulkDataURI": path + key}
                 else:
-                    if big_endian and vr in _WORD_BYTES:
-                        value = _swapped(value, _WORD_BYTES[vr])
+                    if big_endian and vr in WORD_BYTES:
+                        value = swap(value, WORD_BYTES[vr])
                     result[key] = {"vr": vr, "InlineBinary": b64encode(value).decode()}
                 continue
             result[key] = {"vr": vr, "Value": values} if values else {"vr": vr}
@@ -121,7 +137,7 @@ def _object(
                 path=f"{path}{key}/",
             )
         else:
-            vr = _settled(tag, element, data_set, above)
+            vr = settled_vr(tag, element, data_set, above)
             result[key] = {"vr": vr, "BulkDataURI": path + key}
     return result if ascending else dict(sorted(result.items()))
 
@@ -143,16 +159,17 @@ def _sequence(
     return {"vr": "SQ", "Value": values} if values else {"vr": "SQ"}
 
 
-def _swapped(value: bytes, size: int) -> bytes:
-    if len(value) % size:
-        return value
-    return np.frombuffer(value, f"u{size}").byteswap().tobytes()
+def swap(value: bytes, word_bytes: int) -> bytes:
+    """Words turned round; bytes that fill no word stay."""
+    whole = len(value) // word_bytes * word_bytes
+    words = np.frombuffer(value, f"u{word_bytes}", count=whole // word_bytes)
+    return words.byteswap().tobytes() + value[whole:]
 
 
 # Which of the dictionary's choices an element without a written VR has
 
 
-def _settled(tag: int, element: Element, data_set: DataSet, above: tuple[DataSet, ...]) -> str:
+def settled_vr(tag: int, element: Element, data_set: DataSet, above: tuple[DataSet, ...]) -> str:
     """The VR, where the dictionary leaves a choice: PS3.5 §A.1 and §A.2, PS3.3 as cited there."""
     vr = element.vr
     if len(vr) == 2:

@@ -332,11 +332,7 @@ def _range(at: QueryLevel, path: str, name: str, vr: str, value: str) -> Conditi
         return None
     found = re.fullmatch(f"(?P<low>{form})?-(?P<high>{form})?", value)
     if found is None or not (found["low"] or found["high"]):
-        low, _, high = value.partition("-")
-        for end in (low, high):
-            if end:
-                _check(name, vr, end)
-        raise BadQuery(name, f"{value!r} is no range")
+        raise BadQuery(name, f"{value!r} is no range: {_FORMS[vr][1]}")
     low, high = found["low"], found["high"]
     if low and high and _term(vr, low) > _last(vr, high):
         raise BadQuery(name, f"{value!r} ends before it begins")

@@ -31,13 +31,15 @@ from typing import IO, NamedTuple
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
-from dicomweb_server.dicom.errors import Malformed, NotDicom, TooLarge
+from dicomweb_server.dicom.errors import Malformed, NotDicom, NotInDataSet, TooLarge
 from dicomweb_server.dicom.frames import LARGE, Extent, pieces
 from dicomweb_server.dicom.source import BytesSource, Source
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
+    TransferSyntax,
+    transfer_syntax,
 )
 
 UNDEFINED = 0xFFFFFFFF
@@ -259,27 +261,28 @@ class _Walk:
         self.origin = offset
         self.skipped = 0
         self.counted = 0
+        self.fragments_read = 0
         self.window = b""
         self.base = 0
 
     def where(self, tag: int) -> str:
         return ">".join(tag_text(each) for each in [*self.path, tag])
 
-    def fill(self, position: int, pending: int) -> None:
-        """Moves the window to `position`; the limits are looked at here, once a window.
+    def check(self, position: int, pending: int) -> None:
+        """Looks at the limits, once a window.
 
         pending  elements read since the last count
         """
         held = position - self.origin - self.skipped
         if held > self.limits.skeleton_bytes:
             raise TooLarge("the header", "bytes", found=held, limit=self.limits.skeleton_bytes)
-        if self.counted + pending > self.limits.elements:
-            raise TooLarge(
-                "the data set",
-                "elements",
-                found=self.counted + pending,
-                limit=self.limits.elements,
-            )
+        counted = self.counted + pending
+        if counted > self.limits.elements:
+            raise TooLarge("the data set", "elements", found=counted, limit=self.limits.elements)
+
+    def fill(self, position: int, pending: int) -> None:
+        """Moves the window to `position`."""
+        self.check(position, pending)
         self.window = self.source.read_at(position, _WINDOW)
         self.base = position
 
@@ -326,6 +329,11 @@ class _Walk:
                     raise Malformed(self.where(tag), f"claims {length} bytes, a delimiter has none")
                 self.counted += len(elements)
                 return found, value
+            if group == 0xFFFE:
+                if tag != SEQUENCE_END or length:
+                    raise Malformed(self.where(tag), f"is no element, at byte {position}")
+                position = value  # one delimiter too many, as some writers leave behind
+                continue
             if vr is None or (
                 vr == "UN" and (length < 0xFFFF or (tag & 0x10000 and length != UNDEFINED))
             ):
@@ -490,9 +498,13 @@ class _Walk:
                 raise _beyond(f"{self.where(tag)} fragment {len(found)}", length, end - position)
             found.append(Extent(position, length))
             position += length
-            if len(found) > self.limits.frames + 1:
+            self.fragments_read += 1
+            if self.fragments_read > self.limits.frames + 1:
                 raise TooLarge(
-                    self.where(tag), "fragments", found=len(found), limit=self.limits.frames
+                    self.where(tag),
+                    "fragments",
+                    found=self.fragments_read,
+                    limit=self.limits.frames,
                 )
         if not (top and found):
             raise Malformed(self.where(tag), "has no sequence delimiter")
@@ -554,6 +566,9 @@ class InflatedFile:
     def read_at(self, offset: int, length: int) -> bytes:
         return os.pread(self._file.fileno(), max(0, min(length, self._length - offset)), offset)
 
+    def __del__(self) -> None:
+        self._file.close()
+
 
 _INFLATED_IN_MEMORY = 8 * 1024 * 1024
 _INFLATED_ANY_RATIO = 256 * 1024 * 1024
@@ -568,22 +583,27 @@ def inflate(source: Source, *, offset: int, limits: Limits) -> Source:
     held: list[bytes] = []
     file: IO[bytes] | None = None
     length = 0
-    for piece in _inflated(source, offset, inflater):
-        length += len(piece)
-        if length > limit:
-            raise TooLarge(
-                "the deflated data set", "bytes when inflated", found=length, limit=limit
-            )
-        if file is None and length <= _INFLATED_IN_MEMORY:
-            held.append(piece)
-            continue
-        if file is None:
-            file = TemporaryFile()  # noqa: SIM115 - lives as long as the source
-            file.writelines(held)
-            held.clear()
-        file.write(piece)
-    if not inflater.eof:
-        raise Malformed("the deflated data set", f"ends early, after {length} inflated bytes")
+    try:
+        for piece in _inflated(source, offset, inflater):
+            length += len(piece)
+            if length > limit:
+                raise TooLarge(
+                    "the deflated data set", "bytes when inflated", found=length, limit=limit
+                )
+            if file is None and length <= _INFLATED_IN_MEMORY:
+                held.append(piece)
+                continue
+            if file is None:
+                file = TemporaryFile()  # noqa: SIM115 - lives as long as the source
+                file.writelines(held)
+                held.clear()
+            file.write(piece)
+        if not inflater.eof:
+            raise Malformed("the deflated data set", f"ends early, after {length} inflated bytes")
+    except BaseException:
+        if file is not None:
+            file.close()
+        raise
     if file is None:
         return BytesSource(b"".join(held))
     file.flush()
@@ -608,12 +628,77 @@ def _inflated(source: Source, offset: int, inflater: "zlib._Decompress") -> Iter
             chunk = inflater.unconsumed_tail
 
 
+class Opened(NamedTuple):
+    """A data set that can be read again and again.
+
+    source     what its offsets count in: the file, or its inflated data set
+    structure  as `read_structure` gives it
+    """
+
+    head: Head
+    syntax: TransferSyntax
+    source: Source
+    structure: Structure
+
+
+def open_data_set(source: Source, *, limits: Limits) -> Opened:
+    """Reads a file down to the places of its values. Raises NotDicom, Malformed, TooLarge."""
+    head = read_head(source)
+    syntax = transfer_syntax(head.transfer_syntax_uid)
+    offset = head.dataset_offset
+    if syntax.deflated:
+        source, offset = inflate(source, offset=offset, limits=limits), 0
+    structure = read_structure(
+        source,
+        offset=offset,
+        implicit=syntax.implicit,
+        big_endian=syntax.big_endian,
+        limits=limits,
+    )
+    return Opened(head, syntax, source, structure)
+
+
+def find(structure: Structure, path: str) -> tuple[int, Element, list[DataSet]]:
+    """The element at `path`: its tag, itself, and the data sets it lies in, nearest first.
+
+    path  tags of 8 hex digits and item numbers from 0 in turn: `7FE00010`, `54000100/0/54001010`
+
+    Raises NotInDataSet.
+    """
+    inside = [structure.data_set]
+    steps = path.split("/")
+    try:
+        for tag, number in zip(steps[:-1:2], steps[1::2], strict=True):
+            items = inside[0].elements[_tag_of(tag)].value
+            if not (isinstance(items, list) and number.isdecimal()):
+                raise NotInDataSet(path)
+            inside.insert(0, items[int(number)])
+        tag_found = _tag_of(steps[-1])
+        return tag_found, inside[0].elements[tag_found], inside
+    except (KeyError, IndexError, ValueError):
+        raise NotInDataSet(path) from None
+
+
+def _tag_of(text: str) -> int:
+    if len(text) != 8:
+        raise ValueError(text)
+    return int(text, 16)
+
+
 def bulk_value(source: Source, path: str) -> tuple[str, list[Extent]]:
     """VR and place of one value, for the bulk data resource (PS3.18 §10.4.1.1.5).
 
-    path  tags of 8 hex digits and item numbers from 0 in turn: `7FE00010`,
-          `54000100/0/54001010`
-    Returns extents in the source of the value's bytes, joined; those of encapsulated pixel data
-    are its fragments. Raises NotInDataSet, and what reading raises.
+    Returns extents of the value's bytes, joined, in `source` or, of a deflated transfer syntax, in
+    what `open_data_set` gives; those of encapsulated pixel data are its fragments. Raises
+    NotInDataSet, and what reading raises.
     """
-    raise NotImplementedError
+    opened = open_data_set(source, limits=Limits())
+    _, element, _ = find(opened.structure, path)
+    return element.vr, extents_of(element)
+
+
+def extents_of(element: Element) -> list[Extent]:
+    """Where a value's bytes lie; those of an encapsulated one are its fragments."""
+    if isinstance(element.value, Fragments):
+        return element.value.fragments
+    return [element.extent]

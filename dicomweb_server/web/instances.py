@@ -88,4 +88,4 @@ def _file(archive: Archive, one: Instance, representation: Representation) -> It
     if one.transfer_syntax_uid == representation.transfer_syntax:
         yield from retrieve.InstanceFile(archive, one).chunks()
     else:
-        yield from retrieve.explicit_file(archive, one)
+        yield from retrieve.explicit_file(archive, one).chunks

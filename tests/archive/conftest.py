@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,11 @@ from dicomweb_server.dicom.source import BytesSource
 
 
 @pytest.fixture(params=["memory", "lmdb"])
-def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
+def archive(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Archive]:
     """An empty archive; the test runs once for each engine."""
-    data = "memory:" if request.param == "memory" else str(tmp_path / "archive")
+    data = "memory:" if request.param == "memory" else str(tmp_path_factory.mktemp("archive"))
     opened = open_archive(Config(data=data))
     yield opened
     opened.close()

@@ -1,11 +1,15 @@
 """Retrieving: the bytes that came in, whatever became of them inside."""
 
 import random
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import orjson
+import pydicom
 import pytest
 
 from dicomweb_server.archive import retrieve
@@ -15,6 +19,7 @@ from dicomweb_server.archive.retrieve import InstanceFile
 from dicomweb_server.archive.store import Outcome
 from dicomweb_server.archive.upkeep import compact, settle
 from dicomweb_server.dicom.describe import describe
+from dicomweb_server.dicom.errors import NotInDataSet
 from dicomweb_server.dicom.source import BytesSource
 from storage.errors import NotFound
 from storage.model import Form, Instance, Place, Scope, SeriesKey
@@ -35,6 +40,7 @@ SCOPE = Scope(STUDY_UID, SERIES_UID, INSTANCE_UID)
 HTJ2K = "1.2.840.10008.1.2.4.202"
 
 JPEG = [b"\xff\xd8" + bytes([n]) * (2 * n + 4) + b"\xff\xd9" for n in range(4)]
+"""Made up: nothing decodes them."""
 
 FILES: dict[str, bytes] = {
     "without pixels": part10(PatientName="Doe^Jane"),
@@ -61,7 +67,7 @@ FILES: dict[str, bytes] = {
         columns=8,
         frames=1,
         bits_allocated=8,
-        fragments=[JPEG[3][:4], JPEG[3][4:8], JPEG[3][8:]],
+        fragments=[JPEG[3][:4], JPEG[3][4:8], JPEG[3][8:], JPEG[1]],
         transfer_syntax_uid=JPEG_BASELINE,
     ),
     "a large value beside the pixels": part10(
@@ -345,3 +351,51 @@ def test_equal_contents_of_another_format_are_decoded_by_their_own(
     )
     assert little == pixels
     assert big == b"".join(pixels[n : n + 2][::-1] for n in range(0, 32, 2))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FILES if JPEG[1] not in FILES[kind]])
+def test_a_file_in_explicit_vr_little_endian_has_the_frames_decoded(
+    archive: Archive, keep: Keep, kind: str
+) -> None:
+    keep(FILES[kind])
+    settle(archive)
+    instance = stored(archive)
+    file = retrieve.explicit_file(archive, instance)
+    content = b"".join(file.chunks)
+    assert len(content) == file.length
+    read = pydicom.dcmread(BytesIO(content))
+    wanted = pydicom.dcmread(BytesIO(FILES[kind]))
+    assert read.file_meta.TransferSyntaxUID == EXPLICIT_VR_LITTLE_ENDIAN
+    assert read.SOPInstanceUID == wanted.SOPInstanceUID
+    assert len(read) == len(wanted)
+    if instance.frames.count:
+        assert (read.pixel_array == wanted.pixel_array).all()
+
+
+def test_a_decoded_file_has_the_pixels_of_the_codestreams(
+    archive: Archive, keep: Keep, shared_data: Path
+) -> None:
+    for path in sorted((shared_data / "mixed" / "pylibjpeg-data").glob("*RLELossless*"))[:6]:
+        (outcome,) = keep(path.read_bytes(), conflict="replace")
+        if outcome.instance_uid is None:
+            continue
+        uids = (outcome.study_uid, outcome.series_uid, outcome.instance_uid)
+        assert uids[0] is not None
+        instance = stored(archive, Scope(uids[0], uids[1], uids[2]))
+        content = b"".join(retrieve.explicit_file(archive, instance).chunks)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            read = pydicom.dcmread(BytesIO(content)).pixel_array
+            wanted = pydicom.dcmread(path).pixel_array
+        assert (read == wanted).all()
+
+
+def test_a_large_value_is_to_be_had_by_its_path(archive: Archive, keep: Keep) -> None:
+    keep(FILES["a large value beside the pixels"])
+    settle(archive)
+    value = retrieve.bulk_value(archive, stored(archive), "00420011")
+    assert value.vr == "OB"
+    assert b"".join(value.chunks()) == bytes(range(256)) * 400
+    assert value.length == 256 * 400
+    with pytest.raises(NotInDataSet):
+        retrieve.bulk_value(archive, stored(archive), "00420010")

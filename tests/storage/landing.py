@@ -55,7 +55,7 @@ def open_engine(name: str, directory: Path, *, roll_bytes: int = 512 << 20) -> S
     incoming.mkdir(parents=True)
     if name == "memory":
         return Storage(MemoryBlobStore(), MemoryIndex(), incoming, close=lambda: None)
-    blobs = PackStore(directory / "packs", roll_bytes=roll_bytes)
+    blobs = PackStore(directory, roll_bytes=roll_bytes)
     return Storage(blobs, MemoryIndex(), incoming, close=blobs.close)
 
 

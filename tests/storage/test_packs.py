@@ -23,7 +23,7 @@ from storage.testing.blobs import BlobStoreContract, append, digest_of
 
 class TestPackStore(BlobStoreContract):
     def open(self, directory: Path) -> BlobStore:
-        return PackStore(directory / "packs")
+        return PackStore(directory)
 
 
 class TestPackStoreWithManyPacks(BlobStoreContract):
@@ -34,11 +34,11 @@ class TestPackStoreWithManyPacks(BlobStoreContract):
         monkeypatch.setattr(packs, "OPEN_PACKS", 2)
 
     def open(self, directory: Path) -> BlobStore:
-        return PackStore(directory / "packs")
+        return PackStore(directory)
 
 
 def file_of(directory: Path, pack: int) -> Path:
-    return directory / f"{pack & 0xFF:02x}" / f"{pack:016x}.pack"
+    return directory / "packs" / f"{pack & 0xFF:02x}" / f"{pack:016x}.pack"
 
 
 def run(program: str, *arguments: str) -> subprocess.Popen[str]:
@@ -422,13 +422,16 @@ def test_threads_that_wait_together_share_one_sync(
     def slow(descriptor: int) -> None:
         nonlocal calls
         calls += 1
-        time.sleep(0.05)
+        time.sleep(0.2)
         fdatasync(descriptor)
 
     monkeypatch.setattr(os, "fdatasync", slow)
 
+    all_appended = threading.Barrier(20)
+
     def work() -> None:
         append(store, b"x")
+        all_appended.wait()
         store.sync()
 
     threads = [threading.Thread(target=work) for _ in range(20)]

@@ -144,12 +144,10 @@ def test_landing_packs_are_given_back(packed: Storage, tmp_path: Path) -> None:
 
 def test_a_landing_pack_in_use_is_not_given_back(packed: Storage) -> None:
     land(packed, [compressible(1_000)], series="1.2.3")
-    time.sleep(0.2)
-    key = SeriesKey("1.2", "1.2.3")
+    time.sleep(1.05)
     packed.blobs.append(digest_of(b"on its way"), b"on its way", form=Form.RAW, content_length=10)
-    assert settle_all(packed, quiet_s=0.15).series == 1
+    assert settle_all(packed, quiet_s=1.0).series == 1
     assert [info.owned for info in packed.blobs.packs()] == [True, False]
-    assert packed.index.manifest(key)
 
 
 def test_what_was_appended_but_not_applied_cannot_lose_its_pack_unnoticed(

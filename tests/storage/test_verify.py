@@ -11,6 +11,7 @@ import pytest
 
 from storage.engines import Storage
 from storage.model import Digest, Form, Instance, Move, Place, Scope
+from storage.packs import PackStore
 from storage.verify import verify
 from tests.storage.landing import (
     ENGINES,
@@ -151,8 +152,7 @@ def test_packs_that_were_exchanged_are_found(on_disk: Storage, tmp_path: Path) -
     content = one.read_bytes(), two.read_bytes()
     one.write_bytes(content[1])
     two.write_bytes(content[0])
-    on_disk.close()
-    reopened = replace(on_disk, blobs=type(on_disk.blobs)(one.parent.parent))  # type: ignore[call-arg]
+    reopened = replace(on_disk, blobs=PackStore(one.parents[2]))
     assert len(verified(reopened, full=False)) == 4
 
 
@@ -270,10 +270,7 @@ def test_a_sweep_removes_what_crashes_left(on_disk: Storage, tmp_path: Path) -> 
 
 
 def test_a_sweep_touches_no_pack_somebody_appends_to(on_disk: Storage, tmp_path: Path) -> None:
-    from storage.packs import PackStore
-
-    folder = next(tmp_path.rglob("packs"))
-    other = PackStore(folder)
+    other = PackStore(next(tmp_path.rglob("packs")).parent)
     content = b"of another process"
     place = other.append(digest_of(content), content, form=Form.RAW, content_length=len(content))
     report = verify(on_disk, full=False, sweep=True, decode=decode, report=print)

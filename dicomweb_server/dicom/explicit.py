@@ -1,0 +1,314 @@
+"""An instance in Explicit VR Little Endian, streamed frame by frame (PS3.5 §A.2, PS3.18 §8.7.3.3).
+
+What was received implicit, big endian, deflated or encapsulated goes out as a new Part 10 file:
+renewed File Meta Information, every element with its VR, the Image Pixel Module as the decoded
+frames are, the frames as they are decoded. Texts keep their bytes and character set. Group lengths
+(retired) and offset tables are left out; an encapsulated icon inside a sequence stays encapsulated.
+Only what is left of the file when large values are cut out is ever in memory.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, STR_VR
+
+from dicomweb_server.dicom.bulk import swapped_chunks
+from dicomweb_server.dicom.errors import Damaged, Malformed, TooLarge, UnsupportedEncoding
+from dicomweb_server.dicom.frames import Extent
+from dicomweb_server.dicom.json_model import WORD_BYTES, settled_vr, swap
+from dicomweb_server.dicom.part10 import (
+    PIXEL_DATA_TAGS,
+    DataSet,
+    Element,
+    Fragments,
+    Limits,
+    Opened,
+    open_data_set,
+    tag_text,
+)
+from dicomweb_server.dicom.source import Source
+from dicomweb_server.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
+from storage.model import PixelFormat
+
+IMPLEMENTATION_CLASS_UID = "2.25.263143397917406421346938226342316905327"
+"""Ours, in every file we write (PS3.10 §7.1, PS3.5 §B.2)."""
+
+_SHORT_VRS = frozenset(str(vr) for vr in EXPLICIT_VR_LENGTH_16)
+_TEXT_VRS = frozenset(str(vr) for vr in STR_VR) - {"UI"}
+_OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+_UNDEFINED = 0xFFFFFFFF
+_LONGEST = 0xFFFFFFFE
+_SEQUENCE_END = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NativeFrames:
+    """The frames that replace the pixel data.
+
+    pixels       how the samples of each lie, little endian
+    count        frames; where they were decoded, Number of Frames says this
+    frame_bytes  of one frame as `frames` gives it; a frame of 1-bit samples begins at a byte there
+                 and is packed to the bit in the file (PS3.5 §8.1.1)
+    """
+
+    pixels: PixelFormat
+    count: int
+    frame_bytes: int
+    frames: Iterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitFile:
+    """A Part 10 file about to be sent; `length` in bytes, known before the first of `chunks`."""
+
+    length: int
+    chunks: Iterator[bytes]
+
+
+class _Large(NamedTuple):
+    """A value that is copied from the source while it is sent."""
+
+    extent: Extent
+    word_bytes: int
+
+
+_Part = bytes | _Large | NativeFrames
+
+
+def explicit_little_endian(
+    source: Source, *, frames: NativeFrames | None, limits: Limits | None = None
+) -> ExplicitFile:
+    """The instance as an Explicit VR Little Endian Part 10 file.
+
+    source  the received file
+    frames  its frames, decoded; None when it has none, and for native pixel data that is not served
+            by frames, which is copied
+
+    Raises UnsupportedEncoding for encapsulated pixel data without `frames` (video), TooLarge when
+    the pixels are more than a length field can say, and what reading raises. While chunks are
+    taken: Damaged when a frame is not as long as announced, and what `frames` raises.
+    """
+    opened = open_data_set(source, limits=limits or Limits())
+    writer = _Writer(opened)
+    body = writer.instance(frames)
+    meta = _file_meta(opened)
+    length = 132 + len(meta) + writer.length
+    return ExplicitFile(length, _chunks(opened.source, [b"\0" * 128 + b"DICM", meta, *body]))
+
+
+class _Writer:
+    """Turns a data set into parts; `length` is what they have together."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.big_endian = opened.structure.big_endian
+        self.length = 0
+
+    def instance(self, frames: NativeFrames | None) -> list[_Part]:
+        root = self.opened.structure.data_set
+        encapsulated = any(
+            isinstance(root.elements[tag].value, Fragments)
+            for tag in PIXEL_DATA_TAGS
+            if tag in root.elements
+        )
+        # Decoding changes more than the byte order only where there was something to decode.
+        replaced = _image_pixel(frames) if frames is not None and encapsulated else {}
+        parts: list[_Part] = []
+        for tag in sorted({*root.elements, *replaced}):
+            if not tag & 0xFFFF or tag in _OFFSET_TABLES:
+                continue
+            if tag in replaced:
+                self.add(parts, replaced[tag])
+            elif tag in PIXEL_DATA_TAGS and root.elements[tag].length:
+                self.pixel_data(parts, tag, root.elements[tag], frames)
+            else:
+                self.element(parts, tag, root.elements[tag], root, ())
+        return parts
+
+    def add(self, parts: list[_Part], part: bytes | _Large) -> None:
+        parts.append(part)
+        self.length += len(part) if isinstance(part, bytes) else part.extent.length
+
+    def pixel_data(
+        self, parts: list[_Part], tag: int, element: Element, frames: NativeFrames | None
+    ) -> None:
+        if frames is None:
+            if isinstance(element.value, Fragments):
+                uid = self.opened.syntax.uid
+                raise UnsupportedEncoding(uid, "its pixel data cannot be written as native frames")
+            self.element(parts, tag, element, self.opened.structure.data_set, ())
+            return
+        pixels = frames.pixels
+        length = frames.count * frames.frame_bytes
+        if pixels.bits_allocated == 1:
+            length = (frames.count * _frame_bits(pixels) + 7) // 8
+        vr = element.vr if pixels.floating else "OW" if pixels.bits_allocated > 8 else "OB"
+        self.add(parts, _header(tag, vr, length + length % 2))
+        parts.append(frames)
+        self.length += length
+        if length % 2:
+            self.add(parts, b"\0")
+
+    def element(
+        self,
+        parts: list[_Part],
+        tag: int,
+        element: Element,
+        data_set: DataSet,
+        above: tuple[DataSet, ...],
+    ) -> None:
+        value = element.value
+        vr = settled_vr(tag, element, data_set, above)
+        if isinstance(value, list):
+            self.sequence(parts, tag, value, (data_set, *above))
+            return
+        if isinstance(value, Fragments):
+            self.add(parts, _header(tag, vr, _UNDEFINED))
+            self.add(parts, _Large(element.extent, 0))
+            self.add(parts, _SEQUENCE_END)
+            return
+        word_bytes = WORD_BYTES.get(vr, 0) if self.big_endian else 0
+        odd = element.length % 2
+        self.add(parts, _header(tag, vr, element.length + odd))
+        if value is None:
+            self.add(parts, _Large(element.extent, word_bytes))
+        else:
+            self.add(parts, swap(value, word_bytes) if word_bytes > 1 else value)
+        if odd:
+            self.add(parts, b" " if vr in _TEXT_VRS else b"\0")
+
+    def sequence(
+        self, parts: list[_Part], tag: int, items: list[DataSet], above: tuple[DataSet, ...]
+    ) -> None:
+        """A sequence and its items with defined lengths, filled in when they are known."""
+        at, before = len(parts), self.length
+        self.add(parts, _header(tag, "SQ", 0))
+        for item in items:
+            item_at, item_before = len(parts), self.length
+            self.add(parts, bytes(8))
+            for inner in sorted(item.elements):
+                if inner & 0xFFFF:
+                    self.element(parts, inner, item.elements[inner], item, above)
+            length = self.length - item_before - 8
+            parts[item_at] = struct.pack("<HHI", 0xFFFE, 0xE000, _checked(tag, length))
+        parts[at] = _header(tag, "SQ", self.length - before - 12)
+
+
+def _header(tag: int, vr: str, length: int) -> bytes:
+    """An element up to its value. A value too long for its VR's 16 bits is UN (PS3.5 §6.2.2)."""
+    group, number = tag >> 16, tag & 0xFFFF
+    if vr in _SHORT_VRS:
+        if length < 0x10000:
+            return struct.pack("<HH2sH", group, number, vr.encode(), length)
+        vr = "UN"
+    if length != _UNDEFINED:
+        _checked(tag, length)
+    return struct.pack("<HH2sHI", group, number, vr.encode(), 0, length)
+
+
+def _checked(tag: int, length: int) -> int:
+    if length > _LONGEST:
+        raise TooLarge(tag_text(tag), "bytes", found=length, limit=_LONGEST)
+    return length
+
+
+def _frame_bits(pixels: PixelFormat) -> int:
+    return pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated
+
+
+def _image_pixel(frames: NativeFrames) -> dict[int, bytes]:
+    """The elements of the Image Pixel Module that decoding may have changed (PS3.3 §C.7.6.3)."""
+    pixels = frames.pixels
+    numbers = {
+        0x00280002: pixels.samples,
+        0x00280100: pixels.bits_allocated,
+    }
+    if pixels.samples > 1:
+        numbers[0x00280006] = int(pixels.planar)
+    if not pixels.floating:
+        numbers |= {
+            0x00280101: pixels.bits_stored,
+            0x00280102: pixels.bits_stored - 1,
+            0x00280103: int(pixels.signed),
+        }
+    elements = {
+        tag: _header(tag, "US", 2) + struct.pack("<H", number) for tag, number in numbers.items()
+    }
+    if pixels.photometric:
+        elements[0x00280004] = _text(0x00280004, "CS", pixels.photometric)
+    if frames.count > 1:
+        elements[0x00280008] = _text(0x00280008, "IS", str(frames.count))
+    return elements
+
+
+def _text(tag: int, vr: str, text: str, *, pad: bytes = b" ") -> bytes:
+    value = text.encode() + pad * (len(text) % 2)
+    return _header(tag, vr, len(value)) + value
+
+
+def _file_meta(opened: Opened) -> bytes:
+    """The File Meta Information of the new file (PS3.10 §7.1)."""
+    root = opened.structure.data_set
+    meta = _header(0x00020001, "OB", 2) + b"\0\1"
+    for tag, source in ((0x00020002, 0x00080016), (0x00020003, 0x00080018)):
+        element = root.elements.get(source)
+        if element is None or not isinstance(element.value, bytes):
+            raise Malformed(tag_text(source), "is missing")
+        uid = element.value.decode("latin-1").strip("\0 ")
+        meta += _text(tag, "UI", uid, pad=b"\0")
+    meta += _text(0x00020010, "UI", EXPLICIT_VR_LITTLE_ENDIAN, pad=b"\0")
+    meta += _text(0x00020012, "UI", IMPLEMENTATION_CLASS_UID, pad=b"\0")
+    return _header(0x00020000, "UL", 4) + struct.pack("<I", len(meta)) + meta
+
+
+def _chunks(source: Source, parts: Iterable[_Part]) -> Iterator[bytes]:
+    """The bytes of the parts; small parts are sent together."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        if isinstance(part, bytes):
+            held.append(part)
+            size += len(part)
+            if size < _CHUNK:
+                continue
+        if held:
+            yield b"".join(held)
+            held, size = [], 0
+        if isinstance(part, _Large):
+            yield from swapped_chunks(source, part.extent, word_bytes=part.word_bytes)
+        elif isinstance(part, NativeFrames):
+            yield from _packed(part) if part.pixels.bits_allocated == 1 else _announced(part)
+    if held:
+        yield b"".join(held)
+
+
+def _announced(native: NativeFrames) -> Iterator[bytes]:
+    """The frames, each as long and all as many as the header has said."""
+    number = 0
+    for number, frame in enumerate(native.frames, 1):
+        if len(frame) != native.frame_bytes or number > native.count:
+            raise Damaged(
+                f"frame {number}", f"holds {len(frame)} bytes, {native.frame_bytes} are announced"
+            )
+        yield frame
+    if number != native.count:
+        raise Damaged(f"frame {number + 1}", f"is missing, {native.count} frames are announced")
+
+
+def _packed(native: NativeFrames) -> Iterator[bytes]:
+    """Frames of 1-bit samples one after another without padding, lowest bit first."""
+    bits = _frame_bits(native.pixels)
+    rest = np.zeros(0, np.uint8)
+    for frame in _announced(native):
+        samples = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")[:bits]
+        samples = np.concatenate((rest, samples))
+        whole = len(samples) // 8 * 8
+        rest = samples[whole:]
+        if whole:
+            yield np.packbits(samples[:whole], bitorder="little").tobytes()
+    if len(rest):
+        yield np.packbits(rest, bitorder="little").tobytes()

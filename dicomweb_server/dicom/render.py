@@ -1,0 +1,353 @@
+"""A frame as a picture for the eye: the grey and colour pipelines (PS3.3 §C.11, PS3.4 §N.2).
+
+Stored values -> modality transformation -> values of interest -> shade of grey, or palette and
+colour space -> RGB; then square pixels, the size asked for, JPEG or PNG. What to apply is read from
+the DICOM JSON of the instance, functional groups of the frame first. Overlays, presentation states
+and annotations are not drawn.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+from pydicom.pixels.processing import convert_color_space
+
+from dicomweb_server.dicom.decode import Array, samples
+from dicomweb_server.dicom.errors import UnsupportedEncoding
+from dicomweb_server.dicom.lookup_tables import FetchBulk, Json, LookupTable, lookup_table
+from dicomweb_server.dicom.resizing import Picture, fitted, resized
+from dicomweb_server.dicom.windowing import Function, Values, Window, covering, full_range
+from storage.model import PixelFormat
+
+
+def render(
+    content: bytes,
+    pixels: PixelFormat,
+    document: Json,
+    *,
+    frame_index: int = 0,
+    window: tuple[float, float] | None = None,
+    size: tuple[int, int] | None = None,
+    fetch: FetchBulk | None = None,
+) -> Picture:
+    """A native frame as (rows, columns) grey or (rows, columns, 3) RGB.
+
+    content, pixels  the frame as `decode.native_frame` gives it
+    document         DICOM JSON of the instance
+    window           center and width to use instead of those of the data set, LINEAR
+    size             width and height that the picture shall fit into; None for its own size
+    fetch            gives bulk data: long lookup tables, without which the image is drawn as if it
+                     had none
+
+    Raises Malformed, Damaged, UnsupportedEncoding.
+    """
+    values = samples(content, pixels, high_bit=_whole(document, "00280102"))
+    if pixels.samples == 1 and pixels.photometric == "PALETTE COLOR":
+        picture = _palette(values, pixels, document, fetch)
+    elif pixels.samples == 1:
+        picture = _grey(values, pixels, document, frame_index, window, fetch)
+    else:
+        picture = _colour(values, pixels)
+    rows, columns = fitted(
+        rows=pixels.rows,
+        columns=pixels.columns,
+        aspect=_aspect(document, frame_index),
+        size=size,
+    )
+    return np.ascontiguousarray(resized(picture, rows, columns))
+
+
+def jpeg(picture: Picture, *, quality: int) -> bytes:
+    """As JPEG baseline; `quality` 1 to 100."""
+    return bytes(imagecodecs.jpeg8_encode(picture, level=quality))
+
+
+def png(picture: Picture) -> bytes:
+    """As PNG, nothing lost."""
+    return bytes(imagecodecs.png_encode(picture, level=3))
+
+
+# ------------------------------------------------------------------------------- grey
+
+
+@dataclass(frozen=True, slots=True)
+class _Greys:
+    """How stored values become shades.
+
+    modality  stored values to the values that windows count in
+    voi       those to shades from 0 to 1, None for a window found from the image
+    padding   stored values from and to that are no part of the picture
+    """
+
+    modality: Callable[[Values], Values]
+    voi: Callable[[Values], Values] | None
+    padding: tuple[float, float] | None
+    inverse: bool
+
+    def shades(self, values: Values, voi: Callable[[Values], Values]) -> Picture:
+        """8-bit shades of stored values; black where they are padding."""
+        grey = voi(self.modality(values))
+        if self.inverse:
+            grey = 1 - grey
+        shades = _bytes_of(grey)
+        if self.padding is not None:
+            shades[self.is_padding(values)] = 0
+        return shades
+
+    def is_padding(self, values: Array) -> npt.NDArray[np.bool_]:
+        if self.padding is None:
+            return np.zeros(values.shape, np.bool_)
+        low, high = self.padding
+        return (values >= low) & (values <= high)
+
+
+_TABLE_LIMIT = 1 << 17
+"""Values that are tabulated rather than worked out pixel by pixel."""
+
+
+def _grey(
+    values: Array,
+    pixels: PixelFormat,
+    document: Json,
+    frame_index: int,
+    window: tuple[float, float] | None,
+    fetch: FetchBulk | None,
+) -> Picture:
+    greys = _greys(pixels, document, frame_index, window, fetch)
+    low, high = (0, _TABLE_LIMIT) if pixels.floating else (int(values.min()), int(values.max()))
+    if high - low >= _TABLE_LIMIT:
+        wide = values.astype(np.float64)
+        found = greys.voi or covering(greys.modality(wide[~greys.is_padding(wide)]))
+        return greys.shades(wide, found)
+    table = np.arange(low, high + 1, dtype=np.float64)
+    # Differences from the least value, small and unsigned: what two's complement makes of them
+    # when they pass the end of the type is right.
+    places = (values - values.dtype.type(low)).view(f"u{values.itemsize}")
+    voi = greys.voi
+    if voi is None:
+        counts = np.bincount(places.ravel().astype(np.intp), minlength=len(table))
+        counts[greys.is_padding(table)] = 0
+        seen = greys.modality(table)
+        order = np.argsort(seen, kind="stable")
+        voi = covering(seen[order], counts[order])
+    picture: Picture = greys.shades(table, voi)[places]
+    return picture
+
+
+def _greys(
+    pixels: PixelFormat,
+    document: Json,
+    frame_index: int,
+    window: tuple[float, float] | None,
+    fetch: FetchBulk | None,
+) -> _Greys:
+    modality, rescaled = _modality(document, frame_index, pixels, fetch)
+    voi: Callable[[Values], Values] | None
+    if window is not None:
+        voi = Window(window[0], max(1.0, window[1]))
+    else:
+        voi = _window(document, frame_index) or _voi_lut(document, pixels, fetch)
+    if voi is None and not rescaled and pixels.bits_stored <= 8 and not pixels.floating:
+        voi = full_range(bits=pixels.bits_stored, signed=pixels.signed)
+    return _Greys(modality, voi, _padding(document, pixels), pixels.photometric == "MONOCHROME1")
+
+
+def _modality(
+    document: Json, frame_index: int, pixels: PixelFormat, fetch: FetchBulk | None
+) -> tuple[Callable[[Values], Values], bool]:
+    """Modality LUT, or rescale slope and intercept (PS3.3 §C.11.1); whether there is any."""
+    table = _item_table(document, "00283000", signed=pixels.signed, fetch=fetch)
+    if table is not None:
+        return (lambda values: table(values).astype(np.float64)), True
+    slope, intercept = _rescale(document, frame_index)
+    return (lambda values: values * slope + intercept), (slope, intercept) != (1.0, 0.0)
+
+
+def _rescale(document: Json, frame_index: int) -> tuple[float, float]:
+    for group in _groups(document, frame_index, "00289145"):
+        slope, intercept = _number(group, "00281053"), _number(group, "00281052")
+        if slope is not None or intercept is not None:
+            return slope or 1.0, intercept or 0.0
+    return 1.0, 0.0
+
+
+def _window(document: Json, frame_index: int) -> Window | None:
+    """The first window of the frame that can be used (PS3.3 §C.11.2 and §C.7.6.16.2.10)."""
+    for group in _groups(document, frame_index, "00289132"):
+        center, width = _number(group, "00281050"), _number(group, "00281051")
+        if center is None or width is None or width <= 0:
+            continue
+        text = _text(group, "00281056")
+        function = Function(text) if text in Function.__members__ else Function.LINEAR
+        if function is Function.LINEAR and width < 1:
+            # Not allowed, but said of images of small numbers, where it can only mean this.
+            function = Function.LINEAR_EXACT
+        return Window(center, width, function)
+    return None
+
+
+def _voi_lut(
+    document: Json, pixels: PixelFormat, fetch: FetchBulk | None
+) -> Callable[[Values], Values] | None:
+    # Its input is negative where rescaling makes it so (PS3.3 §C.11.2.1.1).
+    signed = pixels.signed or (_number(document, "00281052") or 0) < 0
+    table = _item_table(document, "00283010", signed=signed, fetch=fetch)
+    if table is None:
+        return None
+    white = float((1 << table.bits) - 1)
+    return lambda values: np.minimum(table(values) / white, 1.0)
+
+
+def _item_table(
+    document: Json, sequence: str, *, signed: bool, fetch: FetchBulk | None
+) -> LookupTable | None:
+    """The table in the first item of a Modality or VOI LUT Sequence."""
+    items = _items(document, sequence)
+    if not items:
+        return None
+    return lookup_table(
+        items[0],
+        descriptor="00283002",
+        content="00283006",
+        signed=signed,
+        path=f"{sequence}/0/",
+        fetch=fetch,
+    )
+
+
+def _padding(document: Json, pixels: PixelFormat) -> tuple[float, float] | None:
+    """Pixel Padding Value and Range Limit, whichever is larger (PS3.3 §C.7.5.1.1.2)."""
+    value = _number(document, "00280120")
+    if pixels.floating:
+        value = _number(document, "00280122")  # Float Pixel Padding Value
+        value = _number(document, "00280123") if value is None else value
+        return None if value is None else (value, value)
+    if value is None:
+        return None
+    limit = _number(document, "00280121")
+    ends = [value, value if limit is None else limit]
+    if not pixels.signed:
+        # Written as SS although samples are unsigned
+        ends = [end + 65536 if end < 0 else end for end in ends]
+    return min(ends), max(ends)
+
+
+# ----------------------------------------------------------------------------- colour
+
+_PALETTE = (
+    ("00281101", "00281201", "00281221"),
+    ("00281102", "00281202", "00281222"),
+    ("00281103", "00281203", "00281223"),
+)
+
+
+def _palette(
+    values: Array, pixels: PixelFormat, document: Json, fetch: FetchBulk | None
+) -> Picture:
+    """PS3.3 §C.7.9. Without its tables the indices are drawn as grey."""
+    tables: list[LookupTable] = []
+    for descriptor, content, segmented in _PALETTE:
+        table = lookup_table(
+            document,
+            descriptor=descriptor,
+            content=content,
+            segmented=segmented,
+            signed=pixels.signed,
+            fetch=fetch,
+        )
+        if table is None:
+            shades = full_range(bits=pixels.bits_stored, signed=pixels.signed)
+            return _bytes_of(shades(values.astype(np.float64)))
+        tables.append(table)
+    planes = [
+        _eight_bits(table(values.astype(np.float64)), bits=max(8, table.bits)) for table in tables
+    ]
+    return np.stack(planes, axis=-1)
+
+
+def _colour(values: Array, pixels: PixelFormat) -> Picture:
+    """PS3.3 §C.7.6.3.1.2."""
+    if pixels.samples != 3 or values.dtype.kind != "u":
+        raise UnsupportedEncoding(
+            "native", f"{pixels.samples} samples of {pixels.photometric} are not drawn"
+        )
+    picture = np.ascontiguousarray(_eight_bits(values, bits=max(8, pixels.bits_stored)))
+    match pixels.photometric:
+        case "YBR_FULL" | "YBR_FULL_422":
+            converted: Picture = convert_color_space(picture, "YBR_FULL", "RGB")
+            return converted
+        case "RGB" | "YBR_RCT" | "YBR_ICT" | "":
+            return picture
+        case _:
+            raise UnsupportedEncoding("native", f"{pixels.photometric} is not drawn")
+
+
+def _bytes_of(shades: Values) -> Picture:
+    picture: Picture = np.floor(np.nan_to_num(shades) * 255 + 0.5).astype(np.uint8)
+    return picture
+
+
+def _eight_bits(values: npt.NDArray[np.unsignedinteger], *, bits: int) -> Picture:
+    picture: Picture = (values >> (bits - 8)).astype(np.uint8)
+    return picture
+
+
+# --------------------------------------------------------------------------- document
+
+
+def _aspect(document: Json, frame_index: int) -> float:
+    """Height of a pixel over its width: Pixel Aspect Ratio, else a spacing (PS3.3 §C.7.6.3.1.7).
+
+    What is not to be believed counts as square.
+    """
+    spacings = [group.get("00280030") for group in _groups(document, frame_index, "00289110")] + [
+        document.get(tag) for tag in ("00181164", "00182010")
+    ]
+    for element in (document.get("00280034"), *spacings):
+        values = [_float(value) for value in (element or {}).get("Value") or []]
+        if len(values) == 2 and values[0] and values[1] and 0.05 <= values[0] / values[1] <= 20:
+            return values[0] / values[1]
+    return 1.0
+
+
+def _groups(document: Json, frame_index: int, macro: str) -> Iterator[Json]:
+    """Where an attribute of that functional group is to be looked for, in order: what is said of
+    the frame, of all frames (PS3.3 §C.7.6.16), of an instance without functional groups."""
+    for of, index in (("52009230", frame_index), ("52009229", 0)):
+        items = _items(document, of)
+        if index < len(items):
+            yield from _items(items[index], macro)[:1]
+    yield document
+
+
+def _items(document: Json, tag: str) -> list[Json]:
+    values = document.get(tag, {}).get("Value") or []
+    return [value for value in values if isinstance(value, dict)] if values else []
+
+
+def _number(document: Json, tag: str) -> float | None:
+    """The first value, None when absent or no finite number."""
+    values = document.get(tag, {}).get("Value") or [None]
+    return _float(values[0])
+
+
+def _float(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
+def _whole(document: Json, tag: str) -> int | None:
+    number = _number(document, tag)
+    return None if number is None else int(number)
+
+
+def _text(document: Json, tag: str) -> str:
+    values = document.get(tag, {}).get("Value") or [""]
+    return str(values[0])

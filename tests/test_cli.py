@@ -1,0 +1,243 @@
+"""The command, as a user starts it: what it prints, what it leaves, how it ends."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from dicomweb_server.cli import main
+from tests.dicom.build import SERIES_UID, STUDY_UID, part10
+from tests.servers import command, serving, session_of, wait_for
+
+COMMANDS = ("serve", "import", "export", "verify", "settle", "compact", "stats", "delete", "demo")
+
+
+def run(*arguments: object, code: int = 0) -> tuple[str, str]:
+    """What a command prints on its two streams, once it has ended with `code`."""
+    process = command(*arguments)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code, (out, err)
+    assert "Traceback" not in err
+    return out, err
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with 12 instances, and something else."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for n in range(12):
+        content = part10(
+            instance_uid=f"{SERIES_UID}.{n}", InstanceNumber=n, rows=8, columns=8, frames=n + 1
+        )
+        (folder / f"{n}.dcm").write_bytes(content)
+    (folder / "notes.txt").write_text("nothing of ours\n" * 20)
+    return folder
+
+
+def digests(folder: Path) -> set[str]:
+    return {
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "DICOMDIR" and path.suffix != ".txt"
+    }
+
+
+# ---------------------------------------------------------------------------- asking for help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    page = capsys.readouterr().out
+    assert f"example:\n  dicomweb-server {command}" in page
+    assert "--data" in page
+
+
+def test_the_first_help_page_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    page = capsys.readouterr().out
+    assert all(re.search(rf"^    {command}\b", page, re.M) for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["dance"], "invalid choice: 'dance'"),
+        ([], "required: COMMAND"),
+        (["import"], "required: PATH"),
+        (["serve", "--port", "many"], "port (--port): 'many' is not a whole number"),
+        (["serve", "--config", "nowhere.toml"], "nowhere.toml"),
+    ],
+)
+def test_a_command_that_cannot_be_understood_ends_with_2_and_a_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert code == 2
+    assert sentence in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------- the common path
+
+
+def test_import_export_verify_stats_and_delete_follow_one_another(
+    data: Path, files: Path, tmp_path: Path
+) -> None:
+    out, _ = run("import", files, "--data", data)
+    assert re.match(r"13 files, .* files/s, .* MB/s\): 12 new, 1 not DICOM, 0 refused", out)
+    out, _ = run("import", files, "--data", data, "--json")
+    again = json.loads(out)
+    assert again["stored"] == {"duplicate": 12}
+    assert (again["files"], again["not_dicom"], again["refused"]) == (13, 1, [])
+
+    run("settle", "--data", data)
+    counted = json.loads(run("stats", "--data", data, "--json")[0])
+    assert (counted["studies"], counted["series"], counted["instances"]) == (1, 1, 12)
+    assert counted["forms"].keys() <= {"raw", "zstd", "htj2k"}
+    assert "instances" in run("stats", "--data", data)[0]
+
+    run("export", "--data", data, "--out", tmp_path / "out")
+    assert digests(tmp_path / "out") == digests(files)
+    run("export", "--data", data, "--out", tmp_path / "cd", "--dicomdir", "--study", STUDY_UID)
+    assert digests(tmp_path / "cd") == digests(files)
+    assert (tmp_path / "cd" / "DICOMDIR").is_file()
+
+    run("verify", "--data", data, "--full", "--sweep")
+    out, _ = run("delete", STUDY_UID, "--data", data)
+    assert "12 instances" in out
+    run("compact", "--data", data)
+    counted = json.loads(run("stats", "--data", data, "--json")[0])
+    assert (counted["instances"], counted["disk_bytes"]) == (0, 0)
+
+
+def test_what_is_refused_is_listed_and_ends_the_import_with_1(data: Path, files: Path) -> None:
+    content = (files / "3.dcm").read_bytes()
+    (files / "truncated.dcm").write_bytes(content[:-9])
+    out, err = run("import", files, "--data", data, code=1)
+    assert "1 refused" in out
+    assert re.search(r"truncated\.dcm: malformed: \(7FE0,0010\) ", err)
+    summary = json.loads(run("import", files, "--data", data, "--json", code=1)[0])
+    (refused,) = summary["refused"]
+    assert refused["file"].endswith("truncated.dcm")
+    assert refused["reason"] == "malformed"
+
+
+def test_damage_on_disk_is_found_and_named(data: Path, files: Path) -> None:
+    run("import", files, "--data", data)
+    pack = max((path for path in (data / "packs").rglob("*") if path.is_file()), key=size)
+    content = bytearray(pack.read_bytes())
+    frame = part10(rows=8, columns=8, frames=12)[-1500:]
+    at = content.index(frame[-128:])
+    content[at + 5] ^= 0x55
+    pack.write_bytes(content)
+    run("verify", "--data", data)
+    out, _ = run("verify", "--data", data, "--full", code=1)
+    assert "damaged" in out or "SHA-256" in out
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def test_a_study_that_is_not_stored_is_said_in_a_sentence(data: Path) -> None:
+    for arguments in (("delete", "1.2.3"), ("export", "--out", data / "x", "--study", "1.2.3")):
+        _, err = run(*arguments, "--data", data, code=1)
+        assert err == "dicomweb-server: study 1.2.3 is not stored\n"
+
+
+def test_a_directory_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    for name in ("stats", "serve"):
+        _, err = run(name, "--data", tmp_path, code=1)
+        assert err.startswith("dicomweb-server: ")
+        assert "holiday.jpg" in err
+        assert err.count("\n") == 1
+
+
+def test_an_archive_of_another_format_is_refused_by_its_number(data: Path) -> None:
+    run("stats", "--data", data)
+    written = json.loads((data / "FORMAT").read_text())
+    (data / "FORMAT").write_text(json.dumps(written | {"format": 99}))
+    _, err = run("verify", "--data", data, code=1)
+    assert "format 99" in err
+
+
+def test_the_demonstration_archive_is_made_once(data: Path) -> None:
+    run("demo", "--data", data)
+    counted = json.loads(run("stats", "--data", data, "--json")[0])
+    assert counted["studies"] >= 4
+    began = time.monotonic()
+    out, _ = run("demo", "--data", data)
+    assert "0 demonstration instances" in out
+    assert time.monotonic() - began < 10
+    assert json.loads(run("stats", "--data", data, "--json")[0]) == counted
+
+
+# ---------------------------------------------------------------------------- serving
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_told_to_stop_ends_with_all_its_processes(
+    data: Path, workers: int, stop: signal.Signals
+) -> None:
+    with serving(data, "--workers", workers) as (process, _):
+        os.kill(process.pid, stop)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err
+        assert session_of(process) == []
+
+
+def test_processes_of_a_server_that_was_killed_do_not_outlive_it(data: Path) -> None:
+    with serving(data, "--workers", 2) as (process, _):
+        assert len(session_of(process)) >= 4
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for(lambda: session_of(process) == [])
+
+
+def test_what_is_stored_is_settled_in_the_background(data: Path, files: Path) -> None:
+    run("import", files, "--data", data)
+    with serving(data, "--settle-after-s", 0):
+        wait_for(lambda: "raw" not in forms_of(data), seconds=60)
+
+
+def forms_of(data: Path) -> dict[str, int]:
+    counted = json.loads(run("stats", "--data", data, "--json")[0])
+    forms: dict[str, int] = counted["forms"]
+    return forms
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        _, err = run("serve", "--data", data, "--port", port, code=1)
+    assert err == (
+        f"dicomweb-server: port {port} of 127.0.0.1 is taken by another program: "
+        "choose another with --port\n"
+    )
+
+
+def test_an_address_that_is_not_ours_is_said_in_a_sentence(data: Path) -> None:
+    _, err = run("serve", "--data", data, "--host", "203.0.113.7", code=1)
+    assert "203.0.113.7 cannot be listened on" in err
