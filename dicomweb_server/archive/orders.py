@@ -301,7 +301,7 @@ def end(
 
 
 def end_unless_performing(connection: sqlite3.Connection, *, study_uid: str, by: str) -> None:
-    """The exam has ended as far as one can see, unless a modality still says that it performs it."""
+    """The exam has ended as far as one can see, unless a modality says that it still performs."""
     performing = connection.execute(
         "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'IN PROGRESS'",
         (study_uid,),

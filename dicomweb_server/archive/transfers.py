@@ -166,6 +166,25 @@ def gave_up(desk: Desk, transfer: Transfer, reason: str) -> None:
         )
 
 
+def postponed(desk: Desk, transfers: Sequence[Transfer], reason: str, for_s: float) -> None:
+    """The peer is away: these wait, without that counting as a failure of theirs."""
+    due_us = time.time_ns() // 1000 + int(for_s * 1e6)
+    with desk.write() as connection:
+        connection.executemany(
+            "UPDATE transfers SET due_us = ?, error = ? WHERE id = ?",
+            [(due_us, reason[:500], each.id) for each in transfers],
+        )
+
+
+def told(desk: Desk, transfer: Transfer, result: Mapping[str, Any]) -> None:
+    """Adds what came of it to the wish, under `result`."""
+    with desk.write() as connection:
+        connection.execute(
+            "UPDATE transfers SET wish = ? WHERE id = ?",
+            (json.dumps({**transfer.wish, "result": dict(result)}), transfer.id),
+        )
+
+
 def back_off_s(attempts: int) -> float:
     """Seconds to wait after so many failures."""
     return min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** min(attempts - 1, 20))
@@ -175,8 +194,45 @@ def asked_to_commit(desk: Desk, transfers: Sequence[Transfer], transaction_uid: 
     """The peer was asked, in a transaction, to commit to what was sent."""
     with desk.write() as connection:
         connection.executemany(
-            "UPDATE transfers SET state = 'asked', transaction_uid = ? WHERE id = ?",
-            [(transaction_uid, each.id) for each in transfers],
+            "UPDATE transfers SET state = 'asked', transaction_uid = ?, done_us = ? WHERE id = ?",
+            [(transaction_uid, time.time_ns() // 1000, each.id) for each in transfers],
+        )
+
+
+def to_commit(
+    desk: Desk, *, again_after_s: float, limit: int = 500
+) -> Mapping[str, list[Transfer]]:
+    """By peer, what was sent and is to be asked for: never asked, or long ago without answer."""
+    now = time.time_ns() // 1000
+    rows = desk.read(
+        "SELECT * FROM transfers WHERE state = 'asked' AND due_us <= ? AND (transaction_uid = '' "
+        "OR done_us <= ?) ORDER BY id LIMIT ?",
+        now,
+        now - int(again_after_s * 1e6),
+        limit,
+    )
+    found: dict[str, list[Transfer]] = {}
+    for row in rows:
+        found.setdefault(row["peer"], []).append(_transfer(row))
+    return found
+
+
+def postponed_commit(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
+    """The peer could not be asked: it is asked anew later."""
+    now = time.time_ns() // 1000
+    with desk.write() as connection:
+        connection.executemany(
+            "UPDATE transfers SET transaction_uid = '', attempts = ?, due_us = ?, error = ? "
+            "WHERE id = ? AND state = 'asked'",
+            [
+                (
+                    each.attempts + 1,
+                    now + int(back_off_s(each.attempts + 1) * 1e6),
+                    reason[:500],
+                    each.id,
+                )
+                for each in transfers
+            ],
         )
 
 

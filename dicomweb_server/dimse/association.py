@@ -469,8 +469,8 @@ class Association:
 
     def _acknowledge_at_once(self) -> None:
         """Peers that write a PDU's header and its rest one by one with Nagle's algorithm on, as
-        dcmtk's do, wait for our acknowledgement between the two: 40 ms when it is delayed, which made
-        140 sub-operations take 6.2 s. Linux forgets the option, so it is set again each time."""
+        dcmtk's do, wait for our acknowledgement between the two: 40 ms when it is delayed, which
+        made 140 sub-operations take 6.2 s. Linux forgets the option, so it is set each time."""
         if _QUICKACK is not None and self._connection.family != socket.AF_UNIX:
             self._connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 

@@ -15,7 +15,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dicomweb_server.archive.spool import Spool
-from dicomweb_server.dimse import commands, find, pdu, retrieve, sop_classes, status, store
+from dicomweb_server.dimse import (
+    commands,
+    commitment,
+    find,
+    pdu,
+    retrieve,
+    sop_classes,
+    status,
+    store,
+    worklist,
+)
 from dicomweb_server.dimse.association import Association, Context, Message, Sink
 from dicomweb_server.dimse.commands import Command
 from dicomweb_server.dimse.errors import Aborted, DimseError, PeerGone, ProtocolError
@@ -66,6 +76,13 @@ HANDLERS: Mapping[tuple[str, int], Handler] = {
     (sop_classes.MOVE, commands.C_CANCEL): _nothing,
     (sop_classes.GET, commands.C_GET): retrieve.handle_get,
     (sop_classes.GET, commands.C_CANCEL): _nothing,
+    (sop_classes.WORKLIST, commands.C_FIND): worklist.handle_find,
+    (sop_classes.WORKLIST, commands.C_CANCEL): _nothing,
+    (sop_classes.MPPS, commands.N_CREATE): worklist.handle_create,
+    (sop_classes.MPPS, commands.N_SET): worklist.handle_set,
+    (sop_classes.MPPS, commands.N_GET): worklist.handle_get,
+    (sop_classes.COMMITMENT, commands.N_ACTION): commitment.handle_action,
+    (sop_classes.COMMITMENT, commands.N_EVENT_REPORT): commitment.handle_report,
 }
 """By service of the presentation context and command field."""
 
