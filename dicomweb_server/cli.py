@@ -128,20 +128,49 @@ def _verify(asked: argparse.Namespace, config: Config) -> int:
 
     with _opened(config) as archive:
         found = verify(archive, full=asked.full, sweep=asked.sweep, report=report)
-    print(found)
+    if asked.sweep:
+        print(
+            f"swept {found.packs_removed:,} packs ({found.bytes_freed / 1e6:,.1f} MB) "
+            f"and {found.files_removed:,} unfinished uploads"
+        )
+    looked = f"{found.contents:,} contents"
+    if asked.full:
+        looked += f" and {found.instances:,} instances read ({found.bytes_read / 1e6:,.1f} MB)"
+    print(f"{looked}: {f'{len(faults):,} faults' if faults else 'all is whole'}")
     return FAILED if faults else DONE
 
 
 def _settle(asked: argparse.Namespace, config: Config) -> int:
+    told = False
     with _opened(config) as archive:
-        print(settle(archive))
-    return DONE
+        while True:
+            done = settle(archive)
+            print(
+                f"{done.series:,} series settled: {done.contents:,} contents, "
+                f"{done.bytes_before / 1e6:,.1f} MB became {done.bytes_after / 1e6:,.1f} MB"
+            )
+            for problem in done.problems:
+                print(problem, file=sys.stderr)
+            if done.finished:
+                return FAILED if done.problems else DONE
+            if not told:
+                print("another process is settling; waiting for it", file=sys.stderr)
+                told = True
+            time.sleep(1)
 
 
 def _compact(asked: argparse.Namespace, config: Config) -> int:
     with _opened(config) as archive:
-        print(compact(archive))
-    return DONE
+        done = compact(archive)
+    print(
+        f"{done.packs_rewritten:,} packs written anew, {done.packs_removed:,} removed, "
+        f"{done.bytes_freed / 1e6:,.1f} MB freed"
+    )
+    for problem in done.problems:
+        print(problem, file=sys.stderr)
+    if not done.finished:
+        print("another process is compacting; what is left is its work", file=sys.stderr)
+    return FAILED if done.problems else DONE
 
 
 def _stats(asked: argparse.Namespace, config: Config) -> int:

@@ -88,8 +88,8 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
 
     Raises CannotListen, and what `open_archive` raises.
     """
-    listening = _listen(config, port=config.port, flag="--port")
     open_archive(config).close()
+    listening = _listen(config, port=config.port, flag="--port")
     os.environ.update(config.environment())
     server = uvicorn.Config(
         "dicomweb_server.compose:app",

@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -19,12 +23,21 @@ COMMANDS = ("serve", "import", "export", "verify", "settle", "compact", "stats",
 
 
 def run(*arguments: object, code: int = 0) -> tuple[str, str]:
-    """What a command prints on its two streams, once it has ended with `code`."""
-    process = command(*arguments)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == code, (out, err)
-    assert "Traceback" not in err
-    return out, err
+    """What a command prints on its two streams when it ends with `code`."""
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        ended = main([str(each) for each in arguments])
+    assert ended == code, (out.getvalue(), err.getvalue())
+    return out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command sets logging up for its process, and here that is the tests' process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
@@ -130,6 +143,17 @@ def test_import_export_verify_stats_and_delete_follow_one_another(
     assert (counted["instances"], counted["disk_bytes"]) == (0, 0)
 
 
+def test_the_command_is_a_module_too(data: Path, files: Path) -> None:
+    process = command("import", files, "--data", data)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "12 new" in out
+    process = command("import", files / "nowhere", "--data", data)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err == f"dicomweb-server: {files / 'nowhere'} does not exist\n"
+
+
 def test_what_is_refused_is_listed_and_ends_the_import_with_1(data: Path, files: Path) -> None:
     content = (files / "3.dcm").read_bytes()
     (files / "truncated.dcm").write_bytes(content[:-9])
@@ -206,7 +230,7 @@ def test_a_server_told_to_stop_ends_with_all_its_processes(
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
         assert "Traceback" not in err
-        assert session_of(process) == []
+        wait_for(lambda: session_of(process) == [], seconds=5)
 
 
 def test_processes_of_a_server_that_was_killed_do_not_outlive_it(data: Path) -> None:

@@ -17,7 +17,9 @@ from typing import Any
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset, write_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
+
+from dicomweb_server.dicom.explicit import IMPLEMENTATION_CLASS_UID
 
 Json = Mapping[str, Any]
 """A DICOM JSON object."""
@@ -231,17 +233,13 @@ def _head() -> bytes:
     meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
     meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     out = DicomBytesIO()
     out.write(b"\0" * 128 + b"DICM")
     write_file_meta_info(out, meta, enforce_standard=True)
     file_set = Dataset()
     file_set.FileSetID = ""
     return bytes(out.getvalue()) + _encode(file_set)
-
-
-IMPLEMENTATION_CLASS_UID = "2.25.263143397917406421346938226342316905327"
-"""This program, as a writer of DICOM files (PS3.7 §D.3.3.2)."""
 
 
 def _walk(level: Mapping[str, Record]) -> Iterator[Record]:

@@ -108,13 +108,13 @@ def data_set(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> 
         file = retrieve.InstanceFile(archive, instance)
         return _after(read_head(file).dataset_offset, file.chunks())
     if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
-        return _without_meta(retrieve.explicit_file(archive, instance))
+        return _without_meta(retrieve.explicit_file(archive, instance).chunks)
     if transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN:
         if instance.transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
             file = retrieve.InstanceFile(archive, instance)
             explicit = _after(read_head(file).dataset_offset, file.chunks())
         else:
-            explicit = _without_meta(retrieve.explicit_file(archive, instance))
+            explicit = _without_meta(retrieve.explicit_file(archive, instance).chunks)
         return implicit_little_endian(explicit)
     raise UnsupportedEncoding(transfer_syntax_uid, "nothing is encoded in it for sending")
 

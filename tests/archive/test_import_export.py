@@ -9,6 +9,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -30,7 +31,7 @@ from tests.dicom.build import SERIES_UID, STUDY_UID, part10
 Keep = Callable[..., list[Outcome]]
 
 
-def series(count: int, *, uid: str = SERIES_UID, **attributes: object) -> list[bytes]:
+def series(count: int, *, uid: str = SERIES_UID, **attributes: Any) -> list[bytes]:
     return [
         part10(
             series_uid=uid,
@@ -101,10 +102,9 @@ def test_a_damaged_member_of_a_zip_hinders_no_other(archive: Archive, tmp_path: 
     with zipfile.ZipFile(path, "w") as packed:
         for n, content in enumerate(files):
             packed.writestr(f"{n}", content)
-    content = bytearray(path.read_bytes())
-    at = content.index(files[1]) + 200
-    content[at] ^= 0xFF
-    path.write_bytes(content)
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(files[1]) + 200] ^= 0xFF
+    path.write_bytes(damaged)
     summary = import_files(archive, [path], processes=1)
     assert summary.stored == {Stored.NEW: 2}
     (refused,) = summary.refused

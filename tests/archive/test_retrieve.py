@@ -263,7 +263,8 @@ def test_a_content_that_moved_while_it_was_read_is_looked_up_again(
     instance = stored(archive)
 
     def moving() -> Archive:
-        storage = replace(archive.storage, blobs=Moving(archive.storage.blobs))
+        blobs: Any = Moving(archive.storage.blobs)
+        storage = replace(archive.storage, blobs=blobs)
         return Archive(storage, archive.config)
 
     assert b"".join(InstanceFile(moving(), instance).chunks()) == FILES["frames"]

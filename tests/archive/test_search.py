@@ -18,7 +18,7 @@ Keep = Callable[..., list[Outcome]]
 @pytest.fixture
 def find(archive: Archive, keep: Keep) -> Callable[..., Answer]:
     """Searches an archive of one study with a CT series of two instances and an SR."""
-    facts = {
+    facts: dict[str, Any] = {
         "PatientName": "Doe^Jane",
         "PatientID": "17",
         "StudyDate": "20240131",

@@ -1,12 +1,12 @@
 """Spools: memory, then disk, then nothing left."""
 
 import errno
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dicomweb_server.archive import spool as spooling
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.dicom.errors import TooLarge
 from dicomweb_server.dicom.source import BytesSource
@@ -57,7 +57,7 @@ def test_a_full_disk_is_said_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def full(**arguments: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(spooling.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with (
         Spool(tmp_path, limit_bytes=PLENTY) as spool,
         pytest.raises(OutOfSpace, match=str(tmp_path)),

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from dicomweb_server.archive import store as storing
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.delete import delete
 from dicomweb_server.archive.retrieve import InstanceFile, instance
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import Outcome, Received, Refusal, store
+from dicomweb_server.dicom.describe import describe
 from dicomweb_server.dicom.source import BytesSource
 from storage.errors import OutOfSpace, Unavailable
 from storage.model import (
@@ -152,14 +152,12 @@ def test_a_header_over_the_limit_is_refused_as_too_large(archive: Archive) -> No
 def test_a_mistake_of_ours_fails_one_part_and_is_logged(
     keep: Keep, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    describe = storing.describe
-
     def failing(source: Any, **limits: Any) -> Any:
         if source.length % 2 == 1:
             raise ZeroDivisionError("a mistake")
         return describe(source, **limits)
 
-    monkeypatch.setattr(storing, "describe", failing)
+    monkeypatch.setattr("dicomweb_server.archive.store.describe", failing)
     good = part10()
     failed, kept = keep(good + b"\0", good)
     assert failed.refusal is Refusal.FAILED

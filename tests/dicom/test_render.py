@@ -497,9 +497,8 @@ def test_an_aspect_ratio_not_to_be_believed_is_square(values: list[Any]) -> None
 def test_smaller_pixels_are_the_mean_of_what_they_cover() -> None:
     picture = np.random.default_rng(3).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 
-    expected = np.rint(picture.reshape(20, 3, 45, 2, 3).mean(axis=(1, 3)))
-
-    assert np.array_equal(resized(picture, 20, 45), expected)
+    means = picture.reshape(20, 3, 45, 2, 3).mean(axis=(1, 3))
+    assert np.abs(resized(picture, 20, 45) - means).max() < 0.51
     boxes = picture.reshape(5, 12, 9, 10, 3).mean(axis=(1, 3))
     assert np.abs(resized(picture, 5, 9) - boxes).max() < 0.51
     odd = resized(picture, 7, 11)
