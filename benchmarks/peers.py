@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -48,17 +47,23 @@ def isolate() -> None:
     )
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Returns once something listens on the port. Raises Missing with the log's end otherwise."""
+def wait_for_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns once the port answers HTTP, whatever it says: a port that listens may have nobody
+    behind it yet. Raises Missing with the log's end otherwise."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise Missing(f"nothing listens on port {port}: {log.read_text(errors='replace')[-400:]}")
+        probe = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+        try:
+            probe.request("GET", "/")
+            probe.getresponse().read()
+            return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+        finally:
+            probe.close()
+    raise Missing(f"nothing answers on port {port}: {log.read_text(errors='replace')[-400:]}")
 
 
 class Peer(ABC):
@@ -98,7 +103,7 @@ class Peer(ABC):
             self._process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, start_new_session=True
             )
-        wait_for_port(self.port, self._process, self.log)
+        wait_for_answer(self.port, self._process, self.log)
 
     def stop(self) -> None:
         if self._process is None:

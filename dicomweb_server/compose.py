@@ -100,6 +100,8 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         log_config=None,
         lifespan="on",
         server_header=False,
+        # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
     host, port = listening.getsockname()[:2]

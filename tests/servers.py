@@ -1,5 +1,6 @@
 """Real server processes for tests: started as a user starts them, watched, stopped or killed."""
 
+import json
 import os
 import re
 import signal
@@ -78,3 +79,12 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.05)
+
+
+def run_json(*arguments: object) -> dict[str, Any]:
+    """What a command that knows `--json` prints."""
+    process = command(*arguments, "--json")
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    printed: dict[str, Any] = json.loads(out)
+    return printed
