@@ -225,6 +225,19 @@ def cancel(desk: Desk, order_id: str) -> Order:
     return cancelled
 
 
+def confirm(desk: Desk, order_id: str) -> Order:
+    """Somebody says that the exam is complete. Raises NotFound, Conflict when it was cancelled."""
+    with desk.write() as connection:
+        order = _get(connection, order_id)
+        if order.status not in (*OPEN, COMPLETED):
+            raise Conflict(f"order {order_id}", f"is {order.status}")
+        ended = end(
+            connection, study_uid=order.study_uid, accession="", status=COMPLETED, by="confirmed"
+        )
+    assert ended is not None
+    return ended
+
+
 def get(desk: Desk, order_id: str) -> Order:
     """Raises NotFound."""
     return _one(desk.read("SELECT * FROM orders WHERE id = ?", order_id), order_id)

@@ -5,7 +5,7 @@ import ssl
 
 from dicomweb_server.config import Config, ConfigError
 
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 
 
 def server_context(config: Config) -> ssl.SSLContext:
@@ -28,7 +28,7 @@ def client_context(config: Config) -> ssl.SSLContext:
 
 def _prepare(context: ssl.SSLContext, config: Config) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(CIPHERS)
     try:
         if config.dimse_tls_certificate:
             context.load_cert_chain(config.dimse_tls_certificate, config.dimse_tls_key or None)
