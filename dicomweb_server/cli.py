@@ -44,7 +44,7 @@ class Failure(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     try:
         config = load(
             file=asked.config,
@@ -325,7 +325,7 @@ def _progress(paths: Sequence[Path], *, hidden: bool) -> Iterator[Callable[[Summ
 # ---------------------------------------------------------------------------- the arguments
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="A DICOMweb archive: stores, finds and gives back studies, bit for bit.",
@@ -333,7 +333,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"{PROGRAM} COMMAND --help says more about a command, with an example.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
 
     serve = _command(
         commands,

@@ -86,10 +86,15 @@ class BlobStore(Protocol):
         """A pack for what is written in order. Leaving the context seals it; when it is left by an
         exception the pack stays as it is, for what of it the index already refers to."""
 
+    def pending(self) -> AbstractContextManager[None]:
+        """What is appended within the context is about to be applied: none of the packs it went
+        to counts as sealed before the context is left, so nobody gives them up, however long it
+        takes and however many packs it fills. Append and apply in one such context."""
+
     def roll(self, *, idle_s: float = 0.0) -> None:
         """Seals this process's landing pack: what is appended next begins another. Nothing
-        happens when something was appended in the last `idle_s` seconds, and may be about to be
-        applied."""
+        happens when something was appended in the last `idle_s` seconds; within `pending` the
+        pack is sealed when that is left."""
 
     def packs(self) -> Sequence[PackInfo]:
         """All packs, by number. A pack whose writer died counts as sealed."""

@@ -107,6 +107,10 @@ class MemoryBlobStore:
         self._packs: dict[int, _Pack] = {}
         self._last_number = 0
         self._landing: MemoryPackWriter | None = None
+        # Each with the number of the first `pending` context that cannot have appended to it.
+        self._rolled: dict[MemoryPackWriter, int] = {}
+        self._pending: set[int] = set()
+        self._next_pending = 0
         self._appended_at = 0.0
 
     def append(self, digest: Digest, payload: Buffer, *, form: Form, content_length: int) -> Place:
@@ -148,11 +152,31 @@ class MemoryBlobStore:
         finally:
             writer.seal()
 
+    @contextmanager
+    def pending(self) -> Iterator[None]:
+        with self._lock:
+            number = self._next_pending
+            self._next_pending += 1
+            self._pending.add(number)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pending.discard(number)
+                self._seal_rolled()
+
     def roll(self, *, idle_s: float = 0.0) -> None:
         with self._lock:
             if self._landing is not None and time.monotonic() - self._appended_at >= idle_s:
-                self._landing.seal()
+                self._rolled[self._landing] = self._next_pending
                 self._landing = None
+                self._seal_rolled()
+
+    def _seal_rolled(self) -> None:
+        oldest = min(self._pending, default=self._next_pending)
+        for writer in [each for each, first in self._rolled.items() if first <= oldest]:
+            self._rolled.pop(writer)
+            writer.seal()
 
     def packs(self) -> Sequence[PackInfo]:
         with self._lock:

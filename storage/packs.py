@@ -311,7 +311,11 @@ class PackStore:
         self._roll_bytes = roll_bytes
         self._last_number = 0
         self._landing: _Pack | None = None
-        self._full: set[_Pack] = set()
+        # Packs nothing more is appended to, each with the number of the first `pending` context
+        # that cannot have appended to it: they are sealed when no earlier one is open.
+        self._full: dict[_Pack, int] = {}
+        self._pending: set[int] = set()
+        self._next_pending = 0
         self._appended_at = 0.0
         self._written = 0
         self._durable = 0
@@ -332,10 +336,10 @@ class PackStore:
         """In the child of a fork: the locks may be held by threads that are not here, and the
         packs are the parent's."""
         self._begin_locks()
-        for pack in self._full | {self._landing}:
+        for pack in (*self._full, self._landing):
             if pack:
                 pack.forget()
-        self._landing, self._full = None, set()
+        self._landing, self._full, self._pending = None, {}, set()
 
     def append(self, digest: Digest, payload: Buffer, *, form: Form, content_length: int) -> Place:
         if self._broken:
@@ -344,7 +348,7 @@ class PackStore:
         with self._lock:
             pack = self._landing
             if pack and PACK_HEADER < pack.end > self._roll_bytes - RECORD_HEADER - view.nbytes:
-                self._full.add(pack)
+                self._full[pack] = self._next_pending
                 pack = None
             if pack is None:
                 pack = self._landing = self._create(_LANDING)
@@ -376,9 +380,10 @@ class PackStore:
             with self._lock:
                 full, landing = list(self._full), self._landing
             for pack in full:
-                self._seal(pack) if pack.idle else pack.sync()
+                pack.sync()
             if landing:
                 landing.sync()
+            self._seal_full()
             self._durable = written
         except OSError as error:
             raise self._break(error) from error
@@ -387,10 +392,33 @@ class PackStore:
                 self._sync_under_way = False
                 self._synced.notify_all()
 
-    def _seal(self, pack: _Pack) -> None:
-        pack.close()
+    def _seal_full(self, *, wait: bool = False) -> None:
+        """Seals the full packs that no open context appended to; those with writes under way only
+        when it shall `wait` for them."""
         with self._lock:
-            self._full.discard(pack)
+            oldest = min(self._pending, default=self._next_pending)
+            full = [pack for pack, first in self._full.items() if first <= oldest]
+        for pack in full:
+            if wait or pack.idle:
+                pack.close()
+                with self._lock:
+                    self._full.pop(pack, None)
+
+    @contextmanager
+    def pending(self) -> Iterator[None]:
+        with self._lock:
+            number = self._next_pending
+            self._next_pending += 1
+            self._pending.add(number)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pending.discard(number)
+            try:
+                self._seal_full()
+            except OSError as error:
+                raise self._break(error) from error
 
     def _break(self, error: OSError) -> Unavailable:
         self._broken = f"{self._packs} could not be made durable ({error}): restart the program"
@@ -402,9 +430,9 @@ class PackStore:
             if landing is None or time.monotonic() - self._appended_at < idle_s:
                 return
             self._landing = None
-            self._full.add(landing)
+            self._full[landing] = self._next_pending
         try:
-            self._seal(landing)
+            self._seal_full(wait=True)
         except OSError as error:
             raise self._break(error) from error
 

@@ -29,6 +29,15 @@ class CachedSeries:
     positions: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class UnpackedMetadata:
+    """The JSON array of a series' metadata, and where the object of each instance lies in it."""
+
+    version: int
+    array: bytes
+    extents: dict[str, tuple[int, int]]
+
+
 @dataclass(frozen=True)
 class Archive:
     """See the module. `decoded` has frames by what was decoded: contents, format, syntax."""
@@ -38,7 +47,7 @@ class Archive:
     series: Cache[SeriesKey, CachedSeries] = field(
         default_factory=lambda: Cache(MANIFEST_CACHE_DIGESTS)
     )
-    metadata: Cache[tuple[SeriesKey, int], bytes] = field(
+    metadata: Cache[SeriesKey, UnpackedMetadata] = field(
         default_factory=lambda: Cache(METADATA_CACHE_BYTES)
     )
     closed: Event = field(default_factory=Event)

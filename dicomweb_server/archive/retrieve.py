@@ -13,7 +13,7 @@ from itertools import accumulate
 
 import zstandard
 
-from dicomweb_server.archive.archive import Archive, CachedSeries
+from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
 from dicomweb_server.dicom import bulk, decode
 from dicomweb_server.dicom.bulk import BulkValue
 from dicomweb_server.dicom.codecs import decode_payload
@@ -386,18 +386,24 @@ def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
     """The DICOM JSON object of one instance, and the version of its series. Raises NotFound."""
     assert scope.series_uid is not None and scope.instance_uid is not None
     key = SeriesKey(scope.study_uid, scope.series_uid)
-    found = archive.storage.index.metadata(key)
-    try:
-        position = found.instance_uids.index(scope.instance_uid)
-    except ValueError:
-        raise NotFound("instance", scope.instance_uid) from None
-    start = 1 + sum(found.lengths[:position]) + position
-    end = start + found.lengths[position]
-    array = archive.metadata.get((key, found.version))
-    if array is None:
-        array = unpack_metadata(found)
-        archive.metadata.put((key, found.version), array, weight=len(array))
-    return array[start:end], found.version
+    version = archive.storage.index.version_of(key)
+    unpacked = archive.metadata.get(key)
+    if unpacked is None or unpacked.version != version:
+        unpacked = _unpacked(archive.storage.index.metadata(key))
+        archive.metadata.put(key, unpacked, weight=len(unpacked.array))
+    extent = unpacked.extents.get(scope.instance_uid)
+    if extent is None:
+        raise NotFound("instance", scope.instance_uid)
+    return unpacked.array[extent[0] : extent[1]], unpacked.version
+
+
+def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:
+    extents: dict[str, tuple[int, int]] = {}
+    start = 1
+    for uid, length in zip(found.instance_uids, found.lengths, strict=True):
+        extents[uid] = (start, start + length)
+        start += length + 1
+    return UnpackedMetadata(found.version, unpack_metadata(found), extents)
 
 
 def unpack_metadata(found: SeriesMetadata) -> bytes:

@@ -109,8 +109,10 @@ def store(
         else:
             candidates.append(read)
             outcomes.append(Outcome(refusal=Refusal.FAILED))
-    for candidate, outcome in _keep(archive, candidates):
-        outcomes[candidate.number] = outcome
+    # From the first append to the transaction no other process gives up the packs in between.
+    with archive.storage.blobs.pending():
+        for candidate, outcome in _keep(archive, candidates):
+            outcomes[candidate.number] = outcome
     return outcomes
 
 

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 IDLE_S = 1.0
 """Between two looks for something to settle."""
 
+AFTER_FAILURE_S = 60.0
+"""Before the next try."""
+
 COMPACT_EVERY_S = 600.0
 """Between two looks for packs that are mostly dead."""
 
@@ -65,7 +68,7 @@ def give_back(archive: Archive) -> None:
     Another process settles what this one received, but only the one that writes a pack can end
     it: every process that stores calls this now and then.
     """
-    remove_dead_packs(archive.storage, idle_s=archive.config.settle_after_s)
+    remove_dead_packs(archive.storage, idle_s=0)
 
 
 def keep_up(archive: Archive, *, stop: Callable[[], bool]) -> None:
@@ -81,7 +84,7 @@ def keep_up(archive: Archive, *, stop: Callable[[], bool]) -> None:
             # Whatever it was (a full disk, a damaged pack), what is stored is served all the
             # same, and the next round may succeed.
             logger.exception("settling failed; it goes on in a minute")
-            _wait(60.0, stop)
+            _wait(AFTER_FAILURE_S, stop)
         _wait(IDLE_S, stop)
 
 

@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -176,6 +176,29 @@ class BlobStoreContract:
         time.sleep(0.02)
         store.roll(idle_s=0.01)
         assert append(store, b"three")[1].pack != one.pack
+
+    def test_a_pack_with_pending_contents_is_sealed_when_they_are_applied(
+        self, store: BlobStore
+    ) -> None:
+        with store.pending():
+            append(store, b"one")
+            with store.pending():
+                store.roll()
+                append(store, b"two")
+            assert [info.sealed for info in store.packs()] == [False, False]
+        assert [info.sealed for info in store.packs()] == [True, False]
+
+    def test_a_pack_waits_for_no_context_that_began_after_it_was_full(
+        self, store: BlobStore
+    ) -> None:
+        with ExitStack() as first, ExitStack() as second:
+            first.enter_context(store.pending())
+            append(store, b"one")
+            store.roll()
+            second.enter_context(store.pending())
+            append(store, b"two")
+            first.close()
+            assert store.packs()[0].sealed
 
     def test_rolling_nothing_makes_nothing(self, store: BlobStore) -> None:
         store.roll()

@@ -1,0 +1,222 @@
+"""QIDO parameters into queries (PS3.18 §8.3.4, PS3.4 §C.2.2.2)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomweb_server.dicom.attributes import term_of, terms_of
+from dicomweb_server.dicom.errors import BadQuery
+from dicomweb_server.dicom.matching import ParsedQuery, default_attributes, parse_query
+from storage.model import Between, Condition, Empty, Like, OneOf, QueryLevel
+
+STUDY, SERIES, INSTANCE = QueryLevel.STUDY, QueryLevel.SERIES, QueryLevel.INSTANCE
+
+
+def parsed(level: QueryLevel, *parameters: tuple[str, str]) -> ParsedQuery:
+    return parse_query(level, parameters)
+
+
+def condition_of(level: QueryLevel, name: str, value: str) -> Condition:
+    [condition] = parsed(level, (name, value)).query.conditions
+    return condition
+
+
+class TestConditions:
+    @pytest.mark.parametrize(
+        ("name", "value", "condition"),
+        [
+            ("PatientID", "007", OneOf(STUDY, "00100020", ("007",))),
+            ("00100020", " 007 ", OneOf(STUDY, "00100020", ("007",))),
+            ("0020000d", "1.2.3", OneOf(STUDY, "0020000D", ("1.2.3",))),
+            ("StudyInstanceUID", "1.2,1.3", OneOf(STUDY, "0020000D", ("1.2", "1.3"))),
+            ("StudyInstanceUID", "1.2\\1.3", OneOf(STUDY, "0020000D", ("1.2", "1.3"))),
+            ("ModalitiesInStudy", "CT,MR", OneOf(STUDY, "00080061", ("CT", "MR"))),
+            ("Modality", "CT", OneOf(STUDY, "00080061", ("CT",))),
+            ("PatientName", "MÜLLER^jörg^^", OneOf(STUDY, "00100010", ("muller^jorg",))),
+            ("PatientName", "Mül*", Like(STUDY, "00100010", "mul*")),
+            ("PatientName", "王*", Like(STUDY, "00100010", "王*")),
+            ("StudyDescription", "*chest?", Like(STUDY, "00081030", "*chest?")),
+            ("StudyDate", "20240131", OneOf(STUDY, "00080020", ("20240131",))),
+            ("StudyDate", "2024.01.31", OneOf(STUDY, "00080020", ("20240131",))),
+            ("StudyDate", "20240101-20240131", Between(STUDY, "00080020", "20240101", "20240131")),
+            ("StudyDate", "20240101-", Between(STUDY, "00080020", "20240101", None)),
+            ("StudyDate", "-20240131", Between(STUDY, "00080020", None, "20240131")),
+            ("StudyTime", "0930", OneOf(STUDY, "00080030", ("093000.000000",))),
+            (
+                "StudyTime",
+                "09-1030",
+                Between(STUDY, "00080030", "090000.000000", "103059.999999"),
+            ),
+            ("StudyTime", "-103000.5", Between(STUDY, "00080030", None, "103000.599999")),
+            (
+                "IssuerOfAccessionNumberSequence.LocalNamespaceEntityID",
+                "X",
+                OneOf(STUDY, "00080051.00400031", ("X",)),
+            ),
+        ],
+    )
+    def test_each_kind_of_matching_of_studies(
+        self, name: str, value: str, condition: Condition
+    ) -> None:
+        assert condition_of(STUDY, name, value) == condition
+
+    def test_names_of_several_groups_must_match_in_each(self) -> None:
+        query = parsed(STUDY, ("PatientName", "Wang^XiaoDong=王*")).query
+        assert query.conditions == (
+            OneOf(STUDY, "00100010", ("wang^xiaodong",)),
+            Like(STUDY, "00100010", "王*"),
+        )
+
+    def test_numbers_are_compared_as_numbers(self) -> None:
+        assert condition_of(SERIES, "SeriesNumber", "007") == OneOf(SERIES, "00200011", ("7",))
+        assert condition_of(INSTANCE, "Rows", "512") == OneOf(INSTANCE, "00280010", ("512",))
+
+    def test_an_attribute_of_a_level_above_can_be_asked_for(self) -> None:
+        assert condition_of(INSTANCE, "PatientID", "1") == OneOf(STUDY, "00100020", ("1",))
+        assert condition_of(INSTANCE, "Modality", "CT") == OneOf(SERIES, "00080060", ("CT",))
+
+    def test_an_attribute_of_an_item_has_a_path(self) -> None:
+        name = "RequestAttributesSequence.ScheduledProcedureStepID"
+        assert condition_of(SERIES, name, "A1") == OneOf(SERIES, "00400275.00400009", ("A1",))
+
+    def test_a_date_and_time_ranges_to_the_end_of_what_it_names(self) -> None:
+        found = condition_of(INSTANCE, "AcquisitionDateTime", "2020-202101")
+        assert found == Between(INSTANCE, "0008002A", "2020", "202101~")
+        assert isinstance(found, Between) and found.high is not None
+        assert found.high > "20210131235959"
+
+    def test_a_time_zone_is_no_range(self) -> None:
+        found = condition_of(INSTANCE, "AcquisitionDateTime", "20200101120000-0500")
+        assert found == OneOf(INSTANCE, "0008002A", ("20200101120000-0500",))
+
+    @pytest.mark.parametrize("value", ["", "*", "**", " "])
+    def test_universal_matching_asks_for_nothing(self, value: str) -> None:
+        assert parsed(STUDY, ("PatientName", value)).query.conditions == ()
+
+    def test_empty_value_matching_has_to_be_asked_for(self) -> None:
+        asked = parsed(STUDY, ("AccessionNumber", '""'), ("emptyvaluematching", "true"))
+        assert asked.query.conditions == (Empty(STUDY, "00080050"),)
+        assert condition_of(STUDY, "AccessionNumber", '""') == OneOf(STUDY, "00080050", ('""',))
+
+    def test_multiple_value_matching_has_to_be_asked_for(self) -> None:
+        asked = parsed(STUDY, ("PatientID", "a\\b"), ("multiplevaluematching", "true"))
+        assert asked.query.conditions == (OneOf(STUDY, "00100020", ("a", "b")),)
+        assert condition_of(STUDY, "PatientID", "a\\b") == OneOf(STUDY, "00100020", ("a\\b",))
+
+
+class TestParameters:
+    def test_limit_offset_and_path(self) -> None:
+        found = parse_query(
+            SERIES, [("limit", "10"), ("offset", "20")], study_uid="1.2", series_uid=None
+        ).query
+        assert (found.limit, found.offset, found.study_uid) == (10, 20, "1.2")
+        assert (parsed(STUDY).query.limit, parsed(STUDY).query.offset) == (None, 0)
+
+    def test_includefield_takes_keywords_tags_and_lists_again_and_again(self) -> None:
+        found = parsed(
+            STUDY, ("includefield", "StudyDescription,00080060"), ("includefield", "00091001")
+        )
+        assert found.include == frozenset({"00081030", "00080060", "00091001"})
+
+    def test_includefield_all(self) -> None:
+        assert parsed(STUDY, ("includefield", "all")).include is None
+
+    def test_fuzzy_matching_is_reported(self) -> None:
+        assert parsed(STUDY, ("fuzzymatching", "true")).fuzzy
+
+    def test_table_10_6_3_3_to_5_are_the_default_attributes(self) -> None:
+        assert {"00080020", "00080061", "00100010", "0020000D", "00201208"} <= (
+            default_attributes(STUDY)
+        )
+        assert {"00080060", "0020000E", "00201209", "00400275"} <= default_attributes(SERIES)
+        assert {"00080016", "00080018", "00200013", "00280008"} <= default_attributes(INSTANCE)
+
+
+@pytest.mark.parametrize(
+    ("level", "parameters", "sentence"),
+    [
+        (STUDY, [("limit", "abc")], "limit: is 'abc', it must be a whole number from 0 on"),
+        (STUDY, [("limit", "-1")], "limit: is '-1'"),
+        (STUDY, [("offset", "1.5")], "offset: is '1.5'"),
+        (STUDY, [("fuzzymatching", "maybe")], "fuzzymatching: is 'maybe'"),
+        (STUDY, [("PatientNme", "x")], "PatientNme: 'PatientNme' is neither a keyword"),
+        (STUDY, [("includefield", "nonsense")], "includefield: 'nonsense' is neither"),
+        (STUDY, [("SeriesNumber", "1")], "SeriesNumber: is an attribute of the series"),
+        (STUDY, [("PixelData", "1")], "PixelData: cannot be searched for here"),
+        (STUDY, [("00091001", "1")], "00091001: cannot be searched for here"),
+        (STUDY, [("ProcedureCodeSequence", "1")], "ProcedureCodeSequence: is a sequence"),
+        (STUDY, [("PatientID", "1"), ("00100020", "2")], "00100020: is given twice"),
+        (STUDY, [("StudyDate", "yesterday")], "StudyDate: 'yesterday' cannot be read"),
+        (STUDY, [("StudyDate", "2024-01-31")], "StudyDate: '2024-01-31' is no range"),
+        (STUDY, [("StudyDate", "-")], "StudyDate: '-' is no range"),
+        (STUDY, [("StudyDate", "20250101-20240101")], "ends before it begins"),
+        (STUDY, [("StudyTime", "9")], "StudyTime: '9' cannot be read"),
+        (STUDY, [("StudyInstanceUID", "../../x")], "StudyInstanceUID: '../../x' is no UID"),
+        (STUDY, [("StudyInstanceUID", "1.2*")], "StudyInstanceUID: '1.2*' is no UID"),
+        (STUDY, [("ModalitiesInStudy", "C*,MR")], "cannot hold wild cards"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_name(
+    level: QueryLevel, parameters: list[tuple[str, str]], sentence: str
+) -> None:
+    with pytest.raises(BadQuery) as refused:
+        parse_query(level, parameters)
+    assert sentence in str(refused.value)
+
+
+@given(
+    st.sampled_from(list(QueryLevel)),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    "PatientName",
+                    "StudyDate",
+                    "StudyTime",
+                    "AcquisitionDateTime",
+                    "SeriesNumber",
+                    "StudyInstanceUID",
+                    "includefield",
+                    "limit",
+                    "0020000D.00100010",
+                ]
+            )
+            | st.text(max_size=12),
+            st.text(alphabet='0123456789-*?.,\\^= "aÜ王', max_size=20) | st.text(max_size=12),
+        ),
+        max_size=4,
+    ),
+)
+def test_any_parameters_are_a_query_or_a_bad_query(
+    level: QueryLevel, parameters: list[tuple[str, str]]
+) -> None:
+    try:
+        parse_query(level, parameters)
+    except BadQuery as refused:
+        assert str(refused)
+
+
+class TestTerms:
+    @pytest.mark.parametrize(
+        ("vr", "value", "expected"),
+        [
+            ("DA", "20240131", "20240131"),
+            ("DA", "2024.01.31", "20240131"),
+            ("DA", "soon", "soon"),
+            ("TM", "1030", "103000.000000"),
+            ("TM", "10:30:05.25", "103005.250000"),
+            ("TM", "noon", "noon"),
+            ("IS", "+007", "7"),
+            ("DS", "2.50", "2.5"),
+            ("DS", "1e3", "1000"),
+            ("DS", "x", "x"),
+            ("LO", " x ", "x"),
+            ("UI", "1.2\0", "1.2"),
+        ],
+    )
+    def test_equal_values_are_equal_strings(self, vr: str, value: str, expected: str) -> None:
+        assert term_of(vr, value) == expected
+
+    def test_empty_values_are_no_terms(self) -> None:
+        assert terms_of("LO", [None, "", " ", "x"]) == ("x",)
+        assert terms_of("PN", [None, {"Alphabetic": "^^", "Phonetic": "Ō"}]) == ("o",)
