@@ -29,11 +29,13 @@ class Bridge:
 
 
 @contextmanager
-def bridged(directory: Path, *flags: object, config: str = "", sink: int = 0) -> Iterator[Bridge]:
+def bridged(
+    directory: Path, *flags: object, config: str = "", sink: int = 0, port: int = 0
+) -> Iterator[Bridge]:
     """`serve` over `directory`/archive with a configuration file; killed at the end."""
     file = directory / "config.toml"
     file.write_text(config)
-    port = free_port()
+    port = port or free_port()
     process = command(
         "serve",
         "--config",
