@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.data import Series, ct500
+from benchmarks.data import Series, ct500, tiny_studies
 from benchmarks.measure import Sample, Summary, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 
@@ -65,6 +65,25 @@ class Bench:
             self.notes.append(f"{missing}; this machine's own Orthanc stands in")
             peer = Orthanc(self.cache / "orthanc", port=18042)
         self._loaded(peer)
+        return peer
+
+    @cached_property
+    def orthanc_tiny(self) -> Orthanc:
+        """Orthanc with 10,000 small studies."""
+        if isinstance(self.orthanc, Orthanc112):
+            peer: Orthanc = Orthanc112(Path("tiny"), port=18043, chroot=self.cache / "trixie")
+        else:
+            peer = Orthanc(self.cache / "orthanc-tiny", port=18043)
+        peer.name = f"{self.orthanc.name}, 10,000"
+        done = peer.directory / "loaded"
+        if not done.is_file():
+            print(f"· loading {peer.name} studies", flush=True)
+            files = self.cache / "tiny"
+            files.mkdir(parents=True, exist_ok=True)
+            for number, content in enumerate(tiny_studies(10_000)):
+                (files / f"{number:05}.dcm").write_bytes(content)
+            peer.load(sorted(files.iterdir()))
+            done.write_text("10,000 small studies\n")
         return peer
 
     @cached_property

@@ -11,7 +11,9 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from dicomweb_server.archive.stats import stats
 from dicomweb_server.archive.store import Received, store
 from dicomweb_server.archive.upkeep import compact, settle, verify
 from dicomweb_server.config import Config, ConfigError, kind_of, load, sentences
+from dicomweb_server.demo.archive import demo_files
+from dicomweb_server.dicom.describe import describe
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.dimse.conformance import conformance
@@ -65,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ValueError,
     ) as error:
         return _sorry(error, FAILED)
+    except BrokenExecutor:
+        return _sorry("a process that imported was killed; run the command again", FAILED)
     except KeyboardInterrupt:
         return _sorry("interrupted", 130)
 
@@ -168,8 +174,14 @@ def _verify(asked: argparse.Namespace, config: Config) -> int:
         faults.append(fault)
         print(fault, flush=True)
 
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done:,} of {total:,} instances", end="", file=sys.stderr)
+
     with _opened(config) as archive:
-        found = verify(archive, full=asked.full, sweep=asked.sweep, report=report)
+        found = verify(
+            archive, full=asked.full, sweep=asked.sweep, report=report, progress=progress
+        )
     if asked.sweep:
         print(
             f"swept {found.packs_removed:,} packs ({found.bytes_freed / 1e6:,.1f} MB) "
@@ -251,15 +263,20 @@ def _delete(asked: argparse.Namespace, config: Config) -> int:
 
 
 def _demo(asked: argparse.Namespace, config: Config) -> int:
-    from dicomweb_server.demo import demo_files
-
+    """Stores the first file last: where it is stored, all are, and none needs to be made again."""
+    files = demo_files()
+    first = next(files)
     new = 0
     with _opened(config) as archive:
-        for name, content in demo_files():
-            outcome = store(archive, [Received(BytesSource(content), f"demo:{name}")])[0]
-            if outcome.stored is None:
-                raise Failure(f"{name}: {outcome.comment}")
-            new += outcome.stored is Stored.NEW
+        uid = describe(BytesSource(first[1])).instance_uid
+        if archive.storage.index.instance(uid) is None:
+            for name, content in chain(files, (first,)):
+                (outcome,) = store(archive, [Received(BytesSource(content), f"demo:{name}")])
+                if outcome.stored is None:
+                    raise Failure(f"{name}: {outcome.comment}")
+                new += outcome.stored is Stored.NEW
+                if sys.stderr.isatty():
+                    print(f"\r{new:,} instances made", end="", file=sys.stderr)
     print(f"{new:,} demonstration instances stored in {config.data}")
     return DONE
 

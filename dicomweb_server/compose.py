@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
 from dicomweb_server.archive.upkeep import give_back, keep_up
-from dicomweb_server.config import Config, load
+from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
 from dicomweb_server.web.app import application
@@ -86,8 +87,12 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
 
     announce  is told where the server listens
 
-    Raises CannotListen, and what `open_archive` raises.
+    Raises CannotListen, ConfigError, and what `open_archive` raises.
     """
+    in_memory = config.data.startswith("memory:")
+    if in_memory and config.workers > 1:
+        reason = "each process would have an archive in memory of its own: use 1, or a directory"
+        raise ConfigError("workers", reason, origin="with data in memory")
     open_archive(config).close()
     listening = _listen(config, port=config.port, flag="--port")
     os.environ.update(config.environment())
@@ -110,7 +115,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     # uvicorn raises a signal it was stopped by once more when it has stopped.
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     beside: list[Beside] = []
-    if not config.data.startswith("memory:"):
+    if not in_memory:
         if config.settle:
             beside.append(Beside("upkeep", run_upkeep, config))
         if config.dimse:
@@ -191,7 +196,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _, stack: stopped.set())
     if multiprocessing.parent_process() is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        leave_interrupts_to_parent()
         end_with_parent()
     archive = open_archive(config)
     try:
@@ -213,18 +218,6 @@ def _listen(config: Config, *, port: int, flag: str) -> socket.socket:
         raise CannotListen(f"{where} {reason}") from error
     listening.set_inheritable(True)
     return listening
-
-
-def end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 class Beside:
@@ -272,7 +265,7 @@ def run_upkeep(config: Config) -> None:
     os.nice(10)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_interrupts_to_parent()
     end_with_parent()
     archive = open_archive(config)
     try:

@@ -3,7 +3,7 @@
 A posting list holds the ranks of the studies that have a term, so it is in the order of answers.
 LMDB knows the length of each list, which makes the choice between a list and a walk by date a
 lookup. Contains-searches over names go by their letters: `grams` lists the *distinct* names in
-which three letters (one or two, where a letter is a word) occur together.
+which three letters occur together.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,8 +25,7 @@ NAME_NUMBER_LENGTH = 4
 LONG_NAME = b"\xff"
 """Stands in `grams` for all names longer than KEY_LIMIT: their end is not in the index."""
 
-_FIRST_IDEOGRAPH = "\u2e80"
-"""From here on one or two letters say as much as three Latin ones."""
+GRAM_LETTERS = 3
 
 
 def posting_keys(terms: Terms, rollup: Terms) -> set[bytes]:
@@ -49,16 +48,9 @@ def is_whole(value: str) -> bool:
 
 
 def grams_of(text: str) -> set[bytes]:
-    """What a text, or a part of one, is found by in `grams`."""
-    found = {text[at : at + 3] for at in range(len(text) - 2)}
-    for at, letter in enumerate(text):
-        if letter >= _FIRST_IDEOGRAPH:
-            found.add(letter)
-            if at + 1 < len(text):
-                found.add(text[at : at + 2])
-            if at:
-                found.add(text[at - 1 : at + 1])
-    return {gram.encode(errors="surrogatepass") for gram in found}
+    """Three letters from each place in the text on; at its end two and one. So three letters in a
+    row are a gram of the text, and fewer are the beginning of one."""
+    return {text[at : at + GRAM_LETTERS].encode(errors="surrogatepass") for at in range(len(text))}
 
 
 def name_grams(name: bytes) -> Iterable[bytes]:

@@ -40,7 +40,7 @@ from storage.lmdb_records import (
     lookup_key,
 )
 from storage.lmdb_series import SeriesContent, beginning_with
-from storage.lmdb_terms import STUDIES_COUNTED, Lists, TermLists
+from storage.lmdb_terms import Lists, TermLists
 from storage.lmdb_transaction import counter_of
 from storage.model import (
     Between,
@@ -300,14 +300,15 @@ class _Search:
     def _gathered_or_walked(
         self, best: Lists, first: bytes, last: bytes, skip: int | None
     ) -> Iterator[tuple[bytes, Study | None]]:
-        gathering = GATHERED_STUDY * best.studies + GATHERED_LIST * len(best.keys)
-        if not best.complete:
-            gathering = max(gathering, 2 * STUDIES_COUNTED)
         walking = self._all_studies
         if skip is not None and self._query.limit is not None:
             wanted = skip + self._query.limit + 1
             walking = min(walking, wanted * self._all_studies // max(1, best.studies))
-        if walking < gathering:
+        gathering = GATHERED_STUDY * best.studies + GATHERED_LIST * len(best.keys)
+        if not best.complete:
+            # There are more than were counted, so a walk is shorter than estimated.
+            gathering = max(gathering, walking)
+        if walking < self._all_studies and walking <= gathering:
             try:
                 yield from self._walked(first, last, patience=2 * gathering)
                 return

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import (
+    GRAM_LETTERS,
     LONG_NAME,
     PATIENT_NAME,
     PREFIXES,
-    grams_of,
     is_whole,
     posting_key,
 )
@@ -22,7 +22,7 @@ from storage.lmdb_records import KEY_LIMIT
 from storage.model import Condition, Like, OneOf, QueryLevel
 from storage.searching import like
 
-TERMS_COUNTED = 3000
+TERMS_COUNTED = 2000
 STUDIES_COUNTED = 20_000
 """A pattern with more terms or studies than this counts as frequent before it is known how
 frequent: counting on would cost more than the answer."""
@@ -76,75 +76,88 @@ class TermLists:
         return Lists(condition, keys, answered, sum(self._length(key) for key in keys))
 
     def _matching(self, condition: Condition, pattern: str, counted: bool) -> Lists | None:
-        beginning, *rest = _WILDCARD.split(pattern)
+        runs = _WILDCARD.split(pattern)
         lists = None
-        if beginning:
-            key = posting_key(condition.tag, beginning)
-            lists = self._taken(condition, pattern, self._beginning_with(key), counted)
-            if lists.complete:
+        if runs[0]:
+            keys = self._beginning_with(posting_key(condition.tag, runs[0]))
+            lists = self._taken(condition, pattern, keys, counted)
+            if lists.complete or not counted:
                 return lists
-        if condition.tag == PATIENT_NAME:
-            numbers = self._rarest_gram([beginning, *rest])
-            if numbers is not None and not (counted and self._named(numbers) > TERMS_COUNTED):
-                return self._taken(condition, pattern, self._with_grams(numbers), counted)
-            if counted:
-                return lists or Lists(condition, [], False, STUDIES_COUNTED, complete=False)
-            every = self._beginning_with(PREFIXES[PATIENT_NAME])
-            return self._taken(condition, pattern, every, counted)
+        if condition.tag == PATIENT_NAME and any(runs):
+            return self._taken(condition, pattern, self._lettered(runs), counted)
         return lists
 
     def _taken(
-        self,
-        condition: Condition,
-        pattern: str,
-        candidates: Iterator[tuple[bytes, int]],
-        counted: bool,
+        self, condition: Condition, pattern: str, candidates: Iterator[bytes], counted: bool
     ) -> Lists:
         """Those of the lists whose terms match, as far as they are counted."""
         matches = like(pattern).fullmatch
         keys: list[bytes] = []
         answered = True
         studies = 0
-        for looked_at, (key, length) in enumerate(candidates):
-            if counted and (looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED):
-                return Lists(condition, keys, answered, studies, complete=False)
-            whole = len(key) - 1 < KEY_LIMIT
-            if not whole or matches(key[1:].decode()):
-                answered &= whole
-                keys.append(key)
-                studies += length
+        with self._transaction.cursor(db=self._tables.postings) as cursor:
+            for looked_at, key in enumerate(candidates):
+                if counted and (looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED):
+                    return Lists(condition, keys, answered, studies, complete=False)
+                whole = len(key) - 1 < KEY_LIMIT
+                if not whole or matches(key[1:].decode()):
+                    answered &= whole
+                    keys.append(key)
+                    cursor.set_key(key)
+                    studies += cursor.count()
         return Lists(condition, keys, answered, studies)
 
-    def _beginning_with(self, prefix: bytes) -> Iterator[tuple[bytes, int]]:
-        """The keys of lists, and the lists' lengths."""
+    def _beginning_with(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys of the lists whose keys begin so."""
         with self._transaction.cursor(db=self._tables.postings) as cursor:
-            there = cursor.set_range(prefix)
-            while there and cursor.key().startswith(prefix):
-                yield cursor.key(), cursor.count()
+            if cursor.set_range(prefix):
+                for key in cursor.iternext_nodup(keys=True, values=False):
+                    if not key.startswith(prefix):
+                        return
+                    yield key
+
+    def _lettered(self, runs: Sequence[str]) -> Iterator[bytes]:
+        """The keys of the lists of all names in which the rarest letters of the runs occur."""
+        rarest = min((gram for run in runs for gram in _parts(run)), key=self._names_with)
+        transaction, name_numbers = self._transaction, self._tables.name_numbers
+        seen: set[bytes] = set()
+        for gram in (rarest, LONG_NAME):
+            for number in self._numbers(gram):
+                if number not in seen:
+                    seen.add(number)
+                    name = transaction.get(number, db=name_numbers)
+                    assert name is not None
+                    yield PREFIXES[PATIENT_NAME] + name
+
+    def _numbers(self, letters: bytes) -> Iterator[bytes]:
+        """The numbers of the names with a gram that begins so."""
+        with self._transaction.cursor(db=self._tables.grams) as cursor:
+            if cursor.set_range(letters):
+                for gram, number in cursor:
+                    if not gram.startswith(letters):
+                        return
+                    yield number
+
+    def _names_with(self, letters: bytes) -> int:
+        """About how many names have a gram that begins so."""
+        names = 0
+        with self._transaction.cursor(db=self._tables.grams) as cursor:
+            there = cursor.set_range(letters)
+            while there and cursor.key().startswith(letters) and names < TERMS_COUNTED:
+                names += cursor.count()
                 there = cursor.next_nodup()
-
-    def _with_grams(self, grams: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-        with self._transaction.cursor(db=self._tables.grams) as cursor:
-            for gram in grams:
-                if cursor.set_key(gram):
-                    for number in cursor.iternext_dup():
-                        name = self._transaction.get(number, db=self._tables.name_numbers)
-                        assert name is not None
-                        key = PREFIXES[PATIENT_NAME] + name
-                        yield key, self._length(key)
-
-    def _rarest_gram(self, runs: Sequence[str]) -> list[bytes] | None:
-        """What to look up in `grams` to see every name with those runs of letters; None when the
-        runs are too short to say anything."""
-        grams = {gram for run in runs for gram in grams_of(run)}
-        if not grams:
-            return None
-        return [min(sorted(grams), key=lambda gram: self._named([gram])), LONG_NAME]
-
-    def _named(self, grams: Sequence[bytes]) -> int:
-        with self._transaction.cursor(db=self._tables.grams) as cursor:
-            return sum(cursor.count() for gram in grams if cursor.set_key(gram))
+        return names
 
     def _length(self, key: bytes) -> int:
         with self._transaction.cursor(db=self._tables.postings) as cursor:
             return cursor.count() if cursor.set_key(key) else 0
+
+
+def _parts(run: str) -> set[bytes]:
+    """What a name has grams that begin with, when the run occurs in it."""
+    if len(run) < GRAM_LETTERS:
+        return {run.encode(errors="surrogatepass")} - {b""}
+    return {
+        run[at : at + GRAM_LETTERS].encode(errors="surrogatepass")
+        for at in range(len(run) - GRAM_LETTERS + 1)
+    }

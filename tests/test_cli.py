@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -17,7 +16,7 @@ import pytest
 
 from dicomweb_server.cli import main
 from tests.dicom.build import SERIES_UID, STUDY_UID, part10
-from tests.servers import command, serving, session_of, wait_for
+from tests.servers import command, ended, serving, session_of, wait_for
 
 COMMANDS = ("serve", "import", "export", "verify", "settle", "compact", "stats", "delete", "demo")
 
@@ -206,15 +205,27 @@ def test_an_archive_of_another_format_is_refused_by_its_number(data: Path) -> No
     assert "format 99" in err
 
 
-def test_the_demonstration_archive_is_made_once(data: Path) -> None:
-    run("demo", "--data", data)
-    counted = json.loads(run("stats", "--data", data, "--json")[0])
-    assert counted["studies"] >= 4
-    began = time.monotonic()
-    out, _ = run("demo", "--data", data)
-    assert "0 demonstration instances" in out
-    assert time.monotonic() - began < 10
-    assert json.loads(run("stats", "--data", data, "--json")[0]) == counted
+def test_the_demonstration_archive_is_made_once_and_to_the_end(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    broken = True
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for n in range(4):
+            if broken and n == 2:
+                raise OSError("the disk is full")
+            made.append(f"{n}")
+            yield f"{n}", part10(instance_uid=f"{SERIES_UID}.{n}")
+
+    monkeypatch.setattr("dicomweb_server.cli.demo_files", files)
+    assert run("demo", "--data", data, code=1)[1] == "dicomweb-server: the disk is full\n"
+    broken = False
+    # Not all was stored, so all is made again; then nothing but what tells that all is there.
+    assert "3 demonstration instances stored" in run("demo", "--data", data)[0]
+    made.clear()
+    assert "0 demonstration instances stored" in run("demo", "--data", data)[0]
+    assert made == ["0"]
 
 
 # ---------------------------------------------------------------------------- serving
@@ -230,14 +241,14 @@ def test_a_server_told_to_stop_ends_with_all_its_processes(
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
         assert "Traceback" not in err
-        wait_for(lambda: session_of(process) == [], seconds=5)
+        wait_for(lambda: ended(process), seconds=5)
 
 
 def test_processes_of_a_server_that_was_killed_do_not_outlive_it(data: Path) -> None:
     with serving(data, "--workers", 2) as (process, _):
         assert len(session_of(process)) >= 4
         os.kill(process.pid, signal.SIGKILL)
-        wait_for(lambda: session_of(process) == [])
+        wait_for(lambda: ended(process))
 
 
 def test_what_is_stored_is_settled_in_the_background(data: Path, files: Path) -> None:
@@ -260,6 +271,11 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path) -> None:
         f"dicomweb-server: port {port} of 127.0.0.1 is taken by another program: "
         "choose another with --port\n"
     )
+
+
+def test_an_archive_in_memory_cannot_be_shared_by_processes() -> None:
+    _, err = run("serve", "--data", "memory:", "--workers", 2, code=2)
+    assert err.startswith("dicomweb-server: workers (with data in memory): each process")
 
 
 def test_an_address_that_is_not_ours_is_said_in_a_sentence(data: Path) -> None:

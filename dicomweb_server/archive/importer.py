@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import (
     GROUP_BYTES,
@@ -92,7 +93,9 @@ def import_files(
     processes  that store side by side; 1 stores in this process
     report     is called now and then with the summary so far
 
-    Raises FileNotFoundError for a path that is not there, before anything is stored.
+    Ends early when the disk is full; the summary then says so of the files it met. Raises
+    FileNotFoundError for a path that is not there, before anything is stored, and BrokenExecutor
+    when a process dies.
     """
     for path in paths:
         if not path.exists():
@@ -103,6 +106,8 @@ def import_files(
         summary.add(part)
         summary.seconds = time.monotonic() - started
         report(summary)
+        if any(each.refusal is Refusal.OUT_OF_SPACE for each in part.refused):
+            break  # nor would any other file fit
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -172,7 +177,7 @@ def _stored_groups(
     pool = ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=_open, initargs=(archive.config,)
     )
-    with pool:
+    try:
         running: set[Future[Summary]] = set()
         for group in waiting:
             running.add(pool.submit(_store_group_here, group))
@@ -183,6 +188,9 @@ def _stored_groups(
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             yield from (each.result() for each in done)
+    finally:
+        # Left early, what has not begun is not begun.
+        pool.shutdown(cancel_futures=True)
 
 
 _archive_of_process: list[Archive] = []
@@ -190,6 +198,8 @@ _archive_of_process: list[Archive] = []
 
 
 def _open(config: Config) -> None:
+    leave_interrupts_to_parent()
+    end_with_parent()
     _archive_of_process.append(open_archive(config))
 
 

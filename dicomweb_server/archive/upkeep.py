@@ -14,7 +14,7 @@ from storage.compaction import CompactionReport, compact_packs, never
 from storage.rewriting import remove_dead_packs
 from storage.settle import SettleReport
 from storage.settle import settle as settle_storage
-from storage.verify import VerifyReport
+from storage.verify import VerifyReport, nowhere
 from storage.verify import verify as verify_storage
 
 logger = logging.getLogger(__name__)
@@ -49,16 +49,27 @@ def compact(archive: Archive, *, stop: Callable[[], bool] = never) -> Compaction
 
 
 def verify(
-    archive: Archive, *, full: bool, sweep: bool, report: Callable[[str], None]
+    archive: Archive,
+    *,
+    full: bool,
+    sweep: bool,
+    report: Callable[[str], None],
+    progress: Callable[[int, int], None] = nowhere,
 ) -> VerifyReport:
     """Checks every invariant of storage/LAYOUT.md.
 
-    full    also hashes every content and rebuilds every file's SHA-256
-    sweep   removes what a crash left behind
-    report  is told each fault as a sentence
+    full      also hashes every content and rebuilds every file's SHA-256
+    sweep     removes what a crash left behind
+    report    is told each fault as a sentence
+    progress  is told how many instances of how many are done, while `full`
     """
     return verify_storage(
-        archive.storage, full=full, sweep=sweep, decode=decode_payload, report=report
+        archive.storage,
+        full=full,
+        sweep=sweep,
+        decode=decode_payload,
+        report=report,
+        progress=progress,
     )
 
 

@@ -24,7 +24,7 @@ from dicomweb_server.archive.retrieve import InstanceFile, instances
 from dicomweb_server.archive.store import GROUP_PARTS, Outcome, Refusal
 from dicomweb_server.archive.upkeep import settle, verify
 from dicomweb_server.config import Config
-from storage.errors import NotFound
+from storage.errors import NotFound, OutOfSpace
 from storage.model import Query, QueryLevel, Scope, Stored
 from tests.dicom.build import SERIES_UID, STUDY_UID, part10
 
@@ -170,6 +170,20 @@ def test_several_processes_import_what_one_would(
         assert with_many.storage.index.counts().instances == 150
     finally:
         with_many.close()
+
+
+def test_a_full_disk_ends_an_import(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "in", series(3 * GROUP_PARTS))
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OutOfSpace("the disk of the test")
+
+    monkeypatch.setattr(archive.storage.blobs, "append", full)
+    summary = import_files(archive, [tmp_path / "in"], processes=1)
+    assert summary.files == len(summary.refused) == GROUP_PARTS
+    assert {each.refusal for each in summary.refused} == {Refusal.OUT_OF_SPACE}
 
 
 @pytest.mark.parametrize("dicomdir", [False, True])

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from dicomweb_server.config import Config
 from dicomweb_server.dicom.source import BytesSource
 from storage.model import Query, QueryLevel
 from tests.dicom.build import part10
-from tests.servers import ROOT, kill_session, serving
+from tests.servers import ROOT, ended, kill_session, serving, wait_for
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "5"))
 
@@ -199,22 +200,33 @@ def test_a_settler_killed_at_any_moment_leaves_everything_whole(tmp_path: Path) 
         archive.close()
 
 
+# An import begins alone; here its processes are to be there from the first file on.
+IMPORTER = """
+import sys
+from dicomweb_server.archive import importer
+from dicomweb_server.cli import main
+importer.ALONE_S = 0.0
+sys.exit(main(["import", *sys.argv[1:], "--json", "--import-processes", "2"]))
+"""
+
+
 def test_an_import_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     files = made(0, 300)
     (tmp_path / "in").mkdir()
     for uid, content in files.items():
         (tmp_path / "in" / uid).write_bytes(content)
     data = tmp_path / "archive"
-    arguments = [sys.executable, "-m", "dicomweb_server", "import", str(tmp_path / "in")]
-    arguments += ["--data", str(data), "--json", "--import-processes", "2"]
+    arguments = [sys.executable, "-c", IMPORTER, str(tmp_path / "in"), "--data", str(data)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     for number in range(ROUNDS):
         process = subprocess.Popen(
-            arguments, stdout=subprocess.DEVNULL, env=environment, start_new_session=True
+            arguments, stdout=subprocess.DEVNULL, env=environment, start_new_session=True, text=True
         )
-        time.sleep(random.Random(number).uniform(0.5, 2.0))
-        os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(random.Random(number).uniform(0.7, 2.5))
+        # Only the command itself: its processes notice.
+        process.kill()
         process.wait()
+        wait_for(partial(ended, process))
         archive = open_archive(Config(data=str(data)))
         try:
             check(archive, files, set())

@@ -37,7 +37,6 @@ def test_gdcmscu_stores_and_finds(bridge: Bridge, tmp_path: Path) -> None:
         "--key", "10,10", "--debug",
     )  # fmt: skip
     assert "C-Find was successful" in said
-    assert said.count("GDCM^Test") >= 1
 
 
 KNOWN_FAULT = "ProtocolStream as nullptr"
