@@ -47,6 +47,11 @@ def files(directory: Path, count: int, *, study: str = STUDY, **attributes: Any)
     return made
 
 
+def queued(bridge: Bridge, state: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = asked(bridge, "GET", f"/transfers?state={state}")[1]
+    return found
+
+
 def add(desk: Desk, number: int, *, urgent: bool, peer: str = "PACS") -> None:
     with desk.write() as connection:
         transfers.add(
@@ -136,9 +141,8 @@ def test_what_arrives_is_forwarded_by_rule_bit_for_bit_over_a_restart(tmp_path: 
     other = files(tmp_path / "mr", 1, study=f"{STUDY}.9", Modality="MR")
     with bridged(tmp_path, config=config, sink=sink) as bridge:
         run("dcmsend", "127.0.0.1", bridge.port, *made, *other)
-        waiting = lambda: asked(bridge, "GET", "/transfers?state=waiting")[1]  # noqa: E731
-        wait_for(lambda: len(waiting()) == 5, seconds=10)
-        assert waiting()[0]["priority"] == "routine"
+        wait_for(lambda: len(queued(bridge, "waiting")) == 5, seconds=10)
+        assert queued(bridge, "waiting")[0]["priority"] == "routine"
         stop(bridge)
     with (
         running(
@@ -146,7 +150,7 @@ def test_what_arrives_is_forwarded_by_rule_bit_for_bit_over_a_restart(tmp_path: 
         ),
         bridged(tmp_path, config=config, sink=sink) as bridge,
     ):  # fmt: skip
-        wait_for(lambda: len(asked(bridge, "GET", "/transfers?state=done")[1]) == 5, seconds=30)
+        wait_for(lambda: len(queued(bridge, "done")) == 5, seconds=30)
     got = {uid_in(file): data_set(file.read_bytes()) for file in received.iterdir()}
     assert got == {uid_in(file): data_set(file.read_bytes()) for file in made}
 
@@ -292,8 +296,7 @@ def test_commitment_is_asked_of_who_was_sent_to(tmp_path: Path) -> None:
         bridged(tmp_path / "two", port=second, config=keeping) as two,
     ):
         run("dcmsend", "127.0.0.1", one.port, *files(tmp_path / "made", 3))
-        done = lambda: asked(one, "GET", "/transfers?state=done")[1]  # noqa: E731
-        wait_for(lambda: len(done()) == 3, seconds=30)
+        wait_for(lambda: len(queued(one, "done")) == 3, seconds=30)
         assert len(qido(two, f"studies/{STUDY}/instances")) == 3
 
 
