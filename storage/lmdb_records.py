@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -206,7 +207,7 @@ def changes_of(record: bytes, last_sequence: int) -> list[Change]:
     first = last_sequence - len(uids) + 1
     return [
         Change(first + at, ChangeKind(kind), at_us, study_uid, series_uid, uid)
-        for at, (at_us, uid) in enumerate(zip(_sums(times), uids, strict=True))
+        for at, (at_us, uid) in enumerate(zip(accumulate(times), uids, strict=True))
     ]
 
 
@@ -297,58 +298,81 @@ class InstanceColumns:
             self.study_uid,
             self.series_uid,
             self.uids,
-            self._sop_classes,
-            self._transfer_syntaxes,
+            sop_classes,
+            transfer_syntaxes,
             self.numbers,
-            self._file_lengths,
-            self._blob_counts,
-            self._holes,
+            file_lengths,
+            blob_counts,
+            holes,
             frames,
             pixels,
             received,
-            self._sources,
+            sources,
         ) = orjson.loads(_unpacked(packed))
-        self._received = _sums(received)
-        self._frames = ([_frames_of(one) for one in frames[0]], frames[1])
-        self._pixels = ([_pixels_of(one) for one in pixels[0]], pixels[1])
+        count = len(self.uids)
+        lengths = [DIGEST_LENGTH * (3 + blobs) for blobs in blob_counts]
+        starts = list(accumulate(lengths, initial=0))
+        self._columns = (
+            starts,
+            starts[1:],
+            self.uids,
+            _decoded(sop_classes, count),
+            _decoded(transfer_syntaxes, count),
+            self.numbers,
+            file_lengths,
+            holes,
+            _decoded((map(_frames_of, frames[0]), frames[1]), count),
+            _decoded((map(_pixels_of, pixels[0]), pixels[1]), count),
+            list(accumulate(received)),
+            _decoded(sources, count),
+        )
 
     def all(self) -> list[Instance]:
-        return self.at(range(len(self.uids)))
+        return list(map(self._instance, *self._columns))
 
     def at(self, positions: Iterable[int]) -> list[Instance]:
-        """The instances at the positions, which ascend."""
+        return [
+            self._instance(*(column[position] for column in self._columns))
+            for position in positions
+        ]
+
+    def _instance(
+        self,
+        start: int,
+        end: int,
+        uid: str,
+        sop_class: str,
+        transfer_syntax: str,
+        number: int,
+        file_length: int,
+        holes: list[int],
+        frames: FrameTable,
+        pixels: PixelFormat | None,
+        received_us: int,
+        source: str,
+    ) -> Instance:
         digests = self._digests
-        blob_counts: list[int] = self._blob_counts
-        found = []
-        seen = start = 0
-        for at in positions:
-            start += DIGEST_LENGTH * (3 * (at - seen) + sum(blob_counts[seen:at]))
-            seen = at
-            ends = range(start, start + DIGEST_LENGTH * (3 + blob_counts[at]), DIGEST_LENGTH)
-            file, dataset, skeleton, *blobs = [
-                Digest(digests[end : end + DIGEST_LENGTH]) for end in ends
-            ]
-            found.append(
-                Instance(
-                    self.study_uid,
-                    self.series_uid,
-                    self.uids[at],
-                    _decoded(self._sop_classes, at),
-                    _decoded(self._transfer_syntaxes, at),
-                    self.numbers[at],
-                    file,
-                    self._file_lengths[at],
-                    dataset,
-                    skeleton,
-                    tuple(blobs),
-                    tuple(_sums(self._holes[at])),
-                    _decoded(self._frames, at),
-                    _decoded(self._pixels, at),
-                    self._received[at],
-                    _decoded(self._sources, at),
-                )
-            )
-        return found
+        file, dataset, skeleton, *blobs = [
+            Digest(digests[at : at + DIGEST_LENGTH]) for at in range(start, end, DIGEST_LENGTH)
+        ]
+        return Instance(
+            self.study_uid,
+            self.series_uid,
+            uid,
+            sop_class,
+            transfer_syntax,
+            number,
+            file,
+            file_length,
+            dataset,
+            skeleton,
+            tuple(blobs),
+            tuple(accumulate(holes)),
+            frames,
+            pixels,
+            received_us,
+            source,
+        )
 
 
 def _coded(column: list[Any]) -> list[Any]:
@@ -364,19 +388,16 @@ def _hashable(value: Any) -> Any:
     return orjson.dumps(value) if isinstance(value, list) else value
 
 
-def _decoded(coded: Sequence[Any], row: int) -> Any:
-    different, numbers = coded
-    return different[numbers[row] if numbers else 0]
+def _decoded(coded: Sequence[Any], count: int) -> list[Any]:
+    """The column of `count` rows that `_coded` was given."""
+    values, numbers = coded
+    different = list(values)
+    return [different[number] for number in numbers] if numbers else different * count
 
 
 def _steps(values: Sequence[int]) -> list[int]:
-    """Differences: what grows evenly becomes what repeats."""
+    """Differences, of which `accumulate` makes the values again: what grows evenly repeats."""
     return [after - before for before, after in zip((0, *values), values, strict=False)]
-
-
-def _sums(steps: list[int]) -> list[int]:
-    total = 0
-    return [total := total + step for step in steps]
 
 
 def _frames_column(frames: FrameTable) -> list[Any]:
@@ -386,7 +407,9 @@ def _frames_column(frames: FrameTable) -> list[Any]:
 
 def _frames_of(column: list[Any]) -> FrameTable:
     count, first, starts, packed_bits = column
-    return FrameTable(count, first, None if starts is None else tuple(_sums(starts)), packed_bits)
+    return FrameTable(
+        count, first, None if starts is None else tuple(accumulate(starts)), packed_bits
+    )
 
 
 def _pixels_column(pixels: PixelFormat | None) -> list[Any] | None:

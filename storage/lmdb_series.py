@@ -76,7 +76,9 @@ class SeriesContent:
 
     def instances(self) -> list[Instance]:
         """All, in order."""
-        found = self.columns.at(self.kept()) if self.columns else []
+        found = []
+        if self.columns:
+            found = self.columns.at(self.kept()) if self.gone else self.columns.all()
         if self.rows:
             found += [row.the_instance() for row in self.rows]
             found.sort(key=lambda one: (one.number, one.instance_uid))

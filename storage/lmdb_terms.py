@@ -8,6 +8,7 @@ reading them.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import (
@@ -83,51 +84,57 @@ class TermLists:
             lists = self._taken(condition, pattern, keys, counted)
             if lists.complete or not counted:
                 return lists
-        if condition.tag == PATIENT_NAME and any(runs):
-            return self._taken(condition, pattern, self._lettered(runs), counted)
-        return lists
+        if condition.tag != PATIENT_NAME or not any(runs):
+            return lists
+        letters = min((part for run in runs for part in _parts(run)), key=self._names_with)
+        if counted and self._names_with(letters) >= TERMS_COUNTED:
+            return lists or Lists(condition, [], False, TERMS_COUNTED, complete=False)
+        return self._taken(condition, pattern, self._lettered(letters), counted)
 
     def _taken(
-        self, condition: Condition, pattern: str, candidates: Iterator[bytes], counted: bool
+        self,
+        condition: Condition,
+        pattern: str,
+        candidates: Iterator[tuple[bytes, int]],
+        counted: bool,
     ) -> Lists:
         """Those of the lists whose terms match, as far as they are counted."""
         matches = like(pattern).fullmatch
         keys: list[bytes] = []
         answered = True
         studies = 0
-        with self._transaction.cursor(db=self._tables.postings) as cursor:
-            for looked_at, key in enumerate(candidates):
-                if counted and (looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED):
-                    return Lists(condition, keys, answered, studies, complete=False)
-                whole = len(key) - 1 < KEY_LIMIT
-                if not whole or matches(key[1:].decode()):
-                    answered &= whole
-                    keys.append(key)
-                    cursor.set_key(key)
-                    studies += cursor.count()
+        for looked_at, (key, length) in enumerate(candidates):
+            if counted and (looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED):
+                return Lists(condition, keys, answered, studies, complete=False)
+            whole = len(key) - 1 < KEY_LIMIT
+            if not whole or matches(key[1:].decode()):
+                answered &= whole
+                keys.append(key)
+                studies += length
         return Lists(condition, keys, answered, studies)
 
-    def _beginning_with(self, prefix: bytes) -> Iterator[bytes]:
-        """The keys of the lists whose keys begin so."""
+    def _beginning_with(self, prefix: bytes) -> Iterator[tuple[bytes, int]]:
+        """The keys of the lists whose keys begin so, and the lengths of the lists."""
         with self._transaction.cursor(db=self._tables.postings) as cursor:
             if cursor.set_range(prefix):
                 for key in cursor.iternext_nodup(keys=True, values=False):
                     if not key.startswith(prefix):
                         return
-                    yield key
+                    yield key, cursor.count()
 
-    def _lettered(self, runs: Sequence[str]) -> Iterator[bytes]:
-        """The keys of the lists of all names in which the rarest letters of the runs occur."""
-        rarest = min((gram for run in runs for gram in _parts(run)), key=self._names_with)
-        transaction, name_numbers = self._transaction, self._tables.name_numbers
+    def _lettered(self, letters: bytes) -> Iterator[tuple[bytes, int]]:
+        """The same for the names in which the letters occur, or may occur."""
+        name_numbers = self._tables.name_numbers
         seen: set[bytes] = set()
-        for gram in (rarest, LONG_NAME):
-            for number in self._numbers(gram):
+        with self._transaction.cursor(db=self._tables.postings) as cursor:
+            for number in chain(self._numbers(letters), self._numbers(LONG_NAME)):
                 if number not in seen:
                     seen.add(number)
-                    name = transaction.get(number, db=name_numbers)
+                    name = self._transaction.get(number, db=name_numbers)
                     assert name is not None
-                    yield PREFIXES[PATIENT_NAME] + name
+                    key = PREFIXES[PATIENT_NAME] + name
+                    cursor.set_key(key)
+                    yield key, cursor.count()
 
     def _numbers(self, letters: bytes) -> Iterator[bytes]:
         """The numbers of the names with a gram that begins so."""
@@ -139,7 +146,8 @@ class TermLists:
                     yield number
 
     def _names_with(self, letters: bytes) -> int:
-        """About how many names have a gram that begins so."""
+        """How many names have a gram that begins so, some counted twice; TERMS_COUNTED or more when
+        there are so many."""
         names = 0
         with self._transaction.cursor(db=self._tables.grams) as cursor:
             there = cursor.set_range(letters)

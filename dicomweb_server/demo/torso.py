@@ -5,6 +5,7 @@ x to the patient's left, y to the back, z to the head. Drawn from the outside in
 later lies within what was painted before.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from math import cos, hypot, pi, sin
@@ -85,38 +86,53 @@ class Nodule:
 
 
 class Torso:
-    """The patient. `seed` decides every irregularity, so that two of the same seed are one person.
+    """The patient. `seed` decides every irregularity: two of the same seed are one person."""
 
-    nodules  what is in the lungs this time
-    """
-
-    def __init__(
-        self, seed: int, *, nodules: tuple[Nodule, ...] = (), arms_raised: bool = True
-    ) -> None:
-        self.nodules = nodules
+    def __init__(self, seed: int, *, arms_raised: bool = True) -> None:
+        self.nodules: tuple[Nodule, ...] = ()
         self.arms_raised = arms_raised
         self._coarse = Wobble(seed, cell=34)
         self._fine = Wobble(seed + 1, cell=9)
-        self._vessels = _lung_vessels(seed + 2)
+        self.lung_vessels = _lung_vessels(seed + 2)
         self._bowel = _small_bowel(seed + 3)
 
-    def slice(self, canvas: Canvas, z: float) -> None:
-        """Paints the slice at `z` over what is on the canvas."""
+    def with_nodules(self, *nodules: Nodule) -> "Torso":
+        """The same person at another time."""
+        other = copy(self)
+        other.nodules = nodules
+        return other
+
+    def slice(self, canvas: Canvas, z: float, *, fine_parts: bool = True) -> None:
+        """Paints the slice at `z` over what is on the canvas.
+
+        fine_parts  ribs, shoulders and the vessels of the lung too
+        """
         coarse, fine = self._coarse.at(canvas, z), self._fine.at(canvas, z)
         wall = _Wall(canvas, z, coarse, arms_raised=self.arms_raised)
         wall.paint(fine)
-        _shoulders(canvas, z)
+        if fine_parts:
+            _shoulders(canvas, z)
         if z > -75:
-            self._chest(canvas, z, wall, coarse, fine)
+            self._chest(canvas, z, wall, coarse, fine, vessels=fine_parts)
         if z < 75:
             self._belly(canvas, z, wall, coarse, fine)
         if z < -100:
             _pelvis(canvas, z, coarse, fine)
         _vessels(canvas, z)
-        _ribs(canvas, z, wall)
+        if fine_parts:
+            _ribs(canvas, z, wall)
         _spine(canvas, z, fine)
 
-    def _chest(self, canvas: Canvas, z: float, wall: "_Wall", coarse: Field, fine: Field) -> None:
+    def _chest(
+        self,
+        canvas: Canvas,
+        z: float,
+        wall: "_Wall",
+        coarse: Field,
+        fine: Field,
+        *,
+        vessels: bool,
+    ) -> None:
         lung = wall.lung
         # Denser where it lies on its back
         value = LUNG + 0.55 * (canvas.y + 60) + 14 * fine
@@ -124,7 +140,8 @@ class Torso:
         for side in (-1, 1):
             fissure = np.abs(0.62 * (z - 92) + (canvas.y - 8) + 7 * coarse) - np.float32(0.3)
             canvas.mix(-700, np.maximum(np.maximum(fissure, lung + 2), -side * canvas.x))
-        self._vessels.paint(canvas, 45, z)
+        if vessels:
+            self.lung_vessels.paint(canvas, 45, z)
         for nodule in self.nodules:
             _nodule(canvas, nodule, z, fine)
         _mediastinum(canvas, z, coarse)
@@ -230,10 +247,12 @@ class _Wall:
         canvas, z = self.canvas, self.z
         canvas.mix(SKIN, self.outline)
         canvas.mix((FAT + 7 * fine).astype(np.float32), self.outline + np.float32(2.2))
+        muscle = (MUSCLE + 4 * fine).astype(np.float32)
         if z > 302:
+            # The shoulders slope away from the neck.
+            canvas.mix(muscle, self.muscle + np.float32((z - 302) * 0.9))
             _neck(canvas, z)
             return
-        muscle = (MUSCLE + 4 * fine).astype(np.float32)
         canvas.mix(muscle, self.muscle)
         self._planes(fine)
         canvas.mix(FAT, self.cavity)
@@ -449,8 +468,8 @@ def _arteries() -> Tubes:
             Tubes.along((8, 10, -8, 4), (8, -4, -6, 3.6), (-8, -10, -2, 3.2), (-34, -18, 6, 2.6)),
             Tubes.along((8, -6, -6, 3.6), (34, 0, 2, 3), (70, 18, 12, 2.6), (92, 34, 12, 2)),
             Tubes.along((7, 10, -20, 4), (5, -14, -40, 3.6), (0, -26, -90, 3), (-10, -30, -130, 2)),
-            Tubes.along((6, 10, -32, 3.4), (30, 24, -40, 3.2), (50, 36, -42, 2.6)),
-            Tubes.along((2, 10, -34, 3.4), (-28, 26, -46, 3.2), (-48, 38, -48, 2.6)),
+            Tubes.along((6, 10, -32, 3.4), (30, 24, -48, 3.2), (50, 36, -56, 2.6)),
+            Tubes.along((2, 10, -34, 3.4), (-28, 26, -56, 3.2), (-48, 38, -66, 2.6)),
         ]
     )
 
@@ -495,8 +514,8 @@ def _veins() -> Tubes:
                 (-20, 16, -112, 10.5),
                 (-12, 20, -128, 9),
             ),
-            Tubes.along((-28, 12, -40, 5), (-46, 32, -46, 4.5), (-54, 40, -48, 3.6)),
-            Tubes.along((-22, 4, -34, 5), (4, -4, -32, 4), (34, 22, -40, 4.4), (52, 36, -42, 3.6)),
+            Tubes.along((-28, 12, -40, 5), (-46, 32, -58, 4.5), (-54, 40, -66, 3.6)),
+            Tubes.along((-22, 4, -34, 5), (4, -4, -32, 4), (34, 22, -46, 4.4), (52, 36, -56, 3.6)),
             Tubes.along(
                 (14, -22, -100, 4),
                 (-2, -22, -50, 5.5),
@@ -602,7 +621,7 @@ def _liver(canvas: Canvas, z: float, belly: Field, coarse: Field, fine: Field) -
                 6 - np.abs(distance - piece), 0
             ) ** 2 / np.float32(24)
     # What presses into it: kidney, spine, stomach, gallbladder
-    for center, radii in (((-58, 62, -60), (44, 44, 62)), ((8, 48, 0), (46, 52, 200))):
+    for center, radii in (((-58, 62, -70), (44, 44, 62)), ((8, 48, 0), (46, 52, 200))):
         height = (z - center[2]) / radii[2]
         if abs(height) < 1:
             k = (1 - height * height) ** 0.5
@@ -674,7 +693,7 @@ def _pancreas(canvas: Canvas, z: float) -> None:
 
 
 def _kidneys(canvas: Canvas, z: float, coarse: Field) -> None:
-    for side, height in ((-1, -54.0), (1, -40.0)):
+    for side, height in ((-1, -68.0), (1, -56.0)):
         center = (side * 64, 42, height)
         turn = side * -28
         canvas.ellipsoid(CORTEX, center, (26, 31, 56), z, angle=turn, wobble=1.5 * coarse)
@@ -761,6 +780,37 @@ def _bone(canvas: Canvas, distance: Field, *, shell: float, marrow: float | Fiel
     canvas.mix(marrow, distance + np.float32(shell))
 
 
+def _fallen(turn: Field) -> Field:
+    """How much of its fall a rib has behind it, by the angle around the chest, 0 behind to 1 in
+    front; the lower a rib, the further it falls."""
+    fallen = np.sin(np.clip(turn, 0, 0.62) * np.float32(pi / 1.24)) ** 1.4
+    way: Field = fallen - np.float32(0.15) * np.clip(turn - np.float32(0.62), 0, 1) / np.float32(
+        0.38
+    )
+    return way
+
+
+def rib_curves() -> list[Tubes]:
+    """The bony ribs as curves, for who does not want them slice by slice."""
+    curves = []
+    for number in range(12):
+        end = 0.36 if number == 11 else 0.50 if number == 10 else 0.80 - 0.016 * number
+        turns = np.linspace(0.08, end, 40).astype(np.float32)
+        points = []
+        for turn, fallen in zip(turns, _fallen(turns), strict=True):
+            z = _LEVELS[0] + 6 - fallen * 34 - number * (23.5 + fallen * 8.5)
+            a, b, middle = table(float(z), *_CAVITY)
+            angle = float(turn) * pi
+            u, v = sin(angle), cos(angle)
+            # Where the ray at that angle leaves the (squared) ellipse of the chest wall
+            reach = (abs(u / (a + 4)) ** 2.35 + abs(v / (b + 4)) ** 2.35) ** (-1 / 2.35)
+            points.append((reach * u, middle + reach * v, float(z), 5.4))
+        way = np.array(points)
+        left = Tubes(way[:-1, :3], way[1:, :3], np.stack([way[:-1, 3], way[1:, 3]], axis=1))
+        curves += [left, left.mirrored()]
+    return curves
+
+
 def _ribs(canvas: Canvas, z: float, wall: _Wall) -> None:
     """Twelve pairs: each begins beside its vertebra and goes round the chest, falling to the front.
 
@@ -773,9 +823,7 @@ def _ribs(canvas: Canvas, z: float, wall: _Wall) -> None:
     band = np.abs(wall.cavity - np.float32(4.2))
     # 0 behind, 1 in front
     turn = np.arctan2(np.abs(x), y - np.float32(wall.middle)) / np.float32(pi)
-    # How much of its fall a rib has behind it, by the angle; lower ribs fall further.
-    fallen = np.sin(np.clip(turn, 0, 0.62) * np.float32(pi / 1.24)) ** 1.4
-    fallen = fallen - np.float32(0.15) * np.clip(turn - np.float32(0.62), 0, 1) / np.float32(0.38)
+    fallen = _fallen(turn)
     place = (np.float32(_LEVELS[0] + 6 - z) - fallen * np.float32(34)) / (
         np.float32(23.5) + fallen * np.float32(8.5)
     )
@@ -818,14 +866,14 @@ def _shoulders(canvas: Canvas, z: float) -> None:
             canvas.ellipse(
                 MUSCLE + 4, (side * 76, -68 + (z - 190) * 0.34), (46, thick), angle=side * 24
             )
-    blades = _blades()
-    for tubes, wall in ((blades, 1.4), (_clavicles(), 2.0)):
+    blades = shoulder_blades()
+    for tubes, wall in ((blades, 1.4), (collar_bones(), 2.0), (_raised_arms(), 3.0)):
         tubes.paint(canvas, BONE - 60, z)
         tubes.thicker(-wall).paint(canvas, 280, z)
 
 
 @cache
-def _blades() -> Tubes:
+def shoulder_blades() -> Tubes:
     """Shoulder blades: a fan of thin pieces from the lower tip to the upper border."""
     rows = []
     for n in range(14):
@@ -840,13 +888,20 @@ def _blades() -> Tubes:
             )
         )
     rows.append(Tubes.along((74, 84, 244, 4), (112, 72, 254, 5), (140, 44, 266, 8)))
-    rows.append(Tubes.along((136, 30, 258, 12), (150, 22, 284, 19), (156, 16, 300, 16)))
     left = Tubes.joined(rows)
     return Tubes.joined([left, left.mirrored()])
 
 
 @cache
-def _clavicles() -> Tubes:
+def _raised_arms() -> Tubes:
+    left = Tubes.along(
+        (136, 30, 258, 12), (150, 22, 284, 19), (156, 16, 300, 16), (158, 14, 345, 13)
+    )
+    return Tubes.joined([left, left.mirrored()])
+
+
+@cache
+def collar_bones() -> Tubes:
     left = Tubes.along(
         (16, -50, 252, 8),
         (42, -48, 262, 6),

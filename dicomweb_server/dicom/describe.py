@@ -193,7 +193,7 @@ def _frames(
         tag,
         document,
         encapsulated=isinstance(element.value, Fragments),
-        big_endian=syntax.big_endian,
+        big_endian=syntax.big_endian_pixels,
         words=element.vr != "OB",
     )
     frames = max(1, _number(document, "00280008", 1))

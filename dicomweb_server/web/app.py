@@ -25,7 +25,7 @@ from dicomweb_server.web import (
     stow,
     transfers,
 )
-from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, header, send_reply
+from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
@@ -102,7 +102,7 @@ class Application:
             raise NotImplementedError(f"no {scope['type']} here")
         request = Request(scope, receive, {})
         try:
-            reply = await self._reply(scope, request)
+            reply = await begun(await self._reply(scope, request), request)
         except ClientGone:
             return
         except Exception as error:

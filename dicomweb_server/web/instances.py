@@ -40,13 +40,12 @@ async def instances(service: Service, request: Request) -> Reply:
         for one, representation in zip(found, chosen, strict=True)
     )
     if not chosen[0].multipart:
-        body = _file(service.archive, found[0], chosen[0])
-        return Reply(
-            200,
-            (header("content-type", chosen[0].content_type), header("etag", tag)),
-            service.workers.stream(body),
-            length=found[0].file_length if as_received else None,
-        )
+        headers = (header("content-type", chosen[0].content_type), header("etag", tag))
+        if as_received:
+            file = await service.workers.run(retrieve.InstanceFile, service.archive, found[0])
+            return Reply(200, headers, service.workers.stream(file.chunks()), length=file.length)
+        made = await service.workers.run(retrieve.explicit_file, service.archive, found[0])
+        return Reply(200, headers, service.workers.stream(made.chunks), length=made.length)
     # Made of the digests, so no file can hold it and equal tags mean equal bytes.
     boundary = tag.strip('"')
     root = service.root(request)

@@ -85,6 +85,10 @@ def _draw(archive: Archive, instance: Instance, frame_index: int, drawing: Drawi
     scope = Scope(instance.study_uid, instance.series_uid, instance.instance_uid)
     document, _ = retrieve.instance_metadata(archive, scope)
     native = retrieve.native_frame(archive, instance, frame_index)
+
+    def bulk_value(path: str) -> bytes:
+        return b"".join(retrieve.bulk_value(archive, instance, path).chunks())
+
     image = render.render(
         native.content,
         native.pixels,
@@ -92,6 +96,7 @@ def _draw(archive: Archive, instance: Instance, frame_index: int, drawing: Drawi
         frame_index=frame_index,
         window=drawing.window,
         size=drawing.viewport,
+        fetch=bulk_value,
     )
     if drawing.media_type == "image/png":
         return render.png(image)

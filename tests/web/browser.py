@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +34,15 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 
+# Chromium takes commands from descriptor 3 and answers on 4.
+LAUNCHER = """
+import fcntl, os, sys
+taken, given = (fcntl.fcntl(int(n), fcntl.F_DUPFD, 20) for n in sys.argv[1:3])
+os.dup2(taken, 3)
+os.dup2(given, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 class PageError(AssertionError):
     """A script of the test threw in the page, or what it waited for did not come."""
@@ -51,9 +61,11 @@ class Browser:
         self._in, from_browser = os.pipe()
         self._process = subprocess.Popen(
             [
-                "sh",
+                sys.executable,
                 "-c",
-                f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}',
+                LAUNCHER,
+                str(to_browser),
+                str(from_browser),
                 CHROMIUM,
                 *FLAGS,
                 f"--user-data-dir={self._profile}",
@@ -102,7 +114,10 @@ class Browser:
         while b"\0" not in self._buffer:
             if not select.select([self._in], [], [], 30)[0]:
                 raise PageError("the browser does not answer")
-            self._buffer += os.read(self._in, 1 << 20)
+            received = os.read(self._in, 1 << 20)
+            if not received:
+                raise PageError("the browser has ended")
+            self._buffer += received
         message, _, self._buffer = self._buffer.partition(b"\0")
         event: dict[str, Any] = json.loads(message)
         match event.get("method"):

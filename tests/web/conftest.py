@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import httpx
 import pytest
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.config import Config
-from dicomweb_server.web.app import application
+from dicomweb_server.web.app import Application, application
 
 
 @pytest.fixture
@@ -38,18 +39,36 @@ class Server:
         return self.url + self.archive.config.prefix
 
 
+class Socket:
+    """One listening socket for all tests: starting a server for each would be most of their time.
+    `program` is the application it passes requests to."""
+
+    def __init__(self) -> None:
+        self.program: Application | None = None
+        self.host = ""
+        self.port = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.program is not None
+        await self.program(scope, receive, send)
+
+
 @pytest.fixture
-def server(archive: Archive) -> Iterator[Server]:
-    yield from serving(archive)
+def server(archive: Archive, listening: Socket) -> Iterator[Server]:
+    listening.program = application(archive, archive.config)
+    yield Server(archive, listening.host, listening.port)
+    listening.program.service.workers.shutdown()
 
 
-def serving(archive: Archive) -> Iterator[Server]:
-    program = application(archive, archive.config)
+@pytest.fixture(scope="session")
+def listening() -> Iterator[Socket]:
+    made = Socket()
     running = uvicorn.Server(
         uvicorn.Config(
-            program,
+            made,
             host="127.0.0.1",
             port=0,
+            lifespan="off",
             loop="uvloop",
             http="httptools",
             log_level="warning",
@@ -63,8 +82,8 @@ def serving(archive: Archive) -> Iterator[Server]:
     while not running.started:
         assert time.monotonic() < until and thread.is_alive(), "the server does not start"
         time.sleep(0.01)
-    host, port = running.servers[0].sockets[0].getsockname()[:2]
-    yield Server(archive, host, port)
+    made.host, made.port = running.servers[0].sockets[0].getsockname()[:2]
+    yield made
     running.should_exit = True
     thread.join(10)
 

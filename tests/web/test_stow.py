@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dicomweb_server.archive.store import Refusal
 from dicomweb_server.web import stow
 from storage.errors import Unavailable
 from tests.dicom.build import SERIES_UID, STUDY_UID, element, part10
@@ -379,4 +380,4 @@ def test_other_requests_are_answered_while_a_body_trickles_in(
 
 
 def test_every_refusal_has_a_failure_reason() -> None:
-    assert set(stow._FAILURE_REASONS) == set(stow.Refusal)
+    assert set(stow._FAILURE_REASONS) == set(Refusal)
