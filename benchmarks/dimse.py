@@ -158,24 +158,23 @@ def wait_for_echo(port: int, process: "subprocess.Popen[bytes]", log: Path) -> N
     raise Missing(f"nothing answers on port {port}: {log.read_text(errors='replace')[-400:]}")
 
 
-def send(port: int, files: Sequence[Path], *, associations: int) -> None:
-    """C-STORE of the files, shared out. Raises CalledProcessError."""
+def send(port: int, files: Sequence[Path], *, associations: int) -> int:
+    """C-STORE of the files, shared out; how many of the associations were not content."""
 
-    def one(mine: Sequence[Path]) -> None:
+    def one(mine: Sequence[Path]) -> bool:
         listed = mine[0].parent / f"list-{mine[0].name}.txt"
         listed.write_text("\n".join(map(str, mine)))
         said = subprocess.run(
             ["dcmsend", "-v", "-aec", "DICOMWEB", "127.0.0.1", str(port), f"@{listed}"],
-            check=True,
+            check=False,
             capture_output=True,
             text=True,
         )
         listed.unlink()
-        if f"SUCCESS  : {len(mine)}" not in said.stderr + said.stdout:
-            raise RuntimeError(f"port {port}: {(said.stderr + said.stdout)[-300:]}")
+        return f"SUCCESS  : {len(mine)}" not in said.stderr + said.stdout
 
     with ThreadPoolExecutor(associations) as pool:
-        list(pool.map(one, [files[n::associations] for n in range(associations)]))
+        return sum(pool.map(one, [files[n::associations] for n in range(associations)]))
 
 
 def timed(peer: Peer, count: int, work: Callable[[], object]) -> Sample:
@@ -232,8 +231,16 @@ def stored(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[S
             peer = make(place / make(place).name.replace(" ", "-"))
             shutil.rmtree(peer.directory, ignore_errors=True)
             port = listen(peer)
+
+            def sending() -> None:
+                if refused := send(port, files, associations=associations):
+                    # dcmqrscp's index does not stand eight writers; ours must.
+                    if isinstance(peer, OursByDimse):
+                        raise RuntimeError(f"{refused} of {associations} associations failed")
+                    bench.notes.append(f"{peer.name}: {refused} of {associations} failed")
+
             try:
-                return timed(peer, len(files), lambda: send(port, files, associations=associations))
+                return timed(peer, len(files), sending)
             finally:
                 peer.stop()
 

@@ -116,17 +116,20 @@ class Config:
     dimse_timeout_s: float = setting(
         60.0, "Seconds a peer may be silent before its association is aborted.", low=0.1, high=86400
     )
-    dimse_private_sop_classes: str = setting(
-        "",
+    dimse_private_sop_classes: str | None = setting(
+        None,
         "Private storage SOP Class UIDs that C-STORE accepts, separated by commas; * for any.",
     )
     dimse_tls_port: int = setting(
         0, "TCP port for DIMSE over TLS (2762 is registered for it); 0 for none.", low=0, high=65535
     )
-    dimse_tls_certificate: str = setting("", "PEM file with the certificate chain for DIMSE.")
-    dimse_tls_key: str = setting("", "PEM file with the private key of that certificate.")
-    dimse_tls_authorities: str = setting(
-        "", "PEM file with the authorities DIMSE peers are trusted by; callers must then show one."
+    dimse_tls_certificate: str | None = setting(
+        None, "PEM file with the certificate chain for DIMSE."
+    )
+    dimse_tls_key: str | None = setting(None, "PEM file with the private key of that certificate.")
+    dimse_tls_authorities: str | None = setting(
+        None,
+        "PEM file with the authorities DIMSE peers are trusted by; callers must then show one.",
     )
     dimse_complete_after_s: float = setting(
         60.0,

@@ -39,7 +39,7 @@ class Session:
 
 def terms_of(config: Config) -> Terms:
     """What the configuration says of who may ask for what. Raises ConfigError."""
-    private = (uid.strip() for uid in config.dimse_private_sop_classes.split(","))
+    private = (uid.strip() for uid in (config.dimse_private_sop_classes or "").split(","))
     return Terms(
         title=config.aet,
         check_called=config.dimse_check_called,
