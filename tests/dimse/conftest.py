@@ -18,7 +18,7 @@ class Bridge:
     """url      of the DICOMweb side
     port     of the DIMSE side
     sink     port that the peers SINK (GB18030 ...) are configured to listen on
-    process  of `serve`, the leader of its session
+    process  of the server, the leader of its session
     """
 
     data: Path
@@ -30,34 +30,43 @@ class Bridge:
 
 @contextmanager
 def bridged(
-    directory: Path, *flags: object, config: str = "", sink: int = 0, port: int = 0
+    directory: Path,
+    *flags: object,
+    config: str = "",
+    sink: int = 0,
+    port: int = 0,
+    web: bool = False,
 ) -> Iterator[Bridge]:
-    """`serve` over `directory`/archive with a configuration file; killed at the end."""
+    """A server over `directory`/archive with a configuration file; killed at the end.
+
+    web  `serve` instead of `dimse`, which is there sooner
+    """
     file = directory / "config.toml"
     file.write_text(config)
     port = port or free_port()
     process = command(
-        "serve",
+        *(["serve", "--port", 0, "--no-settle"] if web else ["dimse"]),
         "--config",
         file,
         "--data",
         directory / "archive",
-        "--port",
-        0,
         "--dimse-port",
         port,
-        "--no-settle",
         *flags,
         start_new_session=True,
     )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"http://[^/]+", line)
-        assert found is not None, (line, process.communicate(timeout=10))
-        wait_for(lambda: answers(found[0]))
+        url = ""
+        if web:
+            found = re.search(r"http://[^/]+", line)
+            assert found is not None, (line, process.communicate(timeout=10))
+            url = found[0]
+            wait_for(lambda: answers(url))
+        assert line, process.communicate(timeout=10)
         wait_for_port(port)
-        yield Bridge(directory / "archive", found[0], port, sink, process)
+        yield Bridge(directory / "archive", url, port, sink, process)
     finally:
         kill_session(process)
 
@@ -95,7 +104,8 @@ def peers(sink: int) -> str:
 def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
     """One bridge for all tests that do not need one of their own."""
     sink = free_port()
-    with bridged(tmp_path_factory.mktemp("bridge"), config=peers(sink), sink=sink) as running:
+    directory = tmp_path_factory.mktemp("bridge")
+    with bridged(directory, config=peers(sink), sink=sink, web=True) as running:
         yield running
 
 

@@ -67,7 +67,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bridge, Ort
     # Without its own name in /etc/hosts it waits 5 s for a name server (and asks nobody else).
     with (
         running("Orthanc", settings, port=http, cwd=directory),
-        bridged(directory, config=config, port=ours) as bridge,
+        bridged(directory, config=config, port=ours, web=True) as bridge,
     ):
         wait_for_port(dicom)
         yield bridge, Orthanc(f"http://127.0.0.1:{http}")
