@@ -105,7 +105,8 @@ def test_every_transfer_syntax_is_kept_as_it_was_sent(
             uid = str(header.file_meta.TransferSyntaxUID)
             instance = header.SOPInstanceUID
             named = header.file_meta.MediaStorageSOPInstanceUID  # what pynetdicom says it sends
-            if uid not in files and instance not in taken and instance == named:
+            whole = header.StudyInstanceUID and header.SeriesInstanceUID
+            if whole and uid not in files and instance not in taken and instance == named:
                 files[uid] = file
                 taken.add(instance)
     syntaxes = [uid for uid in files if transfer_syntax(uid).known]
