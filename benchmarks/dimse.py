@@ -41,15 +41,13 @@ SINK_PORT = 18299
 
 
 class OursByDimse(Ours):
-    """`dicomweb-server dimse` of this checkout, in as many processes as there are processors."""
+    """`dicomweb-server dimse` of this checkout, one process: its associations share commits."""
 
     def __init__(self, directory: Path, *, port: int) -> None:
         super().__init__(directory, port=port)
 
     def start(self) -> None:
         started(self, self.port)
-        # The port is there before the second process is; let it come.
-        time.sleep(1.0)
 
     def command(self) -> Sequence[str]:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -57,7 +55,7 @@ class OursByDimse(Ours):
         config.write_text(f'[[peers]]\naet = "SINK"\nhost = "127.0.0.1"\nport = {SINK_PORT}\n')
         return self._cli(
             "dimse", "--config", str(config), "--data", str(self.directory / "archive"),
-            "--dimse-port", str(self.port), "--dimse-processes", "2", "--log-level", "error",
+            "--dimse-port", str(self.port), "--log-level", "error",
         )  # fmt: skip
 
     def load(self, files: Iterable[Path]) -> None:

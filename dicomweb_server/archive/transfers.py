@@ -144,14 +144,15 @@ def succeeded(desk: Desk, transfers: Sequence[Transfer], *, state: str = DONE) -
 
 
 def failed(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
-    """These are tried again later, or given up."""
+    """Those of these that are not done are tried again later, or given up."""
     now = time.time_ns() // 1000
     with desk.write() as connection:
         for each in transfers:
             attempts = each.attempts + 1
             state = FAILED if attempts >= MOST_ATTEMPTS else WAITING
             connection.execute(
-                "UPDATE transfers SET state = ?, attempts = ?, due_us = ?, error = ? WHERE id = ?",
+                "UPDATE transfers SET state = ?, attempts = ?, due_us = ?, error = ? "
+                "WHERE id = ? AND state = 'waiting'",
                 (state, attempts, now + int(back_off_s(attempts) * 1e6), reason[:500], each.id),
             )
 
@@ -171,7 +172,7 @@ def postponed(desk: Desk, transfers: Sequence[Transfer], reason: str, for_s: flo
     due_us = time.time_ns() // 1000 + int(for_s * 1e6)
     with desk.write() as connection:
         connection.executemany(
-            "UPDATE transfers SET due_us = ?, error = ? WHERE id = ?",
+            "UPDATE transfers SET due_us = ?, error = ? WHERE id = ? AND state = 'waiting'",
             [(due_us, reason[:500], each.id) for each in transfers],
         )
 

@@ -10,7 +10,8 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from dicomweb_server.archive import changes as feed
 from dicomweb_server.archive import commitments, orders, transfers
@@ -51,14 +52,13 @@ class Jobs:
         self._peers = bridge.terms.peers
         self._stop = stop
         self._workers: dict[str, threading.Thread] = {}
-        self._urgent: dict[str, bool] = {}
 
     def run(self) -> None:
         """Until `stop` is set. An error of one round is logged; the next one tries again."""
         self._begin_at_end()
         forgotten = time.monotonic()
         while True:
-            for job in (self.read_changes, self.complete, self.report, self.start_workers):
+            for job in (self.read_changes, self.complete, self.start_workers):
                 try:
                     job()
                 except Exception:
@@ -185,27 +185,26 @@ class Jobs:
     # ------------------------------------------------------------------------ what is queued
 
     def start_workers(self) -> None:
-        """A thread for each peer with something due that has none."""
+        """A thread for each peer with something due that has none, one for storage commitment:
+        a peer that does not answer keeps nobody else waiting."""
         for title in transfers.busy_peers(self._desk):
-            worker = self._workers.get(title)
-            if worker is None or not worker.is_alive():
-                worker = threading.Thread(
-                    target=self._work, args=(title,), name=f"transfers {title}", daemon=True
-                )
-                self._workers[title] = worker
-                worker.start()
-        self._ask_for_commitment()
+            self._start(f"transfers {title}", partial(self._work, title))
+        self._start("commitment", self._commit)
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        worker = self._workers.get(name)
+        if worker is None or not worker.is_alive():
+            worker = threading.Thread(target=work, name=name, daemon=True)
+            self._workers[name] = worker
+            worker.start()
 
     def _work(self, title: str) -> None:
         """Does what is due for a peer, batch by batch, until nothing is."""
         turns = Turns()
         pause_s = PAUSE_S
         while not self._stop.is_set() and (batch := turns.next(self._desk, title)):
-            peer = self._peers.to(title)
             try:
-                if peer is None:
-                    raise PeerGone(f"{title} is no peer with host and port")
-                self._do(peer, batch)
+                self._do(title, batch)
                 pause_s = PAUSE_S
             except (PeerGone, Rejected) as error:
                 # It is away: everything for it waits, and nothing of it counts as tried.
@@ -213,22 +212,40 @@ class Jobs:
                 transfers.postponed(self._desk, batch, str(error), pause_s)
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _do(self, title: str, batch: Sequence[Transfer]) -> None:
+        """A batch: what is sent together, what is fetched or told one by one. Raises PeerGone and
+        Rejected, after which nothing of it is to be tried now."""
+        peer = self._peers.to(title)
+        if peer is None:
+            raise PeerGone(f"{title} is no peer with host and port")
+        sends = [each for each in batch if each.kind == transfers.SEND]
+        for part in (sends, *([each] for each in batch if each.kind != transfers.SEND)):
+            if not part:
+                continue
+            try:
+                if part is sends:
+                    self._send(peer, part)
+                elif part[0].kind == transfers.PULL:
+                    self._pull(peer, part[0])
+                else:
+                    self._notify(peer, part[0])
+            except (PeerGone, Rejected):
+                raise
             except (DimseError, DicomError, StorageError) as error:
                 logger.warning("%s: %s", title, error)
-                transfers.failed(self._desk, batch, str(error))
+                transfers.failed(self._desk, part, str(error))
             except Exception as error:
                 logger.exception("a transfer to %s failed", title)
-                transfers.failed(self._desk, batch, f"{type(error).__name__}: {error}")
+                transfers.failed(self._desk, part, f"{type(error).__name__}: {error}")
 
-    def _do(self, peer: Peer, batch: Sequence[Transfer]) -> None:
-        sends = [each for each in batch if each.kind == transfers.SEND]
-        for each in batch:
-            if each.kind == transfers.PULL:
-                self._pull(peer, each)
-            elif each.kind == transfers.NOTIFY:
-                self._notify(peer, each)
-        if sends:
-            self._send(peer, sends)
+    def _commit(self) -> None:
+        """Reports what was asked of us, and asks for what we have sent."""
+        try:
+            self.report()
+            self._ask_for_commitment()
+        except Exception:
+            logger.exception("storage commitment failed; it is tried again")
 
     def _send(self, peer: Peer, batch: Sequence[Transfer]) -> None:
         found: list[tuple[Transfer, Instance]] = []

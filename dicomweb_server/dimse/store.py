@@ -83,6 +83,11 @@ def handle(session: Session, message: Message) -> None:
             message, status.CANNOT_UNDERSTAND, comment="a C-STORE without a data set"
         )
         return
+    if commands.text(message.command, commands.AFFECTED_CLASS) != message.context.abstract_syntax:
+        session.association.respond(
+            message, status.CLASS_NOT_SUPPORTED, comment="the context is for another SOP class"
+        )
+        return
     source = message.sink.finish()
     if difference := _names_another(source, message):
         session.association.respond(message, status.DOES_NOT_MATCH, comment=difference)

@@ -161,7 +161,9 @@ def test_a_data_set_of_another_instance_or_class_is_a900(bridge: Bridge) -> None
     wire = Wire.to(bridge.port)
     wire.associate()
     assert wire.store(f"{STUDY}.1.5", instance(4)) == 0xA900
-    assert wire.store(f"{STUDY}.1.4", instance(4), sop_class_uid=CT + ".1") == 0xA900
+    assert wire.store(f"{STUDY}.1.4", instance(4), sop_class_uid=CT + ".1") == 0x0122
+    mr = instance(4, sop_class_uid="1.2.840.10008.5.1.4.1.1.4")
+    assert wire.store(f"{STUDY}.1.4", mr) == 0xA900
     assert not stored(bridge, f"{STUDY}.1.4")
 
 
