@@ -137,7 +137,8 @@ class _Study:
     document: bytes
     indexed: set[bytes]
     is_new: bool
-    says_changed: bool
+    changed: bool = False
+    says_changed: bool = False
     rollup_changed: bool = False
     document_changed: bool = False
 
@@ -149,8 +150,9 @@ class _Series:
     key: bytes
     state: SeriesState
     says: SeriesSays
-    says_changed: bool
     waits_under: bytes | None
+    changed: bool = False
+    says_changed: bool = False
 
 
 @dataclass(slots=True)
@@ -158,6 +160,7 @@ class _Pack:
     live_bytes: int
     live_blobs: int
     retired: bool
+    changed: bool = False
 
 
 @dataclass(slots=True)
@@ -358,9 +361,7 @@ class Writing:
             assert said is not None and document is not None
             terms, rollup = (tupled(part) for part in orjson.loads(said))
             indexed = posting_keys(terms, rollup)
-            study = _Study(
-                key, uid, state, terms, rollup, document, indexed, is_new=False, says_changed=False
-            )
+            study = _Study(key, uid, state, terms, rollup, document, indexed, is_new=False)
         self._studies[uid] = study
         return study
 
@@ -376,7 +377,7 @@ class Writing:
             assert said is not None
             waits_under = state.unsettled_key() if state.unsettled else None
             says = SeriesSays.of(said)
-            series = _Series(key, state, says, says_changed=False, waits_under=waits_under)
+            series = _Series(key, state, says, waits_under)
         self._series[uid] = series
         return series
 
@@ -507,6 +508,7 @@ class Writing:
         pack = self._pack(place.pack)
         pack.live_bytes += more * place.length
         pack.live_blobs += more
+        pack.changed = True
         self._counted["blobs"] += more
         self._counted["content_bytes"] += more * place.content_length
         self._counted["payload_bytes"] += more * place.length
@@ -540,7 +542,7 @@ class Writing:
         pack = self._pack(number)
         if pack.live_blobs:
             return False
-        pack.retired = True
+        pack.retired = pack.changed = True
         return True
 
     # Compacting
@@ -561,6 +563,7 @@ class Writing:
         transaction.delete(series_id, db=tables.gone)
         self._drop_rows(series_id)
         series.state.unsettled = False
+        series.changed = True
         return True
 
     # Leases
@@ -590,10 +593,12 @@ class Writing:
         at_us = time.time_ns() // 1000
         self._changes.append((kind, at_us, scope))
         study.state.version = sequence
+        study.changed = True
         if series is not None:
             series.state.version = sequence
             series.state.changed_us = at_us
             series.state.unsettled = True
+            series.changed = True
         return sequence
 
     def _sequence(self) -> int:
@@ -609,12 +614,14 @@ class Writing:
     def finish(self) -> None:
         """Writes what was held."""
         for series in self._series.values():
-            if series is not None:
+            if series is not None and series.changed:
                 self._put_series(series)
         for study in self._studies.values():
-            if study is not None:
+            if study is not None and study.changed:
                 self._put_study(study)
         for number, pack in self._packs.items():
+            if not pack.changed:
+                continue
             if pack.live_blobs or pack.retired:
                 record = pack_record(pack.live_bytes, pack.live_blobs, retired=pack.retired)
                 self.transaction.put(pack_key(number), record, db=self.tables.packs)

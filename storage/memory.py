@@ -36,6 +36,7 @@ from storage.model import (
     InstanceRow,
     Landed,
     Move,
+    OneOf,
     PackInfo,
     PackUse,
     Page,
@@ -60,6 +61,7 @@ from storage.searching import (
     position_of,
     series_number,
     study_rank,
+    test_of,
     tests_by_level,
 )
 
@@ -499,8 +501,7 @@ class MemoryIndex:
             for position, row in matching
             if after is None or _order(position) > _order(after)
         ]
-        if after is None:
-            rest = rest[query.offset :]
+        rest = rest[query.offset :]
         page = rest if query.limit is None else rest[: query.limit]
         more = len(page) < len(rest)
         return Page(
@@ -517,7 +518,7 @@ class MemoryIndex:
             (QueryLevel.SERIES, query.series_uid),
         ):
             if uid is not None:
-                tests[level].append((UID_TAGS[level], frozenset((uid,)).intersection))
+                tests[level].append(test_of(OneOf(level, UID_TAGS[level], (uid,))))
         for study in self._studies.values():
             if not holds(tests[QueryLevel.STUDY], {**study.terms, **study.rollup()}):
                 continue

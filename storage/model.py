@@ -291,7 +291,26 @@ class Empty:
     tag: str
 
 
-Condition = OneOf | Between | Like | Empty
+@dataclass(frozen=True, slots=True)
+class SameItem:
+    """Matches when one item of a sequence meets all conditions (sequence matching, PS3.4
+    §C.2.2.2.6). Each value of `tag` is an item: its own terms as a JSON object, `{tag: [values]}`.
+    A sequence without items is as good as one empty item, which only `Empty` matches."""
+
+    level: QueryLevel
+    tag: str
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Matches when all conditions of one of the alternatives hold."""
+
+    level: QueryLevel
+    alternatives: tuple[tuple["Condition", ...], ...]
+
+
+Condition = OneOf | Between | Like | Empty | SameItem | AnyOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +319,9 @@ class Query:
 
     level       of the rows wanted; a condition may be of this level or one above it
     study_uid   restrict to one study; series_uid to one series of it (or of any study)
-    offset      rows to skip
+    offset      rows to skip, behind the cursor when there is one
     limit       rows to return at most; None for all
-    after       cursor: `Page.next` of the page before; replaces offset when given
+    after       cursor: `Page.next` of the page before
     count       True to have `Page.total` worked out whatever it costs
 
     Order is total and the same in every engine: studies by Study Date, then Study Time, then
@@ -427,7 +446,11 @@ class ChangeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the change feed. Sequence numbers ascend; one that was read never changes."""
+    """One entry of the change feed. Sequence numbers ascend; one that was read never changes.
+
+    A deletion is one entry for what was asked to be deleted: `series_uid` and `instance_uid` are
+    empty where its scope names none.
+    """
 
     sequence: int
     kind: ChangeKind

@@ -155,7 +155,7 @@ def _read(
             if study_uid is not None and twin.study_uid != study_uid:
                 return _of(twin, refusal=Refusal.WRONG_STUDY, comment=_wrong_study(twin, study_uid))
             return _of(twin, stored=Stored.DUPLICATE)
-        description = describe(part.source, limits=archive.limits)
+        description = describe(part.source, limits=archive.limits, attributes=archive.attributes)
         instance = _instance(part, description)
         if study_uid is not None and instance.study_uid != study_uid:
             comment = _wrong_study(instance, study_uid)

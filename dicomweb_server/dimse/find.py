@@ -11,7 +11,7 @@ from typing import Any
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.search import Item, search
-from dicomweb_server.dicom.attributes import LEVEL_OF
+from dicomweb_server.dicom.attributes import vr_of
 from dicomweb_server.dicom.errors import BadQuery, DicomError
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dicom.matching import ParsedQuery, parse_query
@@ -104,9 +104,21 @@ class Asked:
         }
         self.returned = {**self.keys, **{k: "CS" for k in identifier if k == "00080056"}}
         parameters = list(self._parameters(identifier))
-        parsed = parse_query(_LEVELS[self.level], parameters)
-        self.parsed = dataclasses.replace(
-            parsed, include=frozenset(self.returned) | {PATIENT_ID, *_STUDY_COUNTS}
+        # QIDO-RS reads a date and a time as one moment; C-FIND does only when that is negotiated
+        # (PS3.4 §C.5.1.1), which it is not here. So times are read by themselves.
+        conditions = [
+            condition
+            for part in (
+                [each for each in parameters if vr_of(each[0][-8:]) != "TM"],
+                *([each] for each in parameters if vr_of(each[0][-8:]) == "TM"),
+            )
+            for condition in parse_query(
+                _LEVELS[self.level], part, attributes=archive.attributes
+            ).query.conditions
+        ]
+        self.parsed = ParsedQuery(
+            Query(_LEVELS[self.level], tuple(conditions)),
+            include=frozenset(self.returned) | {PATIENT_ID, *_STUDY_COUNTS},
         )
 
     def _parameters(self, identifier: Json) -> Iterator[tuple[str, str]]:
@@ -128,7 +140,7 @@ class Asked:
         if asked == 0 and key in _AT_STUDY:
             yield key, value
             return
-        at = QueryLevel.STUDY if key in _ROLLUPS else LEVEL_OF.get(key)
+        at = QueryLevel.STUDY if key in _ROLLUPS else self.archive.attributes.level_of.get(key)
         if at is None or _ORDER.index(at) > asked or element["vr"] == "SQ":
             # An optional key that is not supported matches everything (PS3.4 §C.2.2.1.3).
             self.unsupported = True
@@ -160,7 +172,7 @@ class Asked:
         if not term:
             return {}
         query = Query(QueryLevel.STUDY, (OneOf(QueryLevel.STUDY, PATIENT_ID, (term,)),))
-        parsed = ParsedQuery(query, include=frozenset(_STUDY_COUNTS), fuzzy=False)
+        parsed = ParsedQuery(query, include=frozenset(_STUDY_COUNTS))
         studies = list(all_rows(self.archive, parsed))
         series, instances = (
             sum(int(study[key]["Value"][0]) for study in studies) for key in _STUDY_COUNTS

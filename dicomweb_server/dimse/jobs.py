@@ -139,7 +139,6 @@ class Jobs:
             ParsedQuery(
                 Query(QueryLevel.SERIES, study_uid=study_uid, series_uid=series_uid, limit=1),
                 include=frozenset({"00080060", "00180015", "00080050"}),
-                fuzzy=False,
             ),
         ).items
         item = found[0] if found else {}

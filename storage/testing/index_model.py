@@ -11,6 +11,7 @@ import orjson
 
 from storage.model import (
     NO_NUMBER,
+    AnyOf,
     Between,
     Condition,
     ConflictPolicy,
@@ -24,6 +25,7 @@ from storage.model import (
     Place,
     Query,
     QueryLevel,
+    SameItem,
     Scope,
     Stored,
 )
@@ -211,6 +213,14 @@ class IndexModel:
             case QueryLevel.INSTANCE:
                 terms = dict(kept.landed.facts.instance_level.terms)
                 terms["00080018"] = (one.instance_uid,)
+        return self._met(condition, terms)
+
+    def _met(self, condition: Condition, terms: Texts) -> bool:
+        if isinstance(condition, AnyOf):
+            return any(
+                all(self._met(each, terms) for each in alternative)
+                for alternative in condition.alternatives
+            )
         values = [value for value in terms.get(condition.tag, ()) if value]
         match condition:
             case OneOf(values=wanted):
@@ -221,6 +231,9 @@ class IndexModel:
                 return any(_like(pattern, value) for value in values)
             case Empty():
                 return not values
+            case SameItem(conditions=conditions):
+                items = [orjson.loads(value) for value in values] or [{}]
+                return any(all(self._met(each, item) for each in conditions) for item in items)
 
     def _tidy(self) -> None:
         """What nothing refers to any more is not there."""
@@ -231,9 +244,18 @@ class IndexModel:
 
 
 def _like(pattern: str, value: str) -> bool:
-    """Wild card matching as one would explain it."""
-    if not pattern:
-        return not value
-    if pattern[0] == "*":
-        return _like(pattern[1:], value) or (bool(value) and _like(pattern, value[1:]))
-    return bool(value) and pattern[0] in ("?", value[0]) and _like(pattern[1:], value[1:])
+    """Wild card matching: follows every way at once to read the value by the pattern."""
+    reached = _behind_stars(pattern, {0})
+    for letter in value:
+        read = {at + 1 for at in reached if pattern[at : at + 1] in ("?", letter)}
+        stay = {at for at in reached if pattern[at : at + 1] == "*"}
+        reached = _behind_stars(pattern, read | stay)
+    return len(pattern) in reached
+
+
+def _behind_stars(pattern: str, reached: set[int]) -> set[int]:
+    """A star may also stand for nothing."""
+    for at in range(len(pattern)):
+        if at in reached and pattern[at] == "*":
+            reached = reached | {at + 1}
+    return reached
