@@ -4,8 +4,6 @@ Hanyu Pinyin without tones as passports write it: `ü` is YU. A family name is r
 (单 is SHAN, not DAN), those of two characters are known; a name in one piece is cut behind it.
 """
 
-from pypinyin import lazy_pinyin
-
 _OF_TWO = """
 欧阳 司马 上官 诸葛 夏侯 东方 皇甫 尉迟 公孙 慕容 长孙 宇文 司徒 司空 令狐 端木 轩辕 南宫 独孤 西门
 东郭 百里 呼延 澹台 万俟 闻人 赫连 濮阳 淳于 单于 太叔 申屠 公冶 钟离 鲜于 闾丘 亓官 仲孙 宗政 拓跋
@@ -37,4 +35,6 @@ def pinyin_name(name: str) -> str:
 
 
 def _letters(text: str) -> str:
+    from pypinyin import lazy_pinyin  # half of the program never writes a name, and it is large
+
     return "".join(lazy_pinyin(text.strip())).upper().replace("Ü", "YU").replace("V", "YU")
