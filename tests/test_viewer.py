@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import serving
-from viewer.build import BuildFailed, build, find_node
+from viewer.build import BuildFailed, build, install
 
 VIEWER = Path(__file__).resolve().parents[1] / "viewer"
 BROWSER = shutil.which("chromium")
@@ -26,16 +26,10 @@ def missing(what: str) -> None:
 def node() -> list[str]:
     """Node, with everything installed that the viewer's tests are made with."""
     try:
-        program, npm = find_node()
+        program = install(VIEWER, development=True)
         build(VIEWER)
     except BuildFailed as error:
         missing(str(error))
-    if not (VIEWER / "node_modules" / "vitest").is_dir():
-        install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(install, cwd=VIEWER, env={**os.environ, "PATH": path}, check=False)
-        if done.returncode:
-            missing("npm could not install what the viewer's tests are made with")
     return [str(program)]
 
 

@@ -39,14 +39,12 @@ def build(viewer: Path, *, say: Say = print) -> bool:
     if os.environ.get(SKIP):
         say(f"{SKIP} is set: the viewer's pages are not built")
         return False
-    node, npm = find_node()
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    _install(viewer, npm, environment, say)
+    node = install(viewer, development=False, say=say)
     say("building the viewer's pages")
     _run(
         [str(node), "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"],
         viewer,
-        environment,
+        environment_of(node),
         "Vite could not build the viewer's pages",
     )
     stamp.write_text(digest)
@@ -85,28 +83,40 @@ def find_node() -> tuple[Path, list[str]]:
     return Path(found), [npm]
 
 
-def _install(viewer: Path, npm: list[str], environment: dict[str, str], say: Say) -> None:
+def install(viewer: Path, *, development: bool, say: Say = print) -> Path:
+    """Installs what the pages are built with, and in development what they are tested with; Node.
+
+    What is there for the very lock file is not installed again. Raises BuildFailed.
+    """
+    node, npm = find_node()
     lock = hashlib.sha256((viewer / "package-lock.json").read_bytes()).hexdigest()
     stamp = viewer / "node_modules" / STAMP
-    if stamp.is_file() and stamp.read_text() == lock:
-        return
+    there = stamp.read_text() if stamp.is_file() else ""
+    if there == f"{lock} development" or (there == lock and not development):
+        return node
     say("installing what the viewer is built with")
     _run(
         [
             *npm,
             "ci",
             "--ignore-scripts",
-            "--omit=dev",
+            *([] if development else ["--omit=dev"]),
             "--no-audit",
             "--no-fund",
             "--loglevel=error",
         ],
         viewer,
-        environment,
+        environment_of(node),
         "npm could not install what the viewer is built with: is an npm registry within reach? "
         f"Set {SKIP}=1 to do without the viewer's pages",
     )
-    stamp.write_text(lock)
+    stamp.write_text(f"{lock} development" if development else lock)
+    return node
+
+
+def environment_of(node: Path) -> dict[str, str]:
+    """The environment in which that Node is the first on the PATH."""
+    return {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def _run(command: list[str], where: Path, environment: dict[str, str], failure: str) -> None:

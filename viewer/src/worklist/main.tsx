@@ -239,7 +239,10 @@ function Row({ row }: { row: Dataset }): JSX.Element {
           <input type="checkbox" aria-label={`${t("worklist.select")} ${name ?? ""}`} checked={chosen.value.has(uid)} onChange={() => toggle(uid)} />
         </td>
         <td class="column-patient">
-          <a href={address(uid)}>{name ?? "—"}</a>
+          <a href={address(uid)}>
+            <Thumbnail path={studyPath(uid)} modality="" size={44} />
+            {name ?? "—"}
+          </a>
         </td>
         <td class="column-patientId">{text(row, Tag.PatientID) ?? "—"}</td>
         <td class="column-sexAge">{sexAge(row)}</td>
@@ -306,7 +309,11 @@ function Detail({ row }: { row: Dataset }): JSX.Element {
         ) : (
           series.value.map((s) => (
             <a key={text(s, Tag.SeriesInstanceUID)} class="series-card" href={`${address(uid)}&series=${text(s, Tag.SeriesInstanceUID)}`}>
-              <Thumbnail study={uid} series={text(s, Tag.SeriesInstanceUID) ?? ""} modality={text(s, Tag.Modality) ?? ""} />
+              <Thumbnail
+                path={`${studyPath(uid)}/series/${text(s, Tag.SeriesInstanceUID) ?? ""}`}
+                modality={text(s, Tag.Modality) ?? ""}
+                size={112}
+              />
               <span>
                 <b>{text(s, Tag.Modality)}</b> {text(s, Tag.SeriesDescription) ?? ""} <small>{number(s, Tag.NumberOfSeriesRelatedInstances)}</small>
               </span>
@@ -343,17 +350,17 @@ function Detail({ row }: { row: Dataset }): JSX.Element {
   );
 }
 
-/** The server's thumbnail; objects without pixels get their modality instead. */
-function Thumbnail({ study, series, modality }: { study: string; series: string; modality: string }): JSX.Element {
+/** The server's thumbnail of a study or series; objects without pixels get their modality instead. */
+function Thumbnail({ path, modality, size }: { path: string; modality: string; size: number }): JSX.Element {
   const none = useRef(signal(false)).current;
   if (none.value) return <span class="no-thumbnail">{modality}</span>;
   return (
     <img
-      src={`${root()}/studies/${study}/series/${series}/thumbnail?viewport=112,112`}
+      src={`${root()}${path}/thumbnail?viewport=${size * 2},${size * 2}`}
       alt=""
       loading="lazy"
-      width="112"
-      height="112"
+      width={size}
+      height={size}
       onError={() => (none.value = true)}
     />
   );
