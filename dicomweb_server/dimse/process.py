@@ -12,7 +12,6 @@ from dicomweb_server.dimse.server import Listener, Server
 from dicomweb_server.dimse.session import Bridge, terms_of
 from dicomweb_server.dimse.tls import server_context
 
-
 SWITCH_S = 0.0005
 """How long a thread may keep the interpreter while others wait: the one that commits for all waits
 behind those that read, and with Python's 5 ms every group commit came so much later."""
