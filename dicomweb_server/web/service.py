@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.caches import Cache
+from dicomweb_server.archive.desk import Desk, open_desk
 from dicomweb_server.config import Config
 from dicomweb_server.web.http import Reply, Request, Workers
 
@@ -31,17 +34,28 @@ class Budget:
             self._released.notify_all()
 
 
+ENCODED_BYTES = 32 * 2**20
+"""Metadata in a content coding, by ETag."""
+
+
 @dataclass(frozen=True)
 class Service:
     archive: Archive
     config: Config
     workers: Workers
+    routes: tuple[tuple[str, str], ...] = ()
+    encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "uploads", asyncio.Semaphore(self.config.upload_concurrency))
         object.__setattr__(self, "upload_bytes", Budget(UPLOAD_BYTES))
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Orders and transfers; opened when somebody first asks for them."""
+        return open_desk(self.archive)
 
     def root(self, request: Request) -> str:
         """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""
