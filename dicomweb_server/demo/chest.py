@@ -17,7 +17,7 @@ from dicomweb_server.demo.torso import Torso, collar_bones, rib_curves, shoulder
 
 _CR_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.1"
 _ROWS, _COLUMNS, _PIXEL_MM = 2140, 1760, 0.2
-_TOP: Final = 318.0
+_TOP: Final = 303.0
 """z of the upper edge of the film."""
 _WATER: Final = 0.018
 """Attenuation of water at 125 kV, per mm."""
@@ -68,16 +68,17 @@ def _between(values: Field, places: npt.NDArray[np.floating]) -> Field:
 
 def _sharp_parts(torso: Torso) -> Field:
     random = np.random.default_rng(12)
-    film = np.zeros((_ROWS, _COLUMNS), np.float32)
-    shells = (
-        (Tubes.joined(rib_curves()), 0.5, 0.85),
-        (shoulder_blades(), 0.5, 0.42),
-        (collar_bones(), 0.45, 0.9),
+    parts = (
+        # tubes, how hollow, how much denser than water
+        (Tubes.joined(rib_curves()), 0.5, 0.81),
+        (shoulder_blades(), 0.5, 0.40),
+        (collar_bones(), 0.45, 0.86),
+        (torso.lung_vessels, 0.0, 0.90),
     )
-    for tubes, hollow, weight in shells:
-        film += _strewn(tubes, random, hollow=hollow) * np.float32(weight * _WATER * 0.95)
-    film += _strewn(torso.lung_vessels, random, hollow=0.0) * np.float32(_WATER * 0.9)
-    return film
+    film = np.zeros((_ROWS, _COLUMNS), np.float32)
+    for tubes, hollow, density in parts:
+        film += _strewn(tubes, random, hollow=hollow) * np.float32(density * _WATER)
+    return _blurred(film, 2, times=3)
 
 
 def _strewn(tubes: Tubes, random: np.random.Generator, *, hollow: float) -> Field:
@@ -109,18 +110,23 @@ def _strewn(tubes: Tubes, random: np.random.Generator, *, hollow: float) -> Fiel
     flat = np.bincount(
         rows[seen] * _COLUMNS + columns[seen], weights=mass[seen], minlength=_ROWS * _COLUMNS
     )
-    film = (flat / _PIXEL_MM**2).reshape(_ROWS, _COLUMNS).astype(np.float32)
-    return _blurred(film, 2, times=3)
+    film: Field = (flat / _PIXEL_MM**2).reshape(_ROWS, _COLUMNS).astype(np.float32)
+    return film
 
 
 def _blurred(film: Field, radius: int, *, times: int) -> Field:
     """Means over squares of 2 * radius + 1 pixels."""
     size = 2 * radius + 1
     for _ in range(times):
-        for _axis in range(2):
-            padded = np.pad(film, ((radius + 1, radius), (0, 0)), mode="edge")
-            sums = np.cumsum(padded, axis=0, dtype=np.float64)
-            film = ((sums[size:] - sums[:-size]) / size).astype(np.float32).T
+        for axis in range(2):
+            around = [(radius, radius) if each == axis else (0, 0) for each in range(2)]
+            padded = np.pad(film, around, mode="edge")
+            film = np.zeros_like(film)
+            for shift in range(size):
+                rows = slice(shift, shift + film.shape[0]) if axis == 0 else slice(None)
+                columns = slice(shift, shift + film.shape[1]) if axis == 1 else slice(None)
+                film += padded[rows, columns]
+            film /= size
     return film
 
 
@@ -174,7 +180,7 @@ def _data_set(film: npt.NDArray[np.uint16]) -> Dataset:
     d.ImagerPixelSpacing = numbers(_PIXEL_MM, _PIXEL_MM)
     d.ViewCodeSequence = [code("399348003", "SCT", "postero-anterior")]
     d.LossyImageCompression = "00"
-    d.WindowCenter, d.WindowWidth = "2000", "3600"
+    d.WindowCenter, d.WindowWidth = "1950", "3000"
     pixels(
         d,
         film.astype("<u2").tobytes(),

@@ -43,37 +43,40 @@ Slice = npt.NDArray[np.int16]
 def ct_files() -> Iterator[tuple[str, bytes]]:
     """Both studies, the later one first."""
     axis = ((np.arange(_SIZE) + 0.5) * _PIXEL_MM - _FIELD_MM / 2).astype(np.float32)
-    now = Torso(_TORSO, nodules=(Nodule(_NODULE, 7.0),))
-    prior = Torso(_TORSO, nodules=(Nodule(_NODULE, 2.7),))
+    patient = Torso(_TORSO)
+    now = patient.with_nodules(Nodule(_NODULE, 7.0))
+    prior = patient.with_nodules(Nodule(_NODULE, 2.7))
+    table = _table(axis)
     noise = _Noise(seed=3)
     circle = np.hypot(axis[:, None], axis[None, :]) > _FIELD_MM / 2
     clean: list[Field] = []
     for n in range(_SLICES):
         z = _TOP - n * _STEP_MM
-        image = _slice(now, axis, z)
+        image = _slice(now, table, axis, z)
         if n < _PRIOR_SLICES:
             # The rest of the patient has not changed, so it is not drawn again.
-            clean.append(_slice(prior, axis, z) if abs(z - _NODULE[2]) < 24 else image)
+            clean.append(_slice(prior, table, axis, z) if abs(z - _NODULE[2]) < 24 else image)
         yield from _file(CT_NOW, n + 1, z, image, noise=noise, grain=10.5, circle=circle)
     for n, image in enumerate(clean):
         z = _TOP - n * _STEP_MM
         yield from _file(CT_PRIOR, n + 1, z, image, noise=noise, grain=13.5, circle=circle)
 
 
-def _slice(torso: Torso, axis: Field, z: float) -> Field:
-    canvas = Canvas(axis, axis[_FIRST_ROW:_LAST_ROW], edge=1.1, background=-1000)
-    _table(canvas)
+def _slice(torso: Torso, table: Field, axis: Field, z: float) -> Field:
+    canvas = Canvas(axis, axis[_FIRST_ROW:_LAST_ROW], edge=1.1, background=table)
     torso.slice(canvas, z)
     return canvas.image
 
 
-def _table(canvas: Canvas) -> None:
-    """The table: a curved shell around foam, and the mattress on it."""
+def _table(axis: Field) -> Field:
+    """The empty table: a curved shell around foam, and the mattress on it."""
+    canvas = Canvas(axis, axis[_FIRST_ROW:_LAST_ROW], edge=1.1, background=-1000)
     lying = ellipse(canvas.x, canvas.y, (0, -178), (330, 310))
     sides = np.abs(canvas.x) - np.float32(196)
     for value, upper, lower in ((-940, -12, 6), (-90, 6, 8.5), (-965, 8.5, 30), (-90, 30, 32.5)):
         layer = np.maximum(lying - np.float32(lower), np.float32(upper) - lying)
         canvas.mix(value, np.maximum(layer, sides))
+    return canvas.image
 
 
 class _Noise:

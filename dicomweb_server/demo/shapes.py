@@ -26,7 +26,7 @@ class Canvas:
     image  what has been painted
     """
 
-    def __init__(self, x: Field, y: Field, *, edge: float, background: float) -> None:
+    def __init__(self, x: Field, y: Field, *, edge: float, background: float | Field) -> None:
         self.x = x.reshape(1, -1)
         self.y = y.reshape(-1, 1)
         self.edge = edge

@@ -5,6 +5,7 @@ x to the patient's left, y to the back, z to the head. Drawn from the outside in
 later lies within what was painted before.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from math import cos, hypot, pi, sin
@@ -85,20 +86,21 @@ class Nodule:
 
 
 class Torso:
-    """The patient. `seed` decides every irregularity, so that two of the same seed are one person.
+    """The patient. `seed` decides every irregularity: two of the same seed are one person."""
 
-    nodules  what is in the lungs this time
-    """
-
-    def __init__(
-        self, seed: int, *, nodules: tuple[Nodule, ...] = (), arms_raised: bool = True
-    ) -> None:
-        self.nodules = nodules
+    def __init__(self, seed: int, *, arms_raised: bool = True) -> None:
+        self.nodules: tuple[Nodule, ...] = ()
         self.arms_raised = arms_raised
         self._coarse = Wobble(seed, cell=34)
         self._fine = Wobble(seed + 1, cell=9)
         self.lung_vessels = _lung_vessels(seed + 2)
         self._bowel = _small_bowel(seed + 3)
+
+    def with_nodules(self, *nodules: Nodule) -> "Torso":
+        """The same person at another time."""
+        other = copy(self)
+        other.nodules = nodules
+        return other
 
     def slice(self, canvas: Canvas, z: float, *, fine_parts: bool = True) -> None:
         """Paints the slice at `z` over what is on the canvas.
@@ -466,8 +468,8 @@ def _arteries() -> Tubes:
             Tubes.along((8, 10, -8, 4), (8, -4, -6, 3.6), (-8, -10, -2, 3.2), (-34, -18, 6, 2.6)),
             Tubes.along((8, -6, -6, 3.6), (34, 0, 2, 3), (70, 18, 12, 2.6), (92, 34, 12, 2)),
             Tubes.along((7, 10, -20, 4), (5, -14, -40, 3.6), (0, -26, -90, 3), (-10, -30, -130, 2)),
-            Tubes.along((6, 10, -32, 3.4), (30, 24, -40, 3.2), (50, 36, -42, 2.6)),
-            Tubes.along((2, 10, -34, 3.4), (-28, 26, -46, 3.2), (-48, 38, -48, 2.6)),
+            Tubes.along((6, 10, -32, 3.4), (30, 24, -48, 3.2), (50, 36, -56, 2.6)),
+            Tubes.along((2, 10, -34, 3.4), (-28, 26, -56, 3.2), (-48, 38, -66, 2.6)),
         ]
     )
 
@@ -512,8 +514,8 @@ def _veins() -> Tubes:
                 (-20, 16, -112, 10.5),
                 (-12, 20, -128, 9),
             ),
-            Tubes.along((-28, 12, -40, 5), (-46, 32, -46, 4.5), (-54, 40, -48, 3.6)),
-            Tubes.along((-22, 4, -34, 5), (4, -4, -32, 4), (34, 22, -40, 4.4), (52, 36, -42, 3.6)),
+            Tubes.along((-28, 12, -40, 5), (-46, 32, -58, 4.5), (-54, 40, -66, 3.6)),
+            Tubes.along((-22, 4, -34, 5), (4, -4, -32, 4), (34, 22, -46, 4.4), (52, 36, -56, 3.6)),
             Tubes.along(
                 (14, -22, -100, 4),
                 (-2, -22, -50, 5.5),
@@ -619,7 +621,7 @@ def _liver(canvas: Canvas, z: float, belly: Field, coarse: Field, fine: Field) -
                 6 - np.abs(distance - piece), 0
             ) ** 2 / np.float32(24)
     # What presses into it: kidney, spine, stomach, gallbladder
-    for center, radii in (((-58, 62, -60), (44, 44, 62)), ((8, 48, 0), (46, 52, 200))):
+    for center, radii in (((-58, 62, -70), (44, 44, 62)), ((8, 48, 0), (46, 52, 200))):
         height = (z - center[2]) / radii[2]
         if abs(height) < 1:
             k = (1 - height * height) ** 0.5
@@ -691,7 +693,7 @@ def _pancreas(canvas: Canvas, z: float) -> None:
 
 
 def _kidneys(canvas: Canvas, z: float, coarse: Field) -> None:
-    for side, height in ((-1, -54.0), (1, -40.0)):
+    for side, height in ((-1, -68.0), (1, -56.0)):
         center = (side * 64, 42, height)
         turn = side * -28
         canvas.ellipsoid(CORTEX, center, (26, 31, 56), z, angle=turn, wobble=1.5 * coarse)

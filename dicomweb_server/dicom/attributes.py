@@ -170,7 +170,8 @@ def level_of(document: Json, level: QueryLevel) -> Level:
         if not values or key in _NOT_MATCHED:
             continue
         if element["vr"] == "SQ":
-            _item_terms(key, values, terms)
+            if isinstance(values, list):  # a sequence too long for that is not searched
+                _item_terms(key, values, terms)
             continue
         normal = terms_of(element["vr"], values)
         if normal:
@@ -181,8 +182,6 @@ def level_of(document: Json, level: QueryLevel) -> Level:
 def _item_terms(key: str, items: Iterable[Any], terms: dict[str, tuple[str, ...]]) -> None:
     """`SEQUENCE.ATTRIBUTE` -> the values of all items, for the attributes directly in them."""
     for item in items:
-        if not isinstance(item, dict):
-            continue
         for inner, element in item.items():
             if element["vr"] == "SQ" or not element.get("Value"):
                 continue

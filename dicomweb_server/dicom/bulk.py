@@ -11,7 +11,7 @@ from dicomweb_server.dicom.charset import DEFAULT, charset_of, decode
 from dicomweb_server.dicom.errors import NotInDataSet, TooLarge
 from dicomweb_server.dicom.frames import Extent
 from dicomweb_server.dicom.json_model import WORD_BYTES, settled_vr, swap
-from dicomweb_server.dicom.part10 import DataSet, Limits, extents_of, find, open_data_set
+from dicomweb_server.dicom.part10 import DataSet, ItemTable, Limits, extents_of, find, open_data_set
 from dicomweb_server.dicom.source import BytesSource, Source
 
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -51,7 +51,7 @@ def bulk_value(source: Source, path: str, *, limits: Limits | None = None) -> Bu
     """
     opened = open_data_set(source, limits=limits or Limits())
     tag, element, inside = find(opened.structure, path)
-    if isinstance(element.value, list):
+    if isinstance(element.value, (list, ItemTable)):
         raise NotInDataSet(path)
     vr = settled_vr(tag, element, inside[0], tuple(inside[1:]))
     extents = extents_of(element)

@@ -24,6 +24,8 @@ from dicomweb_server.dicom.part10 import (
     DataSet,
     Element,
     Fragments,
+    Items,
+    ItemTable,
     Limits,
     Opened,
     open_data_set,
@@ -42,7 +44,6 @@ _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
 _UNDEFINED = 0xFFFFFFFF
 _LONGEST = 0xFFFFFFFE
 _SEQUENCE_END = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
-_CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class _Large(NamedTuple):
     word_bytes: int
 
 
-_Part = bytes | _Large | NativeFrames
+_Part = bytearray | _Large | NativeFrames
 
 
 def explicit_little_endian(
@@ -96,8 +97,8 @@ def explicit_little_endian(
     writer = _Writer(opened)
     body = writer.instance(frames)
     meta = _file_meta(opened)
-    length = 132 + len(meta) + writer.length
-    return ExplicitFile(length, _chunks(opened.source, [b"\0" * 128 + b"DICM", meta, *body]))
+    head = bytearray(128) + b"DICM" + meta
+    return ExplicitFile(len(head) + writer.length, _chunks(opened.source, [head, *body]))
 
 
 class _Writer:
@@ -130,8 +131,22 @@ class _Writer:
         return parts
 
     def add(self, parts: list[_Part], part: bytes | _Large) -> None:
-        parts.append(part)
-        self.length += len(part) if isinstance(part, bytes) else part.extent.length
+        if isinstance(part, _Large):
+            parts.append(part)
+            self.length += part.extent.length
+        else:
+            self.reserve(parts, part)
+
+    def reserve(self, parts: list[_Part], part: bytes) -> tuple[bytearray, int]:
+        """Adds bytes; returns where they are, to be written over when their value is known."""
+        last = parts[-1] if parts else None
+        if not isinstance(last, bytearray):
+            last = bytearray()
+            parts.append(last)
+        at = len(last)
+        last += part
+        self.length += len(part)
+        return last, at
 
     def pixel_data(
         self, parts: list[_Part], tag: int, element: Element, frames: NativeFrames | None
@@ -163,7 +178,7 @@ class _Writer:
     ) -> None:
         value = element.value
         vr = settled_vr(tag, element, data_set, above)
-        if isinstance(value, list):
+        if isinstance(value, (list, ItemTable)):
             self.sequence(parts, tag, value, (data_set, *above))
             return
         if isinstance(value, Fragments):
@@ -182,20 +197,20 @@ class _Writer:
             self.add(parts, b" " if vr in _TEXT_VRS else b"\0")
 
     def sequence(
-        self, parts: list[_Part], tag: int, items: list[DataSet], above: tuple[DataSet, ...]
+        self, parts: list[_Part], tag: int, items: Items, above: tuple[DataSet, ...]
     ) -> None:
         """A sequence and its items with defined lengths, filled in when they are known."""
-        at, before = len(parts), self.length
-        self.add(parts, _header(tag, "SQ", 0))
+        sequence, sequence_at = self.reserve(parts, bytes(12))
+        before = self.length
         for item in items:
-            item_at, item_before = len(parts), self.length
-            self.add(parts, bytes(8))
+            head, head_at = self.reserve(parts, bytes(8))
+            item_before = self.length
             for inner in sorted(item.elements):
                 if inner & 0xFFFF:
                     self.element(parts, inner, item.elements[inner], item, above)
-            length = self.length - item_before - 8
-            parts[item_at] = struct.pack("<HHI", 0xFFFE, 0xE000, _checked(tag, length))
-        parts[at] = _header(tag, "SQ", self.length - before - 12)
+            length = _checked(tag, self.length - item_before)
+            struct.pack_into("<HHI", head, head_at, 0xFFFE, 0xE000, length)
+        sequence[sequence_at : sequence_at + 12] = _header(tag, "SQ", self.length - before)
 
 
 def _header(tag: int, vr: str, length: int) -> bytes:
@@ -266,24 +281,16 @@ def _file_meta(opened: Opened) -> bytes:
 
 
 def _chunks(source: Source, parts: Iterable[_Part]) -> Iterator[bytes]:
-    """The bytes of the parts; small parts are sent together."""
-    held: list[bytes] = []
-    size = 0
+    """The bytes of the parts."""
     for part in parts:
-        if isinstance(part, bytes):
-            held.append(part)
-            size += len(part)
-            if size < _CHUNK:
-                continue
-        if held:
-            yield b"".join(held)
-            held, size = [], 0
-        if isinstance(part, _Large):
+        if isinstance(part, bytearray):
+            yield bytes(part)
+        elif isinstance(part, _Large):
             yield from swapped_chunks(source, part.extent, word_bytes=part.word_bytes)
-        elif isinstance(part, NativeFrames):
-            yield from _packed(part) if part.pixels.bits_allocated == 1 else _announced(part)
-    if held:
-        yield b"".join(held)
+        elif part.pixels.bits_allocated == 1:
+            yield from _packed(part)
+        else:
+            yield from _announced(part)
 
 
 def _announced(native: NativeFrames) -> Iterator[bytes]:

@@ -25,18 +25,26 @@ import numpy as np
 import orjson
 
 from dicomweb_server.dicom.charset import DEFAULT, LATIN_1, Charset, charset_of, decode
-from dicomweb_server.dicom.part10 import DataSet, Element, Fragments, Structure
+from dicomweb_server.dicom.part10 import (
+    DataSet,
+    Element,
+    Fragments,
+    Items,
+    ItemTable,
+    Structure,
+)
 
 Json = dict[str, Any]
-"""One DICOM JSON object: tag of 8 hex digits -> {"vr": ..., "Value": [...]}"""
+"""One DICOM JSON object: tag of 8 hex digits -> {"vr": ..., "Value": [...]}. The Value of a long
+sequence is an orjson.Fragment."""
 
 INLINE_BYTES = 1024 // 4 * 3
 """Binary values above this length are BulkDataURI: 1024 bytes of base64, pydicom's threshold."""
 
 BULK_DATA = "bulkdata/"
 
-_MANY_ITEMS = 64
-"""Items of longer sequences are turned to bytes one by one: dicts take ten times the memory."""
+_HELD_ITEMS = 64
+"""Items of longer sequences become bytes in between: as dicts they take ten times the memory."""
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
@@ -128,7 +136,7 @@ def _object(
                     result[key] = {"vr": vr, "InlineBinary": b64encode(value).decode()}
                 continue
             result[key] = {"vr": vr, "Value": values} if values else {"vr": vr}
-        elif isinstance(value, list):
+        elif isinstance(value, (list, ItemTable)):
             result[key] = _sequence(
                 value,
                 big_endian=big_endian,
@@ -143,7 +151,7 @@ def _object(
 
 
 def _sequence(
-    items: Sequence[DataSet],
+    items: Items,
     *,
     big_endian: bool,
     charset: Charset,
@@ -151,12 +159,19 @@ def _sequence(
     path: str,
 ) -> Json:
     values: list[Any] = []
+    written: list[bytes] = []
     for n, item in enumerate(items):
-        value: Any = _object(
-            item, big_endian=big_endian, charset=charset, above=above, path=f"{path}{n}/"
+        values.append(
+            _object(item, big_endian=big_endian, charset=charset, above=above, path=f"{path}{n}/")
         )
-        values.append(orjson.Fragment(orjson.dumps(value)) if len(items) > _MANY_ITEMS else value)
-    return {"vr": "SQ", "Value": values} if values else {"vr": "SQ"}
+        if len(values) > _HELD_ITEMS:
+            written.append(orjson.dumps(values)[1:-1])
+            values.clear()
+    if not written:
+        return {"vr": "SQ", "Value": values} if values else {"vr": "SQ"}
+    if values:
+        written.append(orjson.dumps(values)[1:-1])
+    return {"vr": "SQ", "Value": orjson.Fragment(b"[" + b",".join(written) + b"]")}
 
 
 def swap(value: bytes, word_bytes: int) -> bytes:

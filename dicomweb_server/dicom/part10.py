@@ -57,13 +57,16 @@ _LONG = {str(vr).encode(): str(vr) for vr in sorted(EXPLICIT_VR_LENGTH_32)}
 
 _WINDOW = 2 * LARGE
 
+_HELD_ITEMS = 64
+"""Longer sequences of the root data set are ItemTables."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much one instance may ask of this program.
 
     skeleton_bytes  what is left of a file when its large values are cut out
-    elements        elements and items, nested ones included
+    elements        elements and items held at once; items of long sequences are held one by one
     depth           sequences within sequences
     inflated_bytes  of a deflated data set, and at most 100 times its deflated length when it is
                     longer than 256 MiB
@@ -71,7 +74,7 @@ class Limits:
     """
 
     skeleton_bytes: int = 32 * 1024 * 1024
-    elements: int = 1_000_000
+    elements: int = 500_000
     depth: int = 64
     inflated_bytes: int = 2 * 1024 * 1024 * 1024
     frames: int = 1_000_000
@@ -97,7 +100,7 @@ class Element(NamedTuple):
     vr: str
     offset: int
     length: int
-    value: "bytes | list[DataSet] | Fragments | None"
+    value: "bytes | Items | Fragments | None"
 
     @property
     def extent(self) -> Extent:
@@ -117,6 +120,41 @@ class DataSet:
         self.elements: dict[int, Element] = {}
         self.implicit = implicit
         self.offset = offset
+
+
+class _Span(NamedTuple):
+    """Where the elements of an item begin, where they end at the latest, how it is written."""
+
+    offset: int
+    end: int
+    implicit: bool
+    delimited: bool
+
+
+class ItemTable:
+    """The items of a long sequence: read again each time, one held at a time.
+
+    Functional groups of a multi-frame image run to hundreds of thousands of items; as objects
+    they would take twenty times their bytes.
+    """
+
+    def __init__(self, walk: "_Walk", spans: list[_Span]) -> None:
+        self._again = walk.again
+        self._spans = spans
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __iter__(self) -> Iterator[DataSet]:
+        walk = self._again()
+        for span in self._spans:
+            yield walk.item(span)
+
+    def __getitem__(self, number: int) -> DataSet:
+        return self._again().item(self._spans[number])
+
+
+Items = list[DataSet] | ItemTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +302,21 @@ class _Walk:
         self.fragments_read = 0
         self.window = b""
         self.base = 0
+
+    def again(self) -> "_Walk":
+        """Another walk, for items of the root data set's sequences."""
+        walk = _Walk(self.source, self.origin, big_endian=self.big_endian, limits=self.limits)
+        walk.path = [ITEM]
+        return walk
+
+    def item(self, span: _Span) -> DataSet:
+        """An item that was walked before."""
+        self.counted, self.skipped, self.origin = 0, 0, span.offset
+        self.large.clear()
+        item, _ = self.data_set(
+            span.offset, span.end, implicit=span.implicit, delimited=span.delimited
+        )
+        return item
 
     def where(self, tag: int) -> str:
         return ">".join(tag_text(each) for each in [*self.path, tag])
@@ -442,20 +495,22 @@ class _Walk:
 
     def items(
         self, position: int, end: int, *, implicit: bool, delimited: bool
-    ) -> tuple[list[DataSet], int, int]:
+    ) -> tuple[Items, int, int]:
         """The items of a sequence, where its value ends, and where the next thing begins."""
         _, header, _ = _HEADERS[self.big_endian]
         items: list[DataSet] = []
+        spans: list[_Span] = []
+        counted = self.counted
         while end - position >= 8:
             at = position - self.base
             if at < 0 or at + 14 > len(self.window):
-                self.fill(position, 0)
+                self.fill(position, len(spans))
                 at = 0
             window = self.window
             group, number, length = header(window[at : at + 8])
             tag = group << 16 | number
             if tag == SEQUENCE_END:
-                return items, position, position + 8
+                return self.held(items, spans), position, position + 8
             if tag != ITEM:
                 raise Malformed(self.where(tag), f"is no item, at byte {position}")
             bare = implicit
@@ -463,19 +518,28 @@ class _Walk:
                 code = window[at + 12 : at + 14]
                 bare = len(code) < 2 or not (0x40 < code[0] < 0x5B and 0x40 < code[1] < 0x5B)
             position += 8
-            if length == UNDEFINED:
-                item, position = self.data_set(position, end, implicit=bare, delimited=True)
+            open_end = length == UNDEFINED
+            if not open_end and position + length > end:
+                raise _beyond(self.where(ITEM), length, end - position)
+            span = _Span(position, end if open_end else position + length, bare, open_end)
+            item, position = self.data_set(position, span.end, implicit=bare, delimited=open_end)
+            if not open_end:
+                position = span.end
+            spans.append(span)
+            # At the root only: deeper, each level would be read twice as often as the one above.
+            if len(self.path) == 1 and len(spans) > _HELD_ITEMS:
+                self.counted = counted
+                items.clear()
             else:
-                if position + length > end:
-                    raise _beyond(self.where(ITEM), length, end - position)
-                item, _ = self.data_set(position, position + length, implicit=bare, delimited=False)
-                position += length
-            items.append(item)
+                items.append(item)
         if delimited:
             raise Malformed(self.where(SEQUENCE_END), "is missing: the sequence has no end")
         if position != end:
             raise Malformed(self.where(ITEM), f"leaves {end - position} bytes of no item")
-        return items, end, end
+        return self.held(items, spans), end, end
+
+    def held(self, items: list[DataSet], spans: list[_Span]) -> Items:
+        return items if len(items) == len(spans) else ItemTable(self, spans)
 
     def fragments(self, tag: int, vr: str, position: int, end: int) -> tuple[Element, int]:
         """Encapsulated pixel data, or what is written like it (PS3.5 §A.4).
@@ -670,7 +734,7 @@ def find(structure: Structure, path: str) -> tuple[int, Element, list[DataSet]]:
     try:
         for tag, number in zip(steps[:-1:2], steps[1::2], strict=True):
             items = inside[0].elements[_tag_of(tag)].value
-            if not (isinstance(items, list) and number.isdecimal()):
+            if not (isinstance(items, (list, ItemTable)) and number.isdecimal()):
                 raise NotInDataSet(path)
             inside.insert(0, items[int(number)])
         tag_found = _tag_of(steps[-1])

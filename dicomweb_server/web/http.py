@@ -14,7 +14,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
@@ -70,8 +71,11 @@ class Request:
     def header(self, name: bytes) -> str | None:
         """The value of a header, several of the same name joined by commas (RFC 9110 §5.3);
         `name` in lower case."""
-        values = [value for key, value in self.scope["headers"] if key == name]
-        return b", ".join(values).decode("latin-1") if values else None
+        found: bytes | None = None
+        for key, value in self.scope["headers"]:
+            if key == name:
+                found = value if found is None else found + b", " + value
+        return None if found is None else found.decode("latin-1")
 
     @property
     def query(self) -> list[tuple[str, str]]:
@@ -87,8 +91,8 @@ class Request:
     def origin(self) -> str:
         """Scheme and authority that the client used, e.g. `http://archive:8000`, and the path
         prefix the program is mounted under."""
-        host = self.header(b"host") or ""
-        if not _AUTHORITY.fullmatch(host):
+        host = self.header(b"host")
+        if host is None or not _is_authority(host):
             name, port = self.scope.get("server") or ("localhost", None)
             host = name if port is None else f"{name}:{port}"
         return f"{self.scope['scheme']}://{host}{self.scope.get('root_path', '')}"
@@ -115,6 +119,11 @@ class Request:
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9\-._~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
+@lru_cache(maxsize=256)
+def _is_authority(host: str) -> bool:
+    return _AUTHORITY.fullmatch(host) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What is sent back.
@@ -126,7 +135,7 @@ class Reply:
 
     status: int
     headers: Sequence[tuple[bytes, bytes]] = ()
-    body: Sequence[Buffer] | AsyncIterator[Buffer] = field(default=())
+    body: tuple[Buffer, ...] | AsyncIterator[Buffer] = ()
     length: int | None = None
 
 
@@ -146,7 +155,7 @@ async def begun(reply: Reply, request: Request) -> Reply:
     """The reply with the first message of its stream made already, so that what goes wrong at once
     (a frame that cannot be decoded) is still an answer of its own."""
     body = reply.body
-    if isinstance(body, Sequence):
+    if isinstance(body, tuple):
         return reply
     if request.method == "HEAD":
         await _close(body)
@@ -177,7 +186,7 @@ async def send_reply(reply: Reply, request: Request, send: Send) -> None:
     """Sends a reply; a stream is ended early when the client has gone."""
     headers = list(reply.headers)
     body = reply.body
-    if isinstance(body, Sequence):
+    if isinstance(body, tuple):
         if reply.status not in _WITHOUT_CONTENT:
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -5,7 +5,7 @@ resource has which); §8.7.3: "the Implicit VR Little Endian, and Explicit VR Bi
 Syntaxes shall not be used with Web Services".
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dicomweb_server.dicom.transfer_syntaxes import (
@@ -22,45 +22,57 @@ DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
 
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """The representations of a resource. Offers are compared by identity, which is cheap."""
+
+    representations: tuple[Representation, ...]
+
+
 # Data sets: what was found, metadata (§10.4.4, §10.6.4). Whoever asks for plain JSON gets it.
-DATA_SETS = (
-    Representation(DICOM_JSON),
-    Representation("application/json"),
-    Representation(DICOM_XML, multipart=True),
+DATA_SETS = Offer(
+    (
+        Representation(DICOM_JSON),
+        Representation("application/json"),
+        Representation(DICOM_XML, multipart=True),
+    )
 )
 
 # The one data set that answers a store (§10.5.4).
-STORE_RESPONSES = (
-    Representation(DICOM_JSON),
-    Representation("application/json"),
-    Representation(DICOM_XML),
+STORE_RESPONSES = Offer(
+    (
+        Representation(DICOM_JSON),
+        Representation("application/json"),
+        Representation(DICOM_XML),
+    )
 )
 
-PICTURES = (
-    Representation("image/jpeg"),
-    Representation("image/png"),
+PICTURES = Offer(
+    (
+        Representation("image/jpeg"),
+        Representation("image/png"),
+    )
 )
 
 
-def selected(request: Request, offered: tuple[Representation, ...]) -> Representation:
+def selected(request: Request, offer: Offer) -> Representation:
     """Raises Problem (406) with what could be had, and BadMediaType."""
-    accept = tuple(value for name, value in request.query if name == "accept")
-    chosen = _chosen(accept, request.header(b"accept"), offered)
+    accept = tuple([value for name, value in request.query if name == "accept"])
+    chosen = _chosen(accept, request.header(b"accept"), offer)
     if chosen is None:
-        raise not_acceptable(offered)
+        raise not_acceptable(offer.representations)
     return chosen
 
 
 @lru_cache(maxsize=1024)
-def _chosen(
-    parameters: tuple[str, ...], accept: str | None, offered: tuple[Representation, ...]
-) -> Representation | None:
+def _chosen(parameters: tuple[str, ...], accept: str | None, offer: Offer) -> Representation | None:
     """Remembered, since clients send the same header thousands of times."""
-    return choose(wanted(parameters, accept), offered)
+    return choose(wanted(parameters, accept), offer.representations)
 
 
 @lru_cache(maxsize=256)
-def instances(stored: str, *, single: bool) -> tuple[Representation, ...]:
+def instances(stored: str, *, single: bool) -> Offer:
     """How instances received in transfer syntax `stored` can be sent.
 
     single  True for one instance, which may also come without multipart around it
@@ -75,7 +87,7 @@ def instances(stored: str, *, single: bool) -> tuple[Representation, ...]:
         syntaxes.append((EXPLICIT_VR_LITTLE_ENDIAN, _restorable(syntax)))
     multipart = [Representation(DICOM, True, uid, default) for uid, default in syntaxes]
     alone = [Representation(DICOM, False, uid, default) for uid, default in syntaxes]
-    return tuple(multipart + alone) if single else tuple(multipart)
+    return Offer(tuple(multipart + alone) if single else tuple(multipart))
 
 
 def _restorable(syntax: TransferSyntax) -> bool:
@@ -83,7 +95,7 @@ def _restorable(syntax: TransferSyntax) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def frames(stored: str, *, single: bool) -> tuple[Representation, ...]:
+def frames(stored: str, *, single: bool) -> Offer:
     """How frames kept in transfer syntax `stored` can be sent: as they are kept, asked for as
     octets of any transfer syntax or by their own media type, and decoded.
 
@@ -102,11 +114,13 @@ def frames(stored: str, *, single: bool) -> tuple[Representation, ...]:
         offered.append(native)
     if single:
         offered += [replace(one, multipart=False) for one in tuple(offered)]
-    return tuple(offered)
+    return Offer(tuple(offered))
 
 
 # Values of data sets (§10.4.4): octets, whatever they hold.
-BULK_VALUES = (
-    Representation(OCTET_STREAM, True, EXPLICIT_VR_LITTLE_ENDIAN),
-    Representation(OCTET_STREAM, False, EXPLICIT_VR_LITTLE_ENDIAN),
+BULK_VALUES = Offer(
+    (
+        Representation(OCTET_STREAM, True, EXPLICIT_VR_LITTLE_ENDIAN),
+        Representation(OCTET_STREAM, False, EXPLICIT_VR_LITTLE_ENDIAN),
+    )
 )

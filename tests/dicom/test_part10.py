@@ -8,6 +8,7 @@ import pytest
 from dicomweb_server.dicom.errors import Malformed, NotDicom, NotInDataSet, TooLarge
 from dicomweb_server.dicom.part10 import (
     DataSet,
+    ItemTable,
     Limits,
     Opened,
     bulk_value,
@@ -46,8 +47,8 @@ def opened(file: bytes, **limits: int) -> Opened:
 
 def items_of(file: bytes, tag: int = SEQUENCE) -> list[DataSet]:
     value = opened(file).structure.data_set.elements[tag].value
-    assert isinstance(value, list)
-    return value
+    assert isinstance(value, (list, ItemTable))
+    return list(value)
 
 
 def nested(levels: int, *, undefined: bool = False) -> bytes:
@@ -181,6 +182,7 @@ class TestElements:
 class TestSequences:
     def test_undefined_lengths_nest(self) -> None:
         items = items_of(part10(extra={SEQUENCE: nested(3, undefined=True)}))
+        assert isinstance(items, list)
         inner = items[0].elements[SEQUENCE].value
         assert isinstance(inner, list)
         assert list(inner[0].elements) == [SEQUENCE]
@@ -224,6 +226,21 @@ class TestSequences:
         with pytest.raises(Malformed, match=r"\(0040,0275\)>\(0040,0009\) claims 9999 bytes"):
             opened(file)
 
+    @pytest.mark.parametrize("undefined", [False, True])
+    def test_items_of_a_long_sequence_are_read_one_at_a_time(self, undefined: bool) -> None:
+        one = [element(0x00100020, "LO", b"%04d" % n) + nested(1) for n in range(3000)]
+        items = [
+            item(each, length=UNDEFINED) + ITEM_END if undefined else item(each) for each in one
+        ]
+        long = element(SEQUENCE, "SQ", b"".join(items))
+        found = opened(part10(extra={SEQUENCE: long}), elements=200)
+        value = found.structure.data_set.elements[SEQUENCE].value
+        assert isinstance(value, ItemTable)
+        assert [each.elements[0x00100020].value for each in value] == [
+            b"%04d" % n for n in range(3000)
+        ]
+        assert value[2999].elements[0x00100020].value == b"2999"
+
 
 class TestRefused:
     def test_an_element_beyond_the_end_of_the_file(self) -> None:
@@ -243,8 +260,9 @@ class TestRefused:
         with pytest.raises(TooLarge, match=r"the header holds .* the limit is 1000000"):
             opened(part10(extra={0x00091000: many}), skeleton_bytes=1_000_000)
 
-    def test_a_million_empty_items(self) -> None:
-        items = element(SEQUENCE, "SQ", item(b"") * 100_000)
+    def test_more_elements_than_can_be_held(self) -> None:
+        inner = element(SEQUENCE, "SQ", item(b"") * 100_000)
+        items = element(SEQUENCE, "SQ", item(inner))
         with pytest.raises(TooLarge, match="elements, the limit is 50000"):
             opened(part10(extra={SEQUENCE: items}), elements=50_000)
 
