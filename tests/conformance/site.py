@@ -24,6 +24,10 @@ TIMEOUT_S = 15.0
 CONNECT_S = 5.0
 BODY_LIMIT = 64 * 2**20
 
+PLAIN = "!$'()*,:@/?"
+"""What may stand in a query as it is (RFC 3986 §3.4) and means itself everywhere. Nothing more is
+percent-encoded than has to be: that it is decoded is a rule of its own (§8.3.1)."""
+
 NOT_THERE = frozenset({404, 405, 501})
 """How a server says that it has no such resource or method."""
 
@@ -237,7 +241,7 @@ class Site:
         url = path if path.startswith("http") else self.base + path
         pairs = list(query.items()) if isinstance(query, Mapping) else list(query)
         if pairs:
-            encoded = "&".join(f"{quote(k, safe='')}={quote(v, safe='*,-')}" for k, v in pairs)
+            encoded = "&".join(f"{quote(k, safe=PLAIN)}={quote(v, safe=PLAIN)}" for k, v in pairs)
             url += ("&" if "?" in url else "?") + encoded
         sent = list(self._headers)
         if accept is not None:

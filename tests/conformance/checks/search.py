@@ -353,7 +353,7 @@ match_rule(
     "a_range_of_times",
     {"StudyTime": "093000-143000"},
     ["day2", "day3", "day6"],
-    "A range of times includes both its ends, the last second whole.",
+    "A range of times includes both its ends.",
     section="PS3.4 C.2.2.2.5.2",
 )
 match_rule(
