@@ -10,6 +10,7 @@ keeps that true. Other servers' results are files in `results/`, a column each.
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -57,8 +58,7 @@ def record(results: dict[str, Any]) -> Path:
     """Keeps the results that `python -m tests.conformance --json` wrote; returns the file."""
     name, version = str(results["name"]), str(results["version"])
     outcomes = {one["name"]: one["outcome"] for one in results["rules"]}
-    path = RESULTS / f"{name}-{version}".lower().replace(" ", "-")
-    path = path.with_name(path.name + ".json")
+    path = RESULTS / (re.sub(r"[^a-z0-9.]+", "-", f"{name}-{version}".lower()) + ".json")
     document = {"name": name, "version": version, "outcomes": outcomes}
     RESULTS.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -99,7 +99,8 @@ def _routes(routes: Sequence[tuple[str, str, Any]]) -> list[str]:
     """A row each, with what its module is for."""
     lines = ["| method | pattern | |", "|---|---|---|"]
     for method, pattern, handler in routes:
-        about = (sys.modules[handler.__module__].__doc__ or "").partition("\n")[0].strip()
+        opening = (sys.modules[handler.__module__].__doc__ or "").partition("\n\n")[0]
+        about = " ".join(opening.split()).partition(". ")[0].rstrip(".")
         lines.append(f"| {method} | `{pattern}` | {about} |")
     return lines
 
