@@ -176,8 +176,8 @@ class Index(Protocol):
         """The changes with sequence numbers above `after`, ascending, at most `limit`."""
 
     def unsettled(self, *, quiet_since_us: int, limit: int) -> list[SeriesKey]:
-        """Series with rows outside their manifest and no change since `quiet_since_us`, the
-        longest quiet first. `compact` takes a series off this list, a new instance puts it back."""
+        """Series that changed since they were last compacted, but not since `quiet_since_us`, the
+        longest quiet first. `compact` takes a series off this list, any change puts it back."""
 
     def pack_use(self) -> Mapping[int, PackUse]:
         """By pack, what the index refers to; packs it does not refer to are absent."""

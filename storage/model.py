@@ -427,7 +427,11 @@ class ChangeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the change feed. Sequence numbers ascend; one that was read never changes."""
+    """One entry of the change feed. Sequence numbers ascend; one that was read never changes.
+
+    A deletion is one entry for what was asked to be deleted: `series_uid` and `instance_uid` are
+    empty where its scope names none.
+    """
 
     sequence: int
     kind: ChangeKind

@@ -67,6 +67,7 @@ class Archive:
             skeleton_bytes=self.config.max_header_bytes,
             depth=self.config.max_sequence_depth,
             inflated_bytes=self.config.max_inflated_bytes,
+            spool=self.storage.incoming,
         )
 
     def close(self) -> None:

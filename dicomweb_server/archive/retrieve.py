@@ -244,6 +244,7 @@ class StoredFrame:
     content_length       of the payload once it is unpacked, in bytes
     transfer_syntax_uid  what the (unpacked) payload is encoded in; native samples of the retired
                          big endian syntax say so and are to be had only by `native_frame`
+    place                where the payload lay, when it is one content as it is kept
     """
 
     digests: tuple[Digest, ...]
@@ -251,6 +252,7 @@ class StoredFrame:
     payload: bytes
     content_length: int
     transfer_syntax_uid: str
+    place: Place | None = None
 
     def unpacked(self) -> bytes:
         """What the transfer syntax says, whatever the form."""
@@ -353,7 +355,7 @@ def _stored_frame(
     instance: Instance, digests: tuple[Digest, ...], place: Place, payload: bytes
 ) -> StoredFrame:
     syntax = HTJ2K_LOSSLESS_RPCL if place.form is Form.HTJ2K else _stored_syntax(instance)
-    return StoredFrame(digests, place.form, payload, place.content_length, syntax)
+    return StoredFrame(digests, place.form, payload, place.content_length, syntax, place)
 
 
 def _stored_syntax(instance: Instance) -> str:

@@ -92,8 +92,8 @@ class Description:
 def describe(source: Source, *, limits: Limits | None = None) -> Description:
     """Describes a Part 10 file.
 
-    Raises NotDicom, Malformed, TooLarge and no other error; time and memory are linear in what is
-    left of the file when its large values are cut out, never in those.
+    Raises NotDicom, Malformed, TooLarge, and nothing else but OSError of the disk. Time and memory
+    are linear in what is left of the file when its large values are cut out, never in those.
     """
     limits = limits or Limits()
     opened = open_data_set(source, limits=limits)
@@ -193,7 +193,7 @@ def _frames(
         tag,
         document,
         encapsulated=isinstance(element.value, Fragments),
-        big_endian=syntax.big_endian,
+        big_endian=syntax.big_endian_pixels,
         words=element.vr != "OB",
     )
     frames = max(1, _number(document, "00280008", 1))

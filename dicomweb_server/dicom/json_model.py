@@ -12,7 +12,7 @@ otherwise or pydicom raises:
 - a value whose length does not fit its VR is UN, so that its bytes are still there.
 
 A BulkDataURI is relative: `bulkdata/` and the path of the element, tags and item numbers in turn,
-which `part10.bulk_value` takes.
+which `bulk.bulk_value` takes.
 """
 
 from base64 import b64encode

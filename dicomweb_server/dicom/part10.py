@@ -19,21 +19,20 @@ Refused: an element that reaches beyond its item or the end of the file, an item
 none can be, sequences deeper or headers longer than the limits.
 """
 
-import os
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from struct import Struct
-from tempfile import TemporaryFile
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
 from dicomweb_server.dicom.errors import Malformed, NotDicom, NotInDataSet, TooLarge
 from dicomweb_server.dicom.frames import LARGE, Extent, pieces
-from dicomweb_server.dicom.source import BytesSource, Source
+from dicomweb_server.dicom.inflate import inflate
+from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -71,6 +70,7 @@ class Limits:
     inflated_bytes  of a deflated data set, and at most 100 times its deflated length when it is
                     longer than 256 MiB
     frames          frames or fragments
+    spool           directory for inflated data sets above 8 MiB; None is the system's
     """
 
     skeleton_bytes: int = 32 * 1024 * 1024
@@ -78,6 +78,7 @@ class Limits:
     depth: int = 64
     inflated_bytes: int = 2 * 1024 * 1024 * 1024
     frames: int = 1_000_000
+    spool: Path | None = None
 
 
 class Fragments(NamedTuple):
@@ -616,82 +617,6 @@ def _private_vr(tag: int, creator: bytes) -> str:
         return "UN"
 
 
-class InflatedFile:
-    """A source in a temporary file that is gone when nobody holds it any more."""
-
-    def __init__(self, file: IO[bytes], length: int) -> None:
-        self._file = file
-        self._length = length
-
-    @property
-    def length(self) -> int:
-        return self._length
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        return os.pread(self._file.fileno(), max(0, min(length, self._length - offset)), offset)
-
-    def __del__(self) -> None:
-        self._file.close()
-
-
-_INFLATED_IN_MEMORY = 8 * 1024 * 1024
-_INFLATED_ANY_RATIO = 256 * 1024 * 1024
-
-
-def inflate(source: Source, *, offset: int, limits: Limits) -> Source:
-    """The data set of a deflated transfer syntax (PS3.5 §A.5), inflated: in memory up to 8 MiB,
-    else in a temporary file. Raises Malformed, TooLarge."""
-    deflated = source.length - offset
-    limit = min(limits.inflated_bytes, max(_INFLATED_ANY_RATIO, 100 * deflated))
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    held: list[bytes] = []
-    file: IO[bytes] | None = None
-    length = 0
-    try:
-        for piece in _inflated(source, offset, inflater):
-            length += len(piece)
-            if length > limit:
-                raise TooLarge(
-                    "the deflated data set", "bytes when inflated", found=length, limit=limit
-                )
-            if file is None and length <= _INFLATED_IN_MEMORY:
-                held.append(piece)
-                continue
-            if file is None:
-                file = TemporaryFile()  # noqa: SIM115 - lives as long as the source
-                file.writelines(held)
-                held.clear()
-            file.write(piece)
-        if not inflater.eof:
-            raise Malformed("the deflated data set", f"ends early, after {length} inflated bytes")
-    except BaseException:
-        if file is not None:
-            file.close()
-        raise
-    if file is None:
-        return BytesSource(b"".join(held))
-    file.flush()
-    return InflatedFile(file, length)
-
-
-def _inflated(source: Source, offset: int, inflater: "zlib._Decompress") -> Iterator[bytes]:
-    step = 1024 * 1024
-    position = offset
-    while not inflater.eof:
-        chunk = source.read_at(position, step)
-        if not chunk:
-            return
-        position += len(chunk)
-        while chunk and not inflater.eof:
-            try:
-                piece = inflater.decompress(chunk, step)
-            except zlib.error as error:
-                raise Malformed("the deflated data set", f"cannot be inflated: {error}") from None
-            if piece:
-                yield piece
-            chunk = inflater.unconsumed_tail
-
-
 class Opened(NamedTuple):
     """A data set that can be read again and again.
 
@@ -711,7 +636,10 @@ def open_data_set(source: Source, *, limits: Limits) -> Opened:
     syntax = transfer_syntax(head.transfer_syntax_uid)
     offset = head.dataset_offset
     if syntax.deflated:
-        source, offset = inflate(source, offset=offset, limits=limits), 0
+        source = inflate(
+            source, offset=offset, limit_bytes=limits.inflated_bytes, spool=limits.spool
+        )
+        offset = 0
     structure = read_structure(
         source,
         offset=offset,
@@ -747,18 +675,6 @@ def _tag_of(text: str) -> int:
     if len(text) != 8:
         raise ValueError(text)
     return int(text, 16)
-
-
-def bulk_value(source: Source, path: str) -> tuple[str, list[Extent]]:
-    """VR and place of one value, for the bulk data resource (PS3.18 §10.4.1.1.5).
-
-    Returns extents of the value's bytes, joined, in `source` or, of a deflated transfer syntax, in
-    what `open_data_set` gives; those of encapsulated pixel data are its fragments. Raises
-    NotInDataSet, and what reading raises.
-    """
-    opened = open_data_set(source, limits=Limits())
-    _, element, _ = find(opened.structure, path)
-    return element.vr, extents_of(element)
 
 
 def extents_of(element: Element) -> list[Extent]:

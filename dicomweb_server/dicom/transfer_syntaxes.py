@@ -17,6 +17,7 @@ class TransferSyntax:
     keyword       of PS3.6; "" for a UID that is not in the table
     implicit      the data set is written without VRs
     big_endian    the data set is written most significant byte first
+    big_endian_pixels  native samples are, whatever the data set
     deflated      the whole data set after the File Meta Information is deflated
     encapsulated  Pixel Data is a sequence of fragments (PS3.5 §A.4)
     lossless      decoded samples always equal those that were encoded. JPEG 2000 (.91), HTJ2K
@@ -31,6 +32,7 @@ class TransferSyntax:
     name: str
     implicit: bool = False
     big_endian: bool = False
+    big_endian_pixels: bool = False
     deflated: bool = False
     encapsulated: bool = False
     lossless: bool = True
@@ -105,7 +107,13 @@ _ROWS: tuple[TransferSyntax, ...] = (
         "Deflated Explicit VR Little Endian",
         deflated=True,
     ),
-    TransferSyntax(f"{_ROOT}.2", "ExplicitVRBigEndian", "Explicit VR Big Endian", big_endian=True),
+    TransferSyntax(
+        f"{_ROOT}.2",
+        "ExplicitVRBigEndian",
+        "Explicit VR Big Endian",
+        big_endian=True,
+        big_endian_pixels=True,
+    ),
     _image(
         f"{_JPEG}.50",
         "JPEGBaseline8Bit",
@@ -439,6 +447,7 @@ _ROWS: tuple[TransferSyntax, ...] = (
         "GEPrivateImplicitVRBigEndianPixels",
         "GE Private Implicit VR Little Endian with Big Endian pixels",
         implicit=True,
+        big_endian_pixels=True,
         decodable=False,
     ),
 )

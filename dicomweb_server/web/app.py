@@ -4,7 +4,6 @@ One plain ASGI callable, without a middleware between it and the handlers: error
 HEAD is GET without a body, OPTIONS names the methods (RFC 9110 §9.3).
 """
 
-import logging
 from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
@@ -25,11 +24,10 @@ from dicomweb_server.web import (
 )
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
+from dicomweb_server.web.remembered import Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
 from storage.model import QueryLevel
-
-log = logging.getLogger(__name__)
 
 THREADS = 16
 """For what waits or computes. More would only wait for the same two disks and processors."""
@@ -80,6 +78,7 @@ class Application:
 
     service: Service
     router: Router[Handler]
+    replies: Replies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -87,6 +86,8 @@ class Application:
             return
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
+        if scope["method"] == "GET" and await self.replies.answer(scope, send):
+            return
         request = Request(scope, receive, {})
         try:
             reply = await begun(await self._reply(scope, request), request)
@@ -94,12 +95,8 @@ class Application:
             return
         except Exception as error:
             reply = reply_of(problem_of(error))
-        try:
-            await send_reply(reply, request, send)
-        except Exception:
-            # After the first byte the status is out; a broken connection is all that can be said.
-            log.exception("a reply broke off: %s %s", request.method, request.path)
-            raise
+        # When this fails the status is out, and a broken connection is all that can be said.
+        await send_reply(reply, request, send, self.replies)
 
     async def _reply(self, scope: Scope, request: Request) -> Reply:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -137,4 +134,4 @@ def application(archive: Archive, config: Config) -> Application:
         router.add(method, config.prefix + pattern, handler)
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, handler)
-    return Application(Service(archive, config, Workers(THREADS)), router)
+    return Application(Service(archive, config, Workers(THREADS)), router, Replies(archive))

@@ -1,8 +1,9 @@
 """WADO-RS frames: GET .../instances/{instance}/frames/{numbers} (PS3.18 §10.4.1.1.6).
 
-The hottest path of the server. One stored frame in the page cache costs: a cached manifest whose
-version the index confirms, a place, `preadv` with RWF_NOWAIT, and three messages (head, frame,
-tail): no thread, no copy of the pixels. What needs a disk, a decoder or unpacking goes to a thread.
+The hottest path of the server; asked again it is remembered.py's. One stored frame in the page
+cache costs: a cached manifest whose version the index confirms, a place, `preadv` with RWF_NOWAIT,
+and three messages (head, frame, tail): no thread, no copy of the pixels. What needs a disk, a
+decoder or unpacking goes to a thread.
 
 §8.7.3: the part says which transfer syntax it is in; a client that takes any (`*`) gets what is
 kept, HTJ2K once a series has settled. Frames come in the order asked, each as often as asked
@@ -10,9 +11,9 @@ kept, HTJ2K once a series has settled. Frames come in the order asked, each as o
 one anyway gets it twice).
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
@@ -22,9 +23,10 @@ from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.metadata import instance_url_of, scope_of
 from dicomweb_server.web.negotiate import Representation
 from dicomweb_server.web.problems import Problem
+from dicomweb_server.web.remembered import Basis
 from dicomweb_server.web.service import Service
 from storage.errors import NotFound
-from storage.model import Buffer, Form, Instance
+from storage.model import Buffer, Digest, Form, Instance, Place, SeriesKey
 
 FRAMES_LIMIT = 100_000
 """Frame numbers one request may list."""
@@ -35,70 +37,74 @@ WHOLE_BYTES = 8 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A frame as it goes out."""
+    """A frame as it goes out; `kept` when its payload is that content as it lies there."""
 
     payload: Buffer
     representation: Representation
     identity: str
+    kept: tuple[Digest, Place] | None = None
 
 
 async def frames(service: Service, request: Request) -> Reply:
     """Handler of GET .../frames/{numbers}."""
     numbers = frame_numbers(request.parameters["frames"])
     scope = scope_of(request)
+    assert scope.series_uid is not None
+    # Asked before anything else is read: what the reply rests on can then only be older than it.
+    version = service.archive.storage.index.version_of(SeriesKey(scope.study_uid, scope.series_uid))
     instance = retrieve.instance_ready(service.archive, scope)
     if instance is None:
         instance = await service.workers.run(retrieve.instance, service.archive, scope)
-    return await frames_of(service, request, instance, numbers)
+    return await frames_of(service, request, instance, numbers, version=version)
 
 
 async def frames_of(
-    service: Service, request: Request, instance: Instance, numbers: Sequence[int]
+    service: Service,
+    request: Request,
+    instance: Instance,
+    numbers: Sequence[int],
+    *,
+    version: int | None = None,
 ) -> Reply:
-    """The frames with those numbers (from 1) of an instance."""
+    """The frames with those numbers (from 1) of an instance.
+
+    version  of its series, asked before the instance was; None: the reply is not remembered
+    """
     if beyond := [n for n in numbers if n > instance.frames.count]:
         raise NotFound("frame", f"{beyond[0]} of {instance.frames.count}")
-    single = len(numbers) == 1
-    first = await _sent(service, request, instance, numbers[0], single=single)
-    if single:
-        return _one(service, request, numbers[0], first)
-    held = [first]
-    size = len(first.payload)
-    while len(held) < len(numbers) and size < WHOLE_BYTES:
-        number = numbers[len(held)]
-        held.append(await _sent(service, request, instance, number, single=False))
-        size += len(held[-1].payload)
-    url = instance_url_of(service.root(request), scope_of(request))
+    if len(numbers) == 1:
+        return await _one(service, request, instance, numbers[0], version=version)
+    sending = (_sent(service.archive, request, instance, n, single=False) for n in numbers)
+    held = await service.workers.run(_some, sending)
     boundary = multipart.new_boundary()
-    content_type = multipart.related(
-        boundary, first.representation.sent_as or first.representation.media_type
-    )
-    headers = (header("content-type", content_type),)
+    first = held[0].representation
+    headers = (header("content-type", multipart.related(boundary, first.essence)),)
+    url = instance_url_of(service.root(request), scope_of(request))
+    body = _body(boundary, url, numbers, chain(held, sending))
     if len(held) == len(numbers):
-        body: list[Buffer] = []
-        for number, sent in zip(numbers, held, strict=True):
-            body += (_head(boundary, url, number, sent, first=not body), sent.payload)
-        return Reply(200, headers, (*body, multipart.tail(boundary)))
+        return Reply(200, headers, tuple(body))
+    return Reply(200, headers, service.workers.stream(body))
 
-    async def stream() -> AsyncIterator[Buffer]:
-        ahead = iter(numbers[len(held) :])
-        coming = None
-        for position, number in enumerate(numbers):
-            if position < len(held):
-                sent = held[position]
-                held[position] = first
-            else:
-                assert coming is not None
-                sent = await coming
-            if position + 1 >= len(held) and (next_number := next(ahead, None)) is not None:
-                coming = asyncio.ensure_future(
-                    _sent(service, request, instance, next_number, single=False)
-                )
-            yield _head(boundary, url, number, sent, first=position == 0)
-            yield sent.payload
-        yield multipart.tail(boundary)
 
-    return Reply(200, headers, stream())
+def _some(sending: Iterator[Sent]) -> list[Sent]:
+    """All frames, or WHOLE_BYTES of them when that is less."""
+    held: list[Sent] = []
+    size = 0
+    for sent in sending:
+        held.append(sent)
+        size += len(sent.payload)
+        if size >= WHOLE_BYTES:
+            break
+    return held
+
+
+def _body(
+    boundary: str, url: str, numbers: Sequence[int], sending: Iterator[Sent]
+) -> Iterator[Buffer]:
+    for position, (number, sent) in enumerate(zip(numbers, sending, strict=True)):
+        yield _head(boundary, url, number, sent, first=position == 0)
+        yield sent.payload
+    yield multipart.tail(boundary)
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -123,27 +129,36 @@ def frame_numbers(text: str) -> list[int]:
     return numbers
 
 
-def _one(service: Service, request: Request, number: int, sent: Sent) -> Reply:
+async def _one(
+    service: Service, request: Request, instance: Instance, number: int, *, version: int | None
+) -> Reply:
+    """One frame: without a thread when nothing has to be waited for."""
+    archive = service.archive
+    stored = retrieve.frame_ready(archive, instance, number - 1)
+    sent = None if stored is None else _as_stored(request, stored, single=True)
+    if sent is None:
+        sent = await service.workers.run(_sent, archive, request, instance, number, single=True)
     representation = sent.representation
+    basis = None
+    if sent.kept is not None and version is not None and request.method == "GET":
+        series = SeriesKey(instance.study_uid, instance.series_uid)
+        position = int(representation.multipart)
+        basis = Basis(series, version, *sent.kept, position)
     kind = "m" if representation.multipart else "s"
     tag = f'"{sent.identity}-{number}-{kind}-{representation.transfer_syntax}"'
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
+    etag = (b"etag", tag.encode())
     if not representation.multipart:
-        headers = ((b"content-type", representation.content_type.encode()), (b"etag", tag.encode()))
-        return Reply(200, headers, (sent.payload,))
+        content_type = (b"content-type", representation.content_type.encode())
+        return Reply(200, (content_type, etag), (sent.payload,), basis=basis)
     # Nothing a frame holds can be its own digest, and equal frames have equal replies.
     boundary = sent.identity
     url = instance_url_of(service.root(request), scope_of(request))
-    content_type = multipart.related(
-        boundary, representation.sent_as or representation.media_type
-    ).encode()
+    content_type = (b"content-type", multipart.related(boundary, representation.essence).encode())
     head = _head(boundary, url, number, sent, first=True)
-    return Reply(
-        200,
-        ((b"content-type", content_type), (b"etag", tag.encode())),
-        (head, sent.payload, multipart.tail(boundary)),
-    )
+    body = (head, sent.payload, multipart.tail(boundary))
+    return Reply(200, (content_type, etag), body, basis=basis)
 
 
 def _head(boundary: str, url: str, number: int, sent: Sent, *, first: bool) -> bytes:
@@ -155,29 +170,35 @@ def _head(boundary: str, url: str, number: int, sent: Sent, *, first: bool) -> b
     )
 
 
-async def _sent(
-    service: Service, request: Request, instance: Instance, number: int, *, single: bool
+def _sent(
+    archive: Archive, request: Request, instance: Instance, number: int, *, single: bool
 ) -> Sent:
-    """A frame in the form the client takes. Raises Problem (406)."""
-    archive = service.archive
-    stored = retrieve.frame_ready(archive, instance, number - 1)
-    if stored is None:
-        stored = await service.workers.run(retrieve.frame, archive, instance, number - 1)
-    syntax = stored.transfer_syntax_uid
-    representation = offers.selected(request, offers.frames(syntax, single=single))
-    identity = stored.digests[0].hex()[:32] if len(stored.digests) == 1 else _joined(stored)
-    if representation.transfer_syntax == syntax:
-        payload: Buffer = stored.payload
-        if stored.form is Form.ZSTD:
-            payload = await service.workers.run(stored.unpacked)
-        return Sent(payload, representation, identity)
-    native = await service.workers.run(_native, archive, instance, number - 1)
-    return Sent(native, representation, identity)
+    """A frame in the form the client takes, whatever that costs. Raises Problem (406)."""
+    stored = retrieve.frame(archive, instance, number - 1)
+    if (sent := _as_stored(request, stored, single=single)) is not None:
+        return sent
+    representation = _representation(request, stored, single=single)
+    if representation.transfer_syntax == stored.transfer_syntax_uid:
+        return Sent(stored.unpacked(), representation, _identity(stored))
+    native = retrieve.native_frame(archive, instance, number - 1)
+    return Sent(native.content, representation, _identity(stored))
 
 
-def _joined(stored: StoredFrame) -> str:
+def _as_stored(request: Request, stored: StoredFrame, *, single: bool) -> Sent | None:
+    """The frame as it is kept, when the client takes that and it is packed in nothing."""
+    representation = _representation(request, stored, single=single)
+    if representation.transfer_syntax != stored.transfer_syntax_uid or stored.form is Form.ZSTD:
+        return None
+    kept = None if stored.place is None else (stored.digests[0], stored.place)
+    return Sent(stored.payload, representation, _identity(stored), kept)
+
+
+def _representation(request: Request, stored: StoredFrame, *, single: bool) -> Representation:
+    return offers.selected(request, offers.frames(stored.transfer_syntax_uid, single=single))
+
+
+def _identity(stored: StoredFrame) -> str:
+    """32 hex digits that equal frames share."""
+    if len(stored.digests) == 1:
+        return stored.digests[0].hex()[:32]
     return etags.fingerprint(*stored.digests)
-
-
-def _native(archive: Archive, instance: Instance, frame_index: int) -> bytes:
-    return retrieve.native_frame(archive, instance, frame_index).content

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from dicomweb_server.web.remembered import Basis, Replies
 from storage.model import Buffer
 
 MESSAGE_BYTES = 1024 * 1024
@@ -131,12 +132,14 @@ class Reply:
     headers  without Content-Length, which `send_reply` states when it is known
     body     its messages in order; or a stream of them
     length   bytes of a streamed body, None when nobody knows beforehand
+    basis    what the reply of one stored frame rests on, so that it can be remembered
     """
 
     status: int
     headers: Sequence[tuple[bytes, bytes]] = ()
     body: tuple[Buffer, ...] | AsyncIterator[Buffer] = ()
     length: int | None = None
+    basis: Basis | None = None
 
 
 def header(name: str, value: str) -> tuple[bytes, bytes]:
@@ -182,13 +185,18 @@ async def _continued(first: Buffer, rest: AsyncIterator[Buffer]) -> AsyncIterato
         await _close(rest)
 
 
-async def send_reply(reply: Reply, request: Request, send: Send) -> None:
-    """Sends a reply; a stream is ended early when the client has gone."""
+async def send_reply(
+    reply: Reply, request: Request, send: Send, replies: Replies | None = None
+) -> None:
+    """Sends a reply, remembering in `replies` what may be sent again; a stream is ended early when
+    the client has gone."""
     headers = list(reply.headers)
     body = reply.body
     if isinstance(body, tuple):
         if reply.status not in _WITHOUT_CONTENT:
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
+        if reply.basis is not None and replies is not None:
+            replies.remember(request.scope, reply.basis, headers, body)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if request.method != "HEAD" and body:
             for message in body[:-1]:

@@ -12,11 +12,9 @@ from collections.abc import Iterator
 import orjson
 
 from dicomweb_server.archive import retrieve
-from dicomweb_server.archive.archive import Archive
-from dicomweb_server.web import etags
-from dicomweb_server.web.http import Reply, Request, content, header
+from dicomweb_server.web import datasets, etags
+from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.offers import DATA_SETS, DICOM_XML, selected
-from dicomweb_server.web.search import data_sets
 from dicomweb_server.web.service import Service, instance_url
 from storage.model import Scope, SeriesMetadata
 
@@ -39,22 +37,25 @@ async def metadata(service: Service, request: Request) -> Reply:
     tag = etags.etag(scope, versions, root, representation.media_type)
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
+    boundary = tag.strip('"')
+    headers = (
+        header("content-type", datasets.content_type(representation, boundary)),
+        header("etag", tag),
+    )
+    series: list[SeriesMetadata] = []
     if scope.instance_uid is not None:
         found, _ = await service.workers.run(retrieve.instance_metadata, service.archive, scope)
-        body: list[bytes] = [b"[" + _located(found, instance_url_of(root, scope)) + b"]"]
+        arrays = iter((b"[" + _located(found, instance_url_of(root, scope)) + b"]",))
     else:
         series = await service.workers.run(retrieve.metadata, service.archive, scope)
-        pieces = _array(service.archive, series, root)
-        if sum(sum(one.lengths) for one in series) > WHOLE_BYTES and (
-            representation.media_type != DICOM_XML
-        ):
-            headers = (header("content-type", representation.media_type), header("etag", tag))
-            return Reply(200, headers, service.workers.stream(pieces))
-        body = await service.workers.run(list, pieces)
+        arrays = _arrays(series, root)
     if representation.media_type == DICOM_XML:
-        items = orjson.loads(b"".join(body))
-        return await service.workers.run(data_sets, items, representation)
-    return content(200, representation.media_type, *body, etag=tag)
+        pieces = datasets.encoded(map(orjson.loads, arrays), representation, boundary)
+    else:
+        pieces = _joined(arrays)
+    if sum(sum(one.lengths) for one in series) > WHOLE_BYTES:
+        return Reply(200, headers, service.workers.stream(pieces))
+    return Reply(200, headers, tuple(await service.workers.run(list, pieces)))
 
 
 def instance_url_of(root: str, scope: Scope) -> str:
@@ -70,24 +71,28 @@ def _located(instance: bytes, url: str) -> bytes:
     return instance.replace(_RELATIVE, b'"BulkDataURI":"' + url.encode("ascii") + b"/bulkdata/")
 
 
-def _array(archive: Archive, series: list[SeriesMetadata], root: str) -> Iterator[bytes]:
-    """One JSON array of all instances, a series at a time."""
-    lead = b"["
+def _arrays(series: list[SeriesMetadata], root: str) -> Iterator[bytes]:
+    """A JSON array of the instances of each series."""
     for one in series:
         array = retrieve.unpack_metadata(one)
-        if len(array) <= 2:
-            continue
         if _RELATIVE not in array:
+            yield array
+            continue
+        start = 1
+        objects: list[bytes] = []
+        for uid, length in zip(one.instance_uids, one.lengths, strict=True):
+            url = instance_url(root, one.key.study_uid, one.key.series_uid, uid)
+            objects.append(_located(array[start : start + length], url))
+            start += length + 1
+        yield b"[" + b",".join(objects) + b"]"
+
+
+def _joined(arrays: Iterator[bytes]) -> Iterator[bytes]:
+    """One JSON array of what is in all of them."""
+    lead = b"["
+    for array in arrays:
+        if len(array) > 2:
             yield lead
             yield array[1:-1]
-        else:
-            start = 1
-            objects: list[bytes] = []
-            for uid, length in zip(one.instance_uids, one.lengths, strict=True):
-                url = instance_url(root, one.key.study_uid, one.key.series_uid, uid)
-                objects.append(_located(array[start : start + length], url))
-                start += length + 1
-            yield lead
-            yield b",".join(objects)
-        lead = b","
+            lead = b","
     yield b"[]" if lead == b"[" else b"]"

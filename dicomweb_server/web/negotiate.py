@@ -76,12 +76,16 @@ class Representation:
     sent_as: str | None = None
 
     @property
+    def essence(self) -> str:
+        """What is written as the media type."""
+        return self.sent_as or self.media_type
+
+    @property
     def content_type(self) -> str:
         """Of the body, or of each part."""
-        essence = self.sent_as or self.media_type
         if self.transfer_syntax is None:
-            return essence
-        return f"{essence}; transfer-syntax={self.transfer_syntax}"
+            return self.essence
+        return f"{self.essence}; transfer-syntax={self.transfer_syntax}"
 
 
 def parse_media_type(text: str, *, field: str = "Content-Type") -> MediaRange:

@@ -4,22 +4,26 @@ Table 10.6.1-1: studies, series and instances of the whole archive, of a study, 
 the parameters mean is `dicom.matching`'s; what a row holds `archive.search`'s. URLs are made here,
 since only here is it known how the client reaches the server.
 
-§10.6.3.1 and Table 10.6.3-1: 200 with matches, 204 without.
+§10.6.3.1 and Table 10.6.3-1: 200 with matches, 204 without. There is no limit but that asked for:
+what is more than a page is streamed, page after page, from where the page before ended.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
-import orjson
-
+from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.search import search
-from dicomweb_server.dicom.matching import parse_query
-from dicomweb_server.dicom.xml_model import to_xml
-from dicomweb_server.web import multipart
+from dicomweb_server.dicom.matching import ParsedQuery, parse_query
+from dicomweb_server.web import datasets, multipart
 from dicomweb_server.web.http import Reply, Request, header
-from dicomweb_server.web.negotiate import Representation
-from dicomweb_server.web.offers import DATA_SETS, DICOM_XML, selected
+from dicomweb_server.web.offers import DATA_SETS, selected
 from dicomweb_server.web.service import Handler, Service, instance_url
 from storage.model import QueryLevel
+
+PAGE = 500
+"""Matches that are held in memory at once."""
 
 # Not attributes: RFC 9110 and PS3.18 §8.3.3 give them to every resource.
 _NO_ATTRIBUTES = frozenset({"accept", "charset"})
@@ -30,37 +34,62 @@ def searcher(level: QueryLevel) -> Handler:
 
     async def found(service: Service, request: Request) -> Reply:
         representation = selected(request, DATA_SETS)
-        parameters = [each for each in request.query if each[0] not in _NO_ATTRIBUTES]
         parsed = parse_query(
             level,
-            parameters,
+            [each for each in request.query if each[0] not in _NO_ATTRIBUTES],
             study_uid=request.parameters.get("study"),
             series_uid=request.parameters.get("series"),
         )
-        answer = await service.workers.run(search, service.archive, parsed)
-        if not answer.items:
+        pages = _Pages(service.archive, parsed, root=service.root(request))
+        boundary = multipart.new_boundary()
+        pieces = datasets.encoded(pages, representation, boundary)
+        begun = await service.workers.run(_begun, pages, pieces)
+        if not begun:
             return Reply(204)
-        root = service.root(request)
-        items = [_located(item, level, root) for item in answer.items]
-        reply = data_sets(items, representation)
-        if answer.total is None:
-            return reply
-        return Reply(200, (*reply.headers, header("x-total-count", str(answer.total))), reply.body)
+        headers = [header("content-type", datasets.content_type(representation, boundary))]
+        if pages.total is not None:
+            headers.append(header("x-total-count", str(pages.total)))
+        if pages.more:
+            return Reply(200, headers, service.workers.stream(chain(begun, pieces)))
+        return Reply(200, headers, begun)
 
     return found
 
 
-def data_sets(items: list[dict[str, Any]], representation: Representation) -> Reply:
-    """Data sets as one JSON array, or as an XML document each (§10.6.4)."""
-    if representation.media_type != DICOM_XML:
-        body = orjson.dumps(items)
-        return Reply(200, (header("content-type", representation.media_type),), (body,))
-    boundary = multipart.new_boundary()
-    parts: list[bytes] = []
-    for number, item in enumerate(items):
-        parts += (multipart.part_head(boundary, DICOM_XML, first=number == 0), to_xml(item))
-    content_type = header("content-type", multipart.related(boundary, DICOM_XML))
-    return Reply(200, (content_type,), (b"".join(parts) + multipart.tail(boundary),))
+class _Pages:
+    """The items that match, page by page, with their URLs.
+
+    more   whether another page follows the one that was given last
+    total  of all pages, when it is known
+    """
+
+    def __init__(self, archive: Archive, parsed: ParsedQuery, *, root: str) -> None:
+        self.more = True
+        self.total: int | None = None
+        self._archive = archive
+        self._parsed = parsed
+        self._root = root
+
+    def __iter__(self) -> Iterator[list[datasets.Item]]:
+        query = self._parsed.query
+        left = query.limit
+        while self.more and left != 0:
+            limit = PAGE if left is None else min(PAGE, left)
+            page = replace(self._parsed, query=replace(query, limit=limit))
+            answer = search(self._archive, page)
+            left = None if left is None else left - len(answer.items)
+            self.more = answer.more and left != 0
+            self.total = answer.total
+            query = replace(query, after=answer.next)
+            yield [_located(item, query.level, self._root) for item in answer.items]
+
+
+def _begun(pages: _Pages, pieces: Iterator[bytes]) -> tuple[bytes, ...]:
+    """The whole body when it is one page, else the piece it begins with."""
+    first = next(pieces, b"")
+    if not first or pages.more:
+        return (first,) if first else ()
+    return (first, *pieces)
 
 
 def _located(item: dict[str, Any], level: QueryLevel, root: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -40,6 +40,7 @@ from storage.model import (
     Move,
     OneOf,
     Page,
+    Place,
     Query,
     QueryLevel,
     Row,
@@ -534,6 +535,19 @@ class IndexContract:
         with pytest.raises(NotFound, match=digest_of("x").hex()):
             index.places([digest_of("a"), digest_of("x"), digest_of("y")])
 
+    def test_every_place_comes_back_as_it_was(self, index: Index) -> None:
+        longest = 2**32 - 1
+        places = {
+            digest_of("large"): Place(2**63, 2**63, longest, Form.HTJ2K, longest, 2**64 - 1),
+            digest_of("empty"): Place(0, 0, 0, Form.RAW, 0, 0),
+            digest_of("small"): Place(time.time_ns(), 64, 1, Form.ZSTD, 2, 3),
+        }
+        one = landed(frames=("large", "empty"), skeleton="small")
+        assert apply(index, replace(one, places=places)) == [Stored.NEW]
+        assert dict(zip(places, index.places(list(places)), strict=True)) == places
+        assert {digest: place for digest, place, _ in index.blobs()} == places
+        assert index.pack_use().keys() == {place.pack for place in places.values()}
+
     def test_a_move_counts_while_the_content_lies_where_it_did(self, index: Index) -> None:
         apply(index, landed(frames=("a", "b"), skeleton="s"))
         a, b, gone = (digest_of(name) for name in ("a", "b", "gone"))
@@ -962,24 +976,26 @@ class IndexContract:
             assert studies(index, Like(STUDY, tag, "*a" * 60 + "*b")) == []
         assert time.monotonic() - started < 2
 
-    @settings(
-        max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
-    @given(data=st.data())
-    def test_random_searches_agree_with_the_model(self, tmp_path: Path, data: Any) -> None:
-        batch = data.draw(st.lists(ARRIVALS, min_size=1, max_size=14))
-        queries = data.draw(st.lists(SEARCHES, min_size=4, max_size=12))
-        directory = Path(tempfile.mkdtemp(dir=tmp_path))
-        index = self.open(directory)
-        model = IndexModel()
-        try:
-            outcomes = [model.apply(one, REFUSE) for one in batch]
-            assert apply(index, *batch) == outcomes
-            for query in queries:
-                agree(index, model, query)
-        finally:
-            index.close()
-            shutil.rmtree(directory)
+    def test_random_searches_agree_with_the_model(self, tmp_path: Path) -> None:
+        @settings(max_examples=80, deadline=None)
+        @given(
+            batch=st.lists(ARRIVALS, min_size=1, max_size=14),
+            queries=st.lists(SEARCHES, min_size=4, max_size=12),
+        )
+        def searches_agree(batch: list[Landed], queries: list[Query]) -> None:
+            directory = Path(tempfile.mkdtemp(dir=tmp_path))
+            index = self.open(directory)
+            model = IndexModel()
+            try:
+                outcomes = [model.apply(one, REFUSE) for one in batch]
+                assert apply(index, *batch) == outcomes
+                for query in queries:
+                    agree(index, model, query)
+            finally:
+                index.close()
+                shutil.rmtree(directory)
+
+        searches_agree()
 
 
 def agree(index: Index, model: IndexModel, query: Query) -> None:

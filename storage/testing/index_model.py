@@ -231,9 +231,18 @@ class IndexModel:
 
 
 def _like(pattern: str, value: str) -> bool:
-    """Wild card matching as one would explain it."""
-    if not pattern:
-        return not value
-    if pattern[0] == "*":
-        return _like(pattern[1:], value) or (bool(value) and _like(pattern, value[1:]))
-    return bool(value) and pattern[0] in ("?", value[0]) and _like(pattern[1:], value[1:])
+    """Wild card matching: follows every way at once to read the value by the pattern."""
+    reached = _behind_stars(pattern, {0})
+    for letter in value:
+        read = {at + 1 for at in reached if pattern[at : at + 1] in ("?", letter)}
+        stay = {at for at in reached if pattern[at : at + 1] == "*"}
+        reached = _behind_stars(pattern, read | stay)
+    return len(pattern) in reached
+
+
+def _behind_stars(pattern: str, reached: set[int]) -> set[int]:
+    """A star may also stand for nothing."""
+    for at in range(len(pattern)):
+        if at in reached and pattern[at] == "*":
+            reached = reached | {at + 1}
+    return reached

@@ -170,6 +170,22 @@ class TestPixels:
         assert (found.rows, found.columns, found.samples) == (2, 3, 3)
         assert (found.planar, found.encapsulated, found.photometric) == (True, False, "RGB")
 
+    @pytest.mark.parametrize(
+        ("uid", "bits", "big_endian"),
+        [
+            (EXPLICIT_VR_LITTLE_ENDIAN, 16, False),
+            (EXPLICIT_VR_BIG_ENDIAN, 16, True),
+            (EXPLICIT_VR_BIG_ENDIAN, 8, False),
+            ("1.2.840.113619.5.2", 16, True),
+        ],
+    )
+    def test_ps3_5_7_3_words_are_turned_round_and_bytes_are_not(
+        self, uid: str, bits: int, big_endian: bool
+    ) -> None:
+        found = described(part10(rows=2, columns=2, bits_allocated=bits, transfer_syntax_uid=uid))
+        assert found.pixels is not None
+        assert found.pixels.big_endian is big_endian
+
     def test_an_instance_without_pixels_has_no_frames(self) -> None:
         found = described(part10())
         assert (found.pixels, found.frames, found.contents) == (None, NO_FRAMES, ())

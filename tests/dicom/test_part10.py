@@ -2,16 +2,18 @@
 
 import struct
 import zlib
+from typing import Any
 
 import pytest
 
 from dicomweb_server.dicom.errors import Malformed, NotDicom, NotInDataSet, TooLarge
+from dicomweb_server.dicom.inflate import InflatedFile
 from dicomweb_server.dicom.part10 import (
     DataSet,
     ItemTable,
     Limits,
     Opened,
-    bulk_value,
+    find,
     open_data_set,
     read_head,
 )
@@ -41,7 +43,7 @@ ALL_ENCODINGS = (
 SEQUENCE = 0x00400275
 
 
-def opened(file: bytes, **limits: int) -> Opened:
+def opened(file: bytes, **limits: Any) -> Opened:
     return open_data_set(BytesSource(file), limits=Limits(**limits))
 
 
@@ -300,25 +302,17 @@ class TestDeflated:
         )
         found = opened(file)
         extent = found.structure.data_set.elements[0x00420011].extent
+        assert isinstance(found.source, InflatedFile)
         assert found.source.read_at(extent.offset, extent.length) == value
+        assert found.source.read_at(found.source.length, 10) == b""
 
 
-class TestBulkValue:
-    FILE = part10(
-        rows=2,
-        columns=2,
-        fragments=[b"abcd", b"efgh"],
-        WaveformSequence=[{}, {"WaveformData": b"0123"}],
-    )
+class TestFind:
+    FILE = part10(rows=2, columns=2, WaveformSequence=[{}, {"WaveformData": b"0123"}])
 
     def test_a_path_names_items_from_0(self) -> None:
-        vr, [extent] = bulk_value(BytesSource(self.FILE), "54000100/1/54001010")
-        assert vr == "OB"
-        assert self.FILE[extent.offset : extent.offset + extent.length] == b"0123"
-
-    def test_encapsulated_pixel_data_is_its_fragments(self) -> None:
-        _, extents = bulk_value(BytesSource(self.FILE), "7FE00010")
-        assert [self.FILE[e.offset : e.offset + e.length] for e in extents] == [b"abcd", b"efgh"]
+        tag, found, inside = find(opened(self.FILE).structure, "54000100/1/54001010")
+        assert (tag, found.value, len(inside)) == (0x54001010, b"0123", 2)
 
     @pytest.mark.parametrize(
         "path",
@@ -326,4 +320,4 @@ class TestBulkValue:
     )
     def test_a_path_that_leads_nowhere_is_not_in_the_data_set(self, path: str) -> None:
         with pytest.raises(NotInDataSet):
-            bulk_value(BytesSource(self.FILE), path)
+            find(opened(self.FILE).structure, path)

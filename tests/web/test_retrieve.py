@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from dicomweb_server.archive.upkeep import settle
 from tests.dicom.build import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -189,6 +191,30 @@ def test_a_bulk_data_uri_is_on_the_host_the_client_called(http: httpx.Client) ->
     assert item["00091010"]["BulkDataURI"].startswith("http://pacs.example:8443/dicom-web/studies/")
 
 
+def test_metadata_is_xml_when_xml_is_asked_for(http: httpx.Client) -> None:
+    put(http, image(1), image(2))
+    response = http.get(
+        f"{SERIES}/metadata", headers={"Accept": 'multipart/related; type="application/dicom+xml"'}
+    )
+    parts = parts_of(response)
+    assert len(parts) == 2
+    assert b"NativeDicomModel" in parts[0][1]
+
+
+def test_long_metadata_is_streamed_and_is_the_same(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {0x00091010: element(0x00091010, "OB", bytes(100_000))}
+    put(http, image(1, extra=table), image(2), image(3, series_uid="1.6", instance_uid="1.6.3"))
+    whole = http.get(f"/studies/{STUDY_UID}/metadata")
+    monkeypatch.setattr("dicomweb_server.web.metadata.WHOLE_BYTES", 0)
+    streamed = http.get(f"/studies/{STUDY_UID}/metadata")
+    assert "content-length" in whole.headers
+    assert "content-length" not in streamed.headers
+    assert streamed.content == whole.content
+    assert len(streamed.json()) == 3
+
+
 # --- frames ---------------------------------------------------------------------------------------
 
 
@@ -263,6 +289,54 @@ def test_big_endian_frames_are_turned_round(http: httpx.Client) -> None:
         )
         assert content == np.arange(256, dtype="<u2").tobytes()
         assert headers["content-type"].endswith(EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def test_a_settled_frame_is_sent_as_htj2k_to_who_takes_any_and_decoded_to_who_does_not(
+    server: Server, http: httpx.Client
+) -> None:
+    ramp = np.add.outer(np.arange(64), np.arange(64)).astype("<u2").tobytes()
+    put(http, image(1, rows=64, columns=64, pixel_data=ramp))
+    settle(server.archive, quiet_s=0)
+    path = f"{SERIES}/instances/1.5.1/frames/1"
+    ((headers, codestream),) = parts_of(http.get(path, headers={"Accept": ANY_SYNTAX}))
+    assert headers["content-type"] == "image/jphc; transfer-syntax=1.2.840.10008.1.2.4.202"
+    assert codestream.startswith(b"\xff\x4f\xff\x51")
+    named = "multipart/related; type=image/jphc"
+    assert parts_of(http.get(path, headers={"Accept": named}))[0][1] == codestream
+    alone = http.get(path, headers={"Accept": "image/jphc"})
+    assert alone.headers["content-type"].startswith("image/jphc; transfer-syntax=")
+    assert alone.content == codestream
+    ((headers, native),) = parts_of(http.get(path))
+    assert headers["content-type"].endswith(EXPLICIT_VR_LITTLE_ENDIAN)
+    assert native == ramp
+    file = http.get(f"{SERIES}/instances/1.5.1", headers={"Accept": "application/dicom"})
+    assert file.content == image(1, rows=64, columns=64, pixel_data=ramp)
+
+
+def test_a_frame_kept_as_zstd_is_unpacked(server: Server, http: httpx.Client) -> None:
+    cut = [bytes([n]) * 512 for n in range(4)]
+    put(http, image(7, bits_allocated=32, frames=4, rows=8, pixel_data=b"".join(cut)))
+    settle(server.archive, quiet_s=0)
+    path = f"{SERIES}/instances/1.5.7/frames/"
+    for listed, expected in (("2", cut[1:2]), ("4,1", [cut[3], cut[0]])):
+        parts = parts_of(http.get(path + listed, headers={"Accept": ANY_SYNTAX}))
+        assert [content for _, content in parts] == expected
+
+
+def test_a_body_that_cannot_be_finished_breaks_off_and_the_server_lives_on(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(http, image(1))
+
+    def failing(file: object) -> Iterator[bytes]:
+        yield bytes(2**20)
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dicomweb_server.archive.retrieve.InstanceFile.chunks", failing)
+        with pytest.raises(httpx.RemoteProtocolError):
+            http.get(SERIES)
+    assert http.get(SERIES).status_code == 200
 
 
 # --- pictures -------------------------------------------------------------------------------------

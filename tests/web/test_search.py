@@ -1,6 +1,6 @@
 """QIDO-RS: the six resources, what they return and what they refuse (PS3.18 §10.6)."""
 
-import socket
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -144,12 +144,26 @@ def test_a_query_that_cannot_be_understood_is_400_naming_the_parameter(
 
 
 def test_a_query_as_long_as_a_book_is_414(server: Server) -> None:
-    with socket.create_connection((server.host, server.port)) as connection:
-        query = b"PatientID=" + b"x" * 40_000
-        connection.sendall(b"GET /dicom-web/studies?" + query + b" HTTP/1.1\r\nHost: x\r\n\r\n")
-        said = connection.recv(4096)
-    assert said.startswith(b"HTTP/1.1 414")
-    assert b"the limit is 32768" in said
+    connection = HTTPConnection(server.host, server.port, timeout=20)
+    connection.request("GET", "/dicom-web/studies?PatientID=" + "x" * 40_000)
+    response = connection.getresponse()
+    assert response.status == 414
+    assert b"the limit is 32768" in response.read()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "studies"), [("", ["1.2", "1.1"]), ("?limit=1", ["1.2"]), ("?offset=1", ["1.1"])]
+)
+def test_more_than_a_page_is_streamed_from_where_the_page_before_ended(
+    stored: httpx.Client, monkeypatch: pytest.MonkeyPatch, query: str, studies: list[str]
+) -> None:
+    monkeypatch.setattr("dicomweb_server.web.search.PAGE", 1)
+    assert found(stored, f"/studies{query}") == studies
+    accept = {"Accept": "multipart/related; type=application/dicom+xml"}
+    response = stored.get(f"/studies{query}", headers=accept)
+    assert len(taken_apart(response.headers["content-type"], response.content)) == len(studies)
+    assert sorted(found(stored, "/instances", "00080018"))[0] == "1.1.1.1"
 
 
 def test_ps3_18_10_6_4_xml_is_one_part_for_each_match(stored: httpx.Client) -> None:
