@@ -8,6 +8,7 @@ server holds and run any number of times. Searches of the rules are always narro
     days     6 studies of one patient on different days and times, for matching and paging
     names    one study for each character set
     values   private attributes, bulk data in and out of sequences, every VR, a PDF, a waveform
+    video    a video of two frames
     bare     a study that lacks all that may be lacking
 """
 
@@ -15,7 +16,7 @@ import io
 import struct
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -38,6 +39,7 @@ JPEG_LS = "1.2.840.10008.1.2.4.80"
 JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
 JPEG_2000 = "1.2.840.10008.1.2.4.91"
 HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
+MPEG_4 = "1.2.840.10008.1.2.4.102"
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -50,6 +52,8 @@ ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
 TWELVE_LEAD_ECG = "1.2.840.10008.5.1.4.1.1.9.1.1"
 RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
+GREYSCALE_PRESENTATION = "1.2.840.10008.5.1.4.1.1.11.1"
+VIDEO_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4.1"
 
 PRIVATE_CREATOR = "CONFORMANCE SUITE"
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
@@ -313,6 +317,7 @@ def _samples(token: str) -> Iterator[Made]:
     yield from _days(token)
     yield from _names(token)
     yield from _values(token)
+    yield from _video(token)
     yield from _bare(token)
 
 
@@ -393,6 +398,8 @@ def _images(token: str) -> Iterator[Made]:
     patient = _patient(token, "images")
     number = 0
 
+    referred: Dataset | None = None
+
     def one(**more: Any) -> Dataset:
         nonlocal number
         number += 1
@@ -429,7 +436,10 @@ def _images(token: str) -> Iterator[Made]:
             RescaleType="US",
             PresentationLUTShape="INVERSE" if photometric == "MONOCHROME1" else "IDENTITY",
         )
-        yield name, with_pixels(dataset, [grey], photometric=photometric, bits_stored=12), [grey]
+        referred = with_pixels(dataset, [grey], photometric=photometric, bits_stored=12)
+        yield name, referred, [grey]
+    assert referred is not None
+    yield _presentation(token, referred)
     picture = ramp(40, 48, top=4095)
     lossless = {
         "rle": (RLE, run_length(picture)),
@@ -459,8 +469,106 @@ def _images(token: str) -> Iterator[Made]:
     ):
         dataset = one(Modality="OT", transfer_syntax=syntax)
         yield name, with_pixels(dataset, [picture], bits_stored=12), [picture]
+    yield from _pipelines(one)
     yield _segmentation(one(sop_class=SEGMENTATION, Modality="SEG"))
     yield _parametric_map(one(sop_class=PARAMETRIC_MAP, Modality="OT"))
+
+
+def _pipelines(one: Callable[..., Dataset]) -> Iterator[Made]:
+    """Images on which a step of the rendering pipeline (PS3.4 §N.2) shows."""
+    grey = ramp(32, 40, top=4095)
+    rescaled = one(
+        sop_class=CT,
+        Modality="CT",
+        RescaleSlope="2",
+        RescaleIntercept="-1000",
+        RescaleType="HU",
+        WindowCenter="3000",
+        WindowWidth="6000",
+    )
+    yield "rescaled", with_pixels(rescaled, [grey], bits_stored=12), [grey]
+    table = Dataset()
+    table.LUTDescriptor = [4096, 0, 16]
+    # Downwards and in two steps, as no window can be.
+    values = numpy.concatenate([numpy.full(2048, 65535), numpy.linspace(30000, 0, 2048)])
+    table.LUTData = values.astype("<u2").tobytes()
+    table["LUTData"].VR = "OW"
+    voi = one(
+        sop_class=DIGITAL_X_RAY,
+        Modality="DX",
+        RescaleIntercept="0",
+        RescaleSlope="1",
+        RescaleType="US",
+        PresentationLUTShape="IDENTITY",
+        VOILUTSequence=Items([table]),
+    )
+    yield "voi-lut", with_pixels(voi, [grey], bits_stored=12), [grey]
+    picture = colours(40, 48)
+    ybr = to_ybr(picture)
+    yield "ybr", with_pixels(one(Modality="OT"), [ybr], photometric="YBR_FULL"), [ybr]
+    planar = with_pixels(one(Modality="OT"), [picture], photometric="RGB")
+    planar.PlanarConfiguration = 1
+    planar.PixelData = numpy.ascontiguousarray(picture.transpose(2, 0, 1)).tobytes()
+    yield "planar", planar, [picture]
+
+
+def to_ybr(picture: Picture) -> Picture:
+    """YBR_FULL of an RGB picture (PS3.3 §C.7.6.3.1.2)."""
+    matrix = numpy.array(
+        [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+    )
+    made: Picture = numpy.rint(picture @ matrix.T + (0, 128, 128)).clip(0, 255).astype("u1")
+    return made
+
+
+def _presentation(token: str, referred: Dataset) -> Made:
+    """A presentation state that shows `referred` with a window of its own."""
+    image, series, voi = Dataset(), Dataset(), Dataset()
+    image.ReferencedSOPClassUID = referred.SOPClassUID
+    image.ReferencedSOPInstanceUID = referred.SOPInstanceUID
+    series.SeriesInstanceUID = referred.SeriesInstanceUID
+    series.ReferencedImageSequence = Items([image])
+    voi.WindowCenter, voi.WindowWidth = "1000", "400"
+    area = Dataset()
+    area.DisplayedAreaTopLeftHandCorner = [1, 1]
+    area.DisplayedAreaBottomRightHandCorner = [int(referred.Columns), int(referred.Rows)]
+    area.PresentationSizeMode = "SCALE TO FIT"
+    area.PresentationPixelAspectRatio = [1, 1]
+    dataset = instance(
+        study_uid=str(referred.StudyInstanceUID),
+        sop_class=GREYSCALE_PRESENTATION,
+        **_patient(token, "images"),
+        Modality="PR",
+        SeriesNumber=99,
+        ContentLabel="NARROW",
+        PresentationCreationDate="20240131",
+        PresentationCreationTime="120000",
+        ReferencedSeriesSequence=Items([series]),
+        SoftcopyVOILUTSequence=Items([voi]),
+        DisplayedAreaSelectionSequence=Items([area]),
+        PresentationLUTShape="IDENTITY",
+    )
+    return "presentation", dataset, ()
+
+
+VIDEO = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(256)) * 40
+
+
+def _video(token: str) -> Iterator[Made]:
+    """A video of two frames; its stream is only said to be MPEG-4, nobody is to decode it."""
+    dataset = instance(
+        study_uid=new_uid(),
+        sop_class=VIDEO_PHOTOGRAPHIC,
+        transfer_syntax=MPEG_4,
+        **_patient(token, "video"),
+        Modality="XC",
+        FrameTime="40",
+        FrameIncrementPointer=[0x00181063],
+    )
+    blank = [numpy.zeros((16, 16, 3), "u1")] * 2
+    with_pixels(dataset, blank, photometric="YBR_PARTIAL_420", encoded=[VIDEO], lossy=True)
+    dataset.LossyImageCompressionMethod = "ISO_14496_10"
+    yield "video", dataset, ()
 
 
 def _segmentation(dataset: Dataset) -> Made:

@@ -9,6 +9,7 @@ second.
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -203,10 +204,7 @@ class Site:
         self.wado_uri = wado_uri
         self.labels: dict[str, str] = {}
         self._headers = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_S), trust_env=False
-        )
-        self._client.headers.clear()
+        self._client = _client()
         self.requests = 0
 
     def close(self) -> None:
@@ -253,14 +251,22 @@ class Site:
         wire = [(k.encode("latin-1"), v.encode("utf-8")) for k, v in sent]
         request = httpx.Request(method, url, headers=wire, content=content)
         self.requests += 1
+        status, fields, body = self._answer(request, asked)
+        return Reply(asked, status, fields, body)
+
+    def _answer(self, request: httpx.Request, asked: str) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and body. Raises Failed, also when they do not come in time."""
         end = time.monotonic() + TIMEOUT_S
+        body = bytearray()
+        # A head that comes a byte a second meets no timeout of httpx; a closed socket ends it.
+        watchdog = threading.Timer(TIMEOUT_S + 1, self._client.close)
+        watchdog.start()
         try:
-            with_body = bytearray()
             response = self._client.send(request, stream=True)
             try:
                 for chunk in response.iter_raw():
-                    with_body += chunk
-                    if len(with_body) > BODY_LIMIT:
+                    body += chunk
+                    if len(body) > BODY_LIMIT:
                         raise Failed(f"{asked}: the body is over {BODY_LIMIT} bytes")
                     if time.monotonic() > end:
                         raise Failed(f"{asked}: not answered whole within {TIMEOUT_S:.0f} s")
@@ -268,11 +274,14 @@ class Site:
                 response.close()
         except httpx.TimeoutException:
             raise Failed(f"{asked}: no answer within {TIMEOUT_S:.0f} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Failed(
-                f"{asked}: the connection broke: {error or type(error).__name__}"
-            ) from None
-        return Reply(asked, response.status_code, response.headers, bytes(with_body))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            words = str(error) or type(error).__name__
+            raise Failed(f"{asked}: the connection broke: {words}") from None
+        finally:
+            watchdog.cancel()
+            if self._client.is_closed:
+                self._client = _client()
+        return response.status_code, response.headers, bytes(body)
 
     def words(
         self,
@@ -323,6 +332,8 @@ class Site:
         except OSError as error:
             if not received:
                 raise Failed(f"{asked}: the connection broke: {error}") from None
+        if time.monotonic() >= end:
+            raise Failed(f"{asked}: not answered whole within {TIMEOUT_S:.0f} s")
         reply = _parsed(asked, bytes(received), ended=True)
         if reply is None:
             raise Failed(f"{asked}: no HTTP reply, but {bytes(received[:80])!r}")
@@ -334,6 +345,13 @@ class Site:
         sent = [f"{method} {pieces.path}{path} HTTP/1.1", f"Host: {pieces.netloc}"]
         sent += [f"{name}: {value}" for name, value in self._headers]
         return "\r\n".join([*sent, *lines, "", ""]).encode("latin-1")
+
+
+def _client() -> httpx.Client:
+    """One that adds no headers of its own."""
+    made = httpx.Client(timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_S), trust_env=False)
+    made.headers.clear()
+    return made
 
 
 def _parsed(asked: str, received: bytes, *, ended: bool = False) -> Reply | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from tests.conformance.material import EXPLICIT, Material, Sample, new_uid
+from tests.conformance.material import EXPLICIT, MPEG_4, VIDEO, Material, Sample, new_uid
 from tests.conformance.reading import AS_STORED, DICOM, OCTETS, data_set, only_file, same_pixels
 from tests.conformance.rules import INSTANCES, Failed, Registrar
 from tests.conformance.site import Reply, Site
@@ -90,6 +90,16 @@ def an_instance_keeps_its_attributes(site: Site, given: Material) -> None:
             kept = found.get(element.tag)
             reply.require(kept is not None, f"{element.tag} {element.keyword} in {name}")
             reply.require(kept == element, f"{element.tag} {element.keyword} of {name} unchanged")
+
+
+@rule("8.7.3", "shall", "A video comes in the transfer syntax it has, its stream untouched.")
+def a_video_comes_as_it_is(site: Site, given: Material) -> None:
+    sample = given.having("video")
+    reply = site.get(sample.path, accept=AS_STORED)
+    found = only_file(reply)
+    syntax = str(found.file_meta.TransferSyntaxUID)
+    reply.require(syntax == MPEG_4, f"{MPEG_4}, not {syntax}")
+    reply.require(VIDEO in found.PixelData, "the stream that was stored")
 
 
 @rule("PS3.10 7.1", "shall", "A file has the File Meta Information of what it holds.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy
 from PIL import Image
 
-from tests.conformance.material import Material, Sample, new_uid
+from tests.conformance.material import VIDEO, Material, Sample, new_uid
 from tests.conformance.reading import grey, picture_of
 from tests.conformance.rules import RENDERED, THUMBNAILS, Registrar, Unsupported
 from tests.conformance.site import Reply, Site
@@ -250,6 +250,51 @@ def icc_profile_is_in_the_picture(site: Site, given: Material) -> None:
             raise Unsupported(f"{reply.asked}: no profile in the picture")
     without = drawn(site, sample, "image/jpeg", iccprofile="no").expect(200)
     without.require(b"ICC_PROFILE" not in without.body, "no profile with iccprofile=no")
+
+
+@rule("PS3.4 N.2.1", "shall", "The window is applied to rescaled values.")
+def rendered_with_rescale(site: Site, given: Material) -> None:
+    sample = given.having("rescaled")
+    reply = png(site, sample)
+    values = sample.frames[0].astype(float) * 2 - 1000
+    near(reply, grey(picture_of(reply)), linear(values, 3000, 6000), 2)
+
+
+@rule("PS3.3 C.11.2.1.1", "shall", "A VOI LUT of the image is applied.")
+def rendered_with_voi_lut(site: Site, given: Material) -> None:
+    sample = given.having("voi-lut")
+    reply = png(site, sample)
+    values = sample.frames[0].astype(float)
+    wanted = numpy.where(values < 2048, 65535, 30000 * (4095 - values) / 2047) / 65535 * 255
+    near(reply, grey(picture_of(reply)), wanted, 2)
+
+
+@rule("PS3.3 C.7.6.3.1.2", "shall", "YBR_FULL is rendered as the colours it means.")
+def rendered_ybr(site: Site, given: Material) -> None:
+    reply = png(site, given.having("ybr"))
+    near(reply, picture_of(reply), given["rgb"].frames[0], 4)
+
+
+@rule("PS3.3 C.7.6.3.1.3", "shall", "An image of colour planes is rendered like one of pixels.")
+def rendered_planar(site: Site, given: Material) -> None:
+    sample = given.having("planar")
+    reply = png(site, sample)
+    near(reply, picture_of(reply), sample.frames[0], 3)
+
+
+@rule("8.3.5.1", "may", "A presentation state is rendered as the image it refers to, its way.")
+def a_presentation_state_is_rendered(site: Site, given: Material) -> None:
+    given.having("monochrome2")
+    reply = drawn(site, given.having("presentation")).optional(400, 406).expect(200)
+    values = given["monochrome2"].frames[0].astype(float)
+    near(reply, grey(picture_of(reply)), linear(values, 1000, 400), 2)
+
+
+@rule("8.7.4", "may", "A video is rendered as video/mp4, its stream as it was stored.")
+def a_video_as_mp4(site: Site, given: Material) -> None:
+    reply = drawn(site, given.having("video"), "video/mp4").optional(400, 406).expect(200)
+    reply.require(reply.essence == "video/mp4", "video/mp4")
+    reply.require(reply.body == VIDEO, "the stream that was stored")
 
 
 @rule("10.4.1.1.3", "shall", "A frame can be rendered, each its own picture.")

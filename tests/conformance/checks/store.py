@@ -12,10 +12,13 @@ import imagecodecs
 import numpy
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from tests.conformance.material import (
     JPEG_BASELINE,
+    MPEG_4,
     PDF,
+    VIDEO,
     Material,
     instance,
     new_uid,
@@ -158,6 +161,8 @@ for _name, _what in (
     ("pdf", "An encapsulated PDF"),
     ("ecg", "A waveform"),
     ("values", "An instance with private attributes"),
+    ("video", "A video"),
+    ("presentation", "A presentation state"),
     ("bare", "An instance without optional attributes"),
 ):
     _stores(_name, _what)
@@ -626,6 +631,19 @@ _compressed_rule("image/jp2", "1.2.840.10008.1.2.4.90", _jp2, 0)
 _compressed_rule("image/jphc", "1.2.840.10008.1.2.4.201", _jphc, 0)
 
 
+@rule("10.5.2", "shall", "Metadata with a video as video/mp4 is stored, encapsulated.")
+def metadata_with_video_mp4(site: Site, given: Material) -> None:
+    dataset = dcmread(io.BytesIO(given["video"].file))
+    dataset.SOPInstanceUID, dataset.StudyInstanceUID = UID(new_uid()), UID(new_uid())
+    given.more_studies.add(str(dataset.StudyInstanceUID))
+    del dataset.PixelData
+    found = model(dataset, {"7FE00010": "video"})
+    reply = split(site, found, (f"video/mp4; transfer-syntax={MPEG_4}", "video", VIDEO))
+    is_stored(site, reply, dataset)
+    again = site.get(path_of(dataset), accept=DICOM + "; transfer-syntax=*")
+    again.require(VIDEO in only_file(again).PixelData, "the stream that was sent")
+
+
 @rule("10.5.2", "shall", "Image Pixel attributes left out are derived from a JPEG.")
 def image_pixel_attributes_are_derived(site: Site, given: Material) -> None:
     dataset, picture = pictured(given, described=False)
@@ -640,7 +658,7 @@ def image_pixel_attributes_are_derived(site: Site, given: Material) -> None:
 @rule("10.5.1.4", "shall", "Metadata with an encapsulated document as application/pdf is stored.")
 def metadata_with_a_document(site: Site, given: Material) -> None:
     dataset = dcmread(io.BytesIO(given["pdf"].file))
-    dataset.SOPInstanceUID, dataset.StudyInstanceUID = new_uid(), new_uid()
+    dataset.SOPInstanceUID, dataset.StudyInstanceUID = UID(new_uid()), UID(new_uid())
     given.more_studies.add(str(dataset.StudyInstanceUID))
     del dataset.EncapsulatedDocument
     found = model(dataset, {"00420011": "document"})
