@@ -103,6 +103,8 @@ GAPS: dict[str, tuple[str, ...]] = {
         "annotation_is_burned_in",
         "icc_profile_is_in_the_picture",
         "several_frames_are_rendered",
+        "a_presentation_state_is_rendered",
+        "a_video_as_mp4",
     ),
     "Reports and documents are not rendered yet.": (
         "a_report_as_text_html",
@@ -118,6 +120,7 @@ GAPS: dict[str, tuple[str, ...]] = {
         "metadata_with_image_jls",
         "metadata_with_image_jp2",
         "metadata_with_image_jphc",
+        "metadata_with_video_mp4",
         "image_pixel_attributes_are_derived",
         "metadata_with_a_document",
         "metadata_alone_is_stored",

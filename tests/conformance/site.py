@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -317,9 +318,12 @@ class Site:
         try:
             with socket.create_connection(address, CONNECT_S) as connection:
                 connection.settimeout(TIMEOUT_S)
-                connection.sendall(request)
+                # A server may answer, and close, before it has read what it does not want.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    connection.sendall(request)
                 if half_close:
-                    connection.shutdown(socket.SHUT_WR)
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_WR)
                 while time.monotonic() < end and len(received) < BODY_LIMIT:
                     if (reply := _parsed(asked, bytes(received))) is not None:
                         return reply

@@ -5,10 +5,12 @@ them right on the way. What a server may answer to nonsense is its choice below 
 not failures of it but of the request (RFC 9110 §15.6.2, §15.6.6), and 507 is of the disk.
 """
 
+import socket
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,7 +70,7 @@ class Target:
         try:
             reply = self.site.raw(request, asked=asked, half_close=may_break_off)
         except Failed as error:
-            assert may_break_off and "no HTTP reply" in str(error), str(error)
+            assert may_break_off and "no answer within" not in str(error), str(error)
             return
         sound(reply)
 
@@ -88,6 +90,8 @@ def sound(reply: Reply) -> None:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     with serving(tmp_path_factory.mktemp("hostile")) as (process, url):
+        # Nonsense is logged; a pipe that nobody reads would fill and hold the server up.
+        threading.Thread(target=deque, args=(process.stderr, 0), daemon=True).start()
         site = Site(url + "/dicom-web")
         stored = set_up(site)
         try:
@@ -448,17 +452,16 @@ def test_any_framing_does_no_harm(
     target.fares(sent + body, may_break_off=True)
 
 
-def test_a_client_that_goes_away_does_no_harm(target: Target, tmp_path: Path) -> None:
+def test_a_client_that_goes_away_does_no_harm(target: Target) -> None:
     """Requests left in their middle: of the head, of the body, before the answer is read."""
-    import socket
-
     file = target.stored["values"].file
     body = body_of(file)
     head = target.head(
         "POST", "/studies", f"Content-Type: {content_type_of()}", f"Content-Length: {len(body)}"
     )
     whole = head + body
-    address = (target.site.base.split("/")[2].split(":")[0], int(target.site.origin.split(":")[2]))
+    pieces = urlsplit(target.site.base)
+    address = (str(pieces.hostname), int(str(pieces.port)))
     for cut in (5, len(head) - 2, len(head), len(head) + 300, len(whole) // 2, len(whole)):
         with suppress(OSError), socket.create_connection(address, 5) as connection:
             connection.sendall(whole[:cut])
