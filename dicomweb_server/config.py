@@ -79,6 +79,11 @@ class Config:
     max_inflated_bytes: int = setting(
         2 * 2**30, "Size of a deflated data set once inflated, at most.", low=2**16, high=2**40
     )
+    searchable: str | None = setting(
+        None,
+        "Attributes to search for besides the standard's, e.g. "
+        "'instance:KVP, study:0009xx01 ACME 1.1=SH'; after a change run reindex.",
+    )
     upload_concurrency: int = setting(
         4, "Uploads one server process stores at the same time.", low=1, high=256
     )

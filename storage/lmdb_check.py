@@ -4,10 +4,14 @@ One moment's state is read from end to end. When the map must grow meanwhile, wh
 reader, the check gives way and begins again.
 """
 
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import orjson
+import zstandard
 
 from storage.levels import union
 from storage.lmdb_environment import Environment, Transaction
@@ -20,7 +24,6 @@ from storage.lmdb_records import (
     StudyState,
     changes_of,
     content_of,
-    expanded,
     instances_of,
     lookup_key,
     pack_of,
@@ -36,8 +39,8 @@ from storage.lmdb_transaction import (
 )
 from storage.model import Form, Instance
 
-CONTENTS_A_PASS = 2_000_000
-"""References are counted for so many contents at a time, some 300 MB; more take more passes."""
+CONTENTS_A_PASS = 1_000_000
+"""References are counted for so many contents at a time, some 150 MB; more take more passes."""
 FINDINGS_KEPT = 10_000
 
 
@@ -74,7 +77,8 @@ class _Check:
 
     def everything(self) -> None:
         for key, record in self._all("studies"):
-            self._study(uid_of(key), StudyState.of(record))
+            with self._readable(f"study {uid_of(key)}"):
+                self._study(uid_of(key), StudyState.of(record))
         self._backwards()
         self._names()
         self._contents()
@@ -93,6 +97,14 @@ class _Check:
                 if self._environment.gate.wanted:
                     raise _GaveWay
                 yield item
+
+    @contextmanager
+    def _readable(self, what: str) -> Iterator[None]:
+        """Makes a finding of what goes wrong when records are taken apart."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, struct.error, zstandard.ZstdError) as error:
+            self._found.append(f"{what} cannot be read: {error}")
 
     def _length(self, table: str) -> int:
         return self._transaction.stat(getattr(self._tables, table))["entries"]
@@ -120,25 +132,26 @@ class _Check:
         series_count = instance_count = 0
         rollups = []
         for key, said in beginning_with(transaction, tables.series_documents, state.id):
-            says = SeriesSays.of(said)
             series_count += 1
-            instance_count += self._series(uid, key, says)
-            rollups += [one for one, _ in says.rollups]
+            with self._readable(f"{name}: the series with id {key.hex()}"):
+                instance_count += self._series(uid, key, said)
+                rollups += [one for one, _ in SeriesSays.of(said).rollups]
         self._same(f"{name}: series", state.series_count, series_count)
         self._same(f"{name}: instances", state.instance_count, instance_count)
         self._same(f"{name}: roll-up", rollup, union(rollups))
 
-    def _series(self, study_uid: str, key: bytes, says: SeriesSays) -> int:
+    def _series(self, study_uid: str, key: bytes, record: bytes) -> int:
         """Returns how many instances it has."""
+        says = SeriesSays.of(record)
         self._seen["series"] += 1
         transaction, tables = self._transaction, self._tables
         name = f"series {says.uid}"
         self._same(f"{name}: study", says.study_uid, study_uid)
-        record = transaction.get(lookup_key(says.uid), db=tables.series)
-        if record is None:
+        state_record = transaction.get(lookup_key(says.uid), db=tables.series)
+        if state_record is None:
             self._found.append(f"{name} has no state")
             return 0
-        state = SeriesState.of(record)
+        state = SeriesState.of(state_record)
         self._same(f"{name}: id", (state.study_id + state.id).hex(), key.hex())
         waits = transaction.get(state.unsettled_key(), db=tables.unsettled) is not None
         self._same(f"{name}: waits to be compacted", waits, state.unsettled)
@@ -175,7 +188,8 @@ class _Check:
             return
         lengths, frame = metadata_of(record)
         self._same(f"{name}: metadata of a manifest", len(lengths), len(content.columns.uids))
-        length = len(expanded(frame))
+        with zstandard.ZstdDecompressor().stream_reader(frame) as reader:
+            length = sum(len(piece) for piece in iter(partial(reader.read, 1 << 20), b""))
         self._same(f"{name}: bytes of metadata", sum(lengths) + len(lengths) + 1, length)
         outside = [at for at in content.gone if at >= len(lengths)]
         self._same(f"{name}: positions beyond its manifest", outside, [])
@@ -255,7 +269,8 @@ class _Check:
             ]
         for key, record in self._all("packs"):
             pack = int.from_bytes(key, "big")
-            live_bytes, live_blobs, _ = pack_of(record)
+            live_bytes, live_blobs, retired = pack_of(record)
+            self._same(f"pack {pack}: is on record", True, bool(live_blobs or retired))
             self._same(f"pack {pack}: live bytes", live_bytes, packs.pop((pack, "bytes"), 0))
             self._same(f"pack {pack}: live blobs", live_blobs, packs.pop((pack, "blobs"), 0))
         self._found += [f"pack {pack} is used and not on record" for pack, _ in packs]
@@ -274,19 +289,23 @@ class _Check:
     def _instances(self) -> Iterator[Instance]:
         """Every version of every instance."""
         for series_id, record in self._all("manifests"):
-            gone = positions_of(self._transaction.get(series_id, b"", db=self._tables.gone))
-            columns = InstanceColumns(record)
-            yield from columns.at(at for at in range(len(columns.uids)) if at not in gone)
-        for _, record in self._all("rows"):
-            yield Row.of(record).the_instance()
-        for _, record in self._all("versions"):
-            yield from instances_of(record)
+            with self._readable(f"the manifest of the series with id {series_id.hex()}"):
+                gone = positions_of(self._transaction.get(series_id, b"", db=self._tables.gone))
+                columns = InstanceColumns(record)
+                yield from columns.at(at for at in range(len(columns.uids)) if at not in gone)
+        for key, record in self._all("rows"):
+            with self._readable(f"the row {key.hex()}"):
+                yield Row.of(record).the_instance()
+        for key, record in self._all("versions"):
+            with self._readable(f"the earlier version {key.hex()}"):
+                yield from instances_of(record)
 
     def _changes(self) -> None:
         before = 0
         for key, record in self._all("changes"):
             last = int.from_bytes(key, "big")
-            changes = changes_of(record, last)
-            self._same(f"the change before {last}", changes[0].sequence - 1, before)
+            with self._readable(f"the changes up to {last}"):
+                first = changes_of(record, last)[0].sequence
+                self._same(f"the change before {first}", first - 1, before)
             before = last
         self._same("the newest version of a series", max(before, self._newest), before)

@@ -18,6 +18,7 @@ PREFIXES = {
     "00080050": b"A",  # Accession Number
     PATIENT_NAME: b"N",
     "00080061": b"M",  # Modalities in Study
+    "00100010~": b"F",  # Patient Name as it sounds
 }
 """Attributes with posting lists -> what their keys begin with. On disk: never change one."""
 

@@ -92,9 +92,9 @@ class Study:
     def uid(self) -> str:
         return self.terms[UID_TAGS[QueryLevel.STUDY]][0]
 
-    def passes(self, tests: Sequence[tuple[str, Test]]) -> bool:
+    def passes(self, tests: Sequence[Test]) -> bool:
         terms, rollup = self.terms, self.rollup
-        return all(test(rollup.get(tag) or terms.get(tag) or ()) for tag, test in tests)
+        return all(test(lambda tag: rollup.get(tag) or terms.get(tag) or ()) for test in tests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,7 @@ def find(transaction: Transaction, tables: Tables, query: Query) -> Page:
     """The page that a query asks for. Raises ValueError for a cursor that is none."""
     after = position_of(query.after, query.level) if query.after is not None else None
     search = _Search(transaction, tables, query)
-    skip = query.offset if after is None else 0
-    matches = search.matches(after, skip)
+    matches = search.matches(after, query.offset)
     rows = []
     last = query.after
     for match in islice(matches, query.limit):
@@ -204,7 +203,7 @@ class _Search:
             return sum(1 for _ in self._studies(FIRST_RANK, None))
         return sum(1 for _ in self._matches_below(None, None))
 
-    def _series_in(self, rank: bytes, tests: Sequence[tuple[str, Test]]) -> list[Series]:
+    def _series_in(self, rank: bytes, tests: Sequence[Test]) -> list[Series]:
         transaction, tables = self._transaction, self._tables
         found = []
         for _, record in beginning_with(transaction, tables.series_documents, _study_id(rank)):
@@ -215,15 +214,13 @@ class _Search:
                 found.append(Series(says, SeriesState.of(state)))
         return sorted(found, key=Series.order)
 
-    def _instances_in(
-        self, series: Series, tests: Sequence[tuple[str, Test]]
-    ) -> Iterator[InstanceSays]:
+    def _instances_in(self, series: Series, tests: Sequence[Test]) -> Iterator[InstanceSays]:
         content = SeriesContent(self._transaction, self._tables, series.state.id)
         return (says for says in content.says() if holds(tests, says.terms))
 
-    def _tests(self, level: QueryLevel, *, but: Condition | None = None) -> list[tuple[str, Test]]:
+    def _tests(self, level: QueryLevel, *, but: Condition | None = None) -> list[Test]:
         return [
-            (condition.tag, test_of(condition))
+            test_of(condition)
             for condition in self._conditions
             if condition.level is level and condition is not but
         ]
@@ -327,14 +324,12 @@ class _Search:
         """First and last rank that the conditions on Study Date allow."""
         first, last = FIRST_RANK, LAST_RANK
         for condition in self._conditions:
-            if condition.level is not QueryLevel.STUDY or condition.tag != STUDY_DATE:
-                continue
             match condition:
-                case Between(low=low, high=high):
+                case Between(QueryLevel.STUDY, tag, low, high) if tag == STUDY_DATE:
                     bounds = date_bounds(low, high)
-                case OneOf(values=values) if values:
+                case OneOf(QueryLevel.STUDY, tag, values) if tag == STUDY_DATE and values:
                     bounds = date_bounds(min(values), max(values))
-                case Like(pattern=pattern):
+                case Like(QueryLevel.STUDY, tag, pattern) if tag == STUDY_DATE:
                     beginning = re.split(r"[*?]", pattern, maxsplit=1)[0]
                     bounds = date_bounds(beginning, beginning + "\U0010ffff" * 8)
                 case _:
@@ -387,7 +382,7 @@ class _Search:
         return self._compared(ranks, self._tests(QueryLevel.STUDY, but=answered))
 
     def _compared(
-        self, ranks: Iterator[bytes], tests: Sequence[tuple[str, Test]]
+        self, ranks: Iterator[bytes], tests: Sequence[Test]
     ) -> Iterator[tuple[bytes, Study | None]]:
         """Those of the ranks whose studies pass; read only when there is something to pass."""
         if not tests:

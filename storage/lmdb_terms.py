@@ -6,9 +6,8 @@ reading them.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import (
@@ -20,13 +19,17 @@ from storage.lmdb_postings import (
     posting_key,
 )
 from storage.lmdb_records import KEY_LIMIT
-from storage.model import Condition, Like, OneOf, QueryLevel
+from storage.model import AnyOf, Condition, Like, OneOf, QueryLevel
 from storage.searching import like
 
 TERMS_COUNTED = 2000
 STUDIES_COUNTED = 20_000
 """A pattern with more terms or studies than this counts as frequent before it is known how
 frequent: counting on would cost more than the answer."""
+NUMBERS_READ = 50_000
+"""Letters that occur in more names than this say nothing."""
+GRAMS_INTERSECTED = 3
+"""Names must have so many other grams of a pattern besides the rarest, before they are read."""
 
 _WILDCARD = re.compile(r"[*?]+")
 
@@ -59,7 +62,11 @@ class TermLists:
 
         counted  True to stop, and call it frequent, where the limits above are reached
         """
-        if condition.level is not QueryLevel.STUDY or condition.tag not in PREFIXES:
+        if condition.level is not QueryLevel.STUDY:
+            return None
+        if isinstance(condition, AnyOf):
+            return self._any(condition, counted)
+        if condition.tag not in PREFIXES:
             return None
         match condition:
             case OneOf(values=values):
@@ -71,12 +78,31 @@ class TermLists:
             case _:
                 return None
 
-    def _exact(self, condition: Condition, values: Sequence[str]) -> Lists:
+    def _any(self, condition: AnyOf, counted: bool) -> Lists | None:
+        """The lists of every alternative, each by the rarest of its conditions."""
+        chosen: list[Lists] = []
+        for alternative in condition.alternatives:
+            found = [lists for each in alternative if (lists := self.of(each, counted=counted))]
+            if not found:
+                return None
+            chosen.append(min(found, key=lambda lists: (not lists.complete, lists.studies)))
+        return Lists(
+            condition,
+            sorted({key for lists in chosen for key in lists.keys}),
+            answered=all(
+                lists.answered and len(alternative) == 1
+                for lists, alternative in zip(chosen, condition.alternatives, strict=True)
+            ),
+            studies=sum(lists.studies for lists in chosen),
+            complete=all(lists.complete for lists in chosen),
+        )
+
+    def _exact(self, condition: OneOf | Like, values: Sequence[str]) -> Lists:
         keys = sorted({posting_key(condition.tag, value) for value in values if value})
         answered = all(is_whole(value) for value in values)
         return Lists(condition, keys, answered, sum(self._length(key) for key in keys))
 
-    def _matching(self, condition: Condition, pattern: str, counted: bool) -> Lists | None:
+    def _matching(self, condition: Like, pattern: str, counted: bool) -> Lists | None:
         runs = _WILDCARD.split(pattern)
         lists = None
         if runs[0]:
@@ -84,12 +110,13 @@ class TermLists:
             lists = self._taken(condition, pattern, keys, counted)
             if lists.complete or not counted:
                 return lists
-        if condition.tag != PATIENT_NAME or not any(runs):
+        # The letters of the beginning alone would only say again that it is frequent.
+        if condition.tag != PATIENT_NAME or not any(runs[1:]):
             return lists
-        letters = min((part for run in runs for part in _parts(run)), key=self._names_with)
-        if counted and self._names_with(letters) >= TERMS_COUNTED:
+        numbers = self._names_with(runs, counted)
+        if numbers is None:
             return lists or Lists(condition, [], False, TERMS_COUNTED, complete=False)
-        return self._taken(condition, pattern, self._lettered(letters), counted)
+        return self._taken(condition, pattern, self._named(numbers), counted)
 
     def _taken(
         self,
@@ -122,39 +149,49 @@ class TermLists:
                         return
                     yield key, cursor.count()
 
-    def _lettered(self, letters: bytes) -> Iterator[tuple[bytes, int]]:
-        """The same for the names in which the letters occur, or may occur."""
-        name_numbers = self._tables.name_numbers
-        seen: set[bytes] = set()
+    def _named(self, numbers: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+        """The same for the names with those numbers."""
         with self._transaction.cursor(db=self._tables.postings) as cursor:
-            for number in chain(self._numbers(letters), self._numbers(LONG_NAME)):
-                if number not in seen:
-                    seen.add(number)
-                    name = self._transaction.get(number, db=name_numbers)
-                    assert name is not None
-                    key = PREFIXES[PATIENT_NAME] + name
-                    cursor.set_key(key)
-                    yield key, cursor.count()
+            for number in numbers:
+                name = self._transaction.get(number, db=self._tables.name_numbers)
+                assert name is not None
+                key = PREFIXES[PATIENT_NAME] + name
+                cursor.set_key(key)
+                yield key, cursor.count()
+
+    def _names_with(self, runs: Sequence[str], counted: bool) -> set[bytes] | None:
+        """The numbers of all names in which the letters of the runs occur, and some more; None
+        when they are too many to be counted."""
+        lengths = {part: self._letters_occur(part) for run in runs for part in _parts(run)}
+        rarest, *others = sorted(lengths, key=lambda part: (lengths[part], part))
+        if counted and lengths[rarest] > NUMBERS_READ:
+            return None
+        numbers = set(self._numbers(rarest))
+        for part in others[:GRAMS_INTERSECTED]:
+            if len(numbers) <= TERMS_COUNTED or lengths[part] > NUMBERS_READ:
+                break
+            numbers.intersection_update(self._numbers(part))
+        if counted and len(numbers) > TERMS_COUNTED:
+            return None
+        return numbers.union(self._numbers(LONG_NAME))
 
     def _numbers(self, letters: bytes) -> Iterator[bytes]:
-        """The numbers of the names with a gram that begins so."""
-        with self._transaction.cursor(db=self._tables.grams) as cursor:
-            if cursor.set_range(letters):
-                for gram, number in cursor:
-                    if not gram.startswith(letters):
-                        return
-                    yield number
-
-    def _names_with(self, letters: bytes) -> int:
-        """How many names have a gram that begins so, some counted twice; TERMS_COUNTED or more when
-        there are so many."""
-        names = 0
+        """The numbers of the names with a gram that begins so, some twice."""
         with self._transaction.cursor(db=self._tables.grams) as cursor:
             there = cursor.set_range(letters)
-            while there and cursor.key().startswith(letters) and names < TERMS_COUNTED:
-                names += cursor.count()
+            while there and cursor.key().startswith(letters):
+                yield from cursor.iternext_dup()
                 there = cursor.next_nodup()
-        return names
+
+    def _letters_occur(self, letters: bytes) -> int:
+        """How many numbers `_numbers` gives; just above NUMBERS_READ when there are more."""
+        numbers = 0
+        with self._transaction.cursor(db=self._tables.grams) as cursor:
+            there = cursor.set_range(letters)
+            while there and cursor.key().startswith(letters) and numbers <= NUMBERS_READ:
+                numbers += cursor.count()
+                there = cursor.next_nodup()
+        return numbers
 
     def _length(self, key: bytes) -> int:
         with self._transaction.cursor(db=self._tables.postings) as cursor:

@@ -7,6 +7,7 @@ have writers of their own; LMDB lets one transaction after the other in.
 """
 
 import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -51,6 +52,7 @@ class LmdbWriter:
 
     def __init__(self, environment: Environment, *, before_commit: Callable[[], object]) -> None:
         self.commits = 0
+        self._process = os.getpid()
         self._environment = environment
         self._before_commit = before_commit
         self._queue: deque[_Waiting[Any]] = deque()
@@ -65,6 +67,9 @@ class LmdbWriter:
 
         `work` may be called more than once, each time on another state. Raises OutOfSpace.
         """
+        if os.getpid() != self._process:
+            # Neither LMDB nor the writer's thread comes through a fork.
+            raise RuntimeError("this index was opened before a fork; open it in the child")
         waiting = _Waiting(work, weight=weight, needs_sync=needs_sync)
         with self._arrived:
             if self._closed:

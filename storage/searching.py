@@ -9,7 +9,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from storage.model import NO_NUMBER, Between, Condition, Empty, Like, OneOf, QueryLevel
+import orjson
+
+from storage.model import (
+    NO_NUMBER,
+    AnyOf,
+    Between,
+    Condition,
+    Empty,
+    Like,
+    OneOf,
+    QueryLevel,
+    SameItem,
+)
 
 STUDY_DATE = "00080020"
 STUDY_TIME = "00080030"
@@ -25,27 +37,49 @@ LEVELS = (QueryLevel.STUDY, QueryLevel.SERIES, QueryLevel.INSTANCE)
 
 Terms = Mapping[str, tuple[str, ...]]
 Values = Sequence[str]
-Test = Callable[[Values], object]
-"""Whether an attribute's values match: a truth value."""
+ValuesOf = Callable[[str], Values]
+"""An attribute -> its values, none when it is absent."""
+Test = Callable[[ValuesOf], object]
+"""Whether something with these values matches: a truth value."""
 
 RANK_LENGTH = 16
 
 
 def test_of(condition: Condition) -> Test:
-    """What decides from an attribute's values (none when it is absent) whether they match."""
     match condition:
-        case OneOf(values=wanted):
-            return frozenset(wanted).intersection
-        case Between(low=low, high=high):
-            return lambda values: any(
+        case OneOf(tag=tag, values=wanted):
+            common = frozenset(wanted).intersection
+            return lambda values_of: common(values_of(tag))
+        case Between(tag=tag, low=low, high=high):
+            return lambda values_of: any(
                 (low is None or low <= value) and (high is None or value <= high)
-                for value in values
+                for value in values_of(tag)
             )
-        case Like(pattern=pattern):
+        case Like(tag=tag, pattern=pattern):
             matches = like(pattern).fullmatch
-            return lambda values: any(matches(value) for value in values)
-        case Empty():
-            return lambda values: not values
+            return lambda values_of: any(matches(value) for value in values_of(tag))
+        case Empty(tag=tag):
+            return lambda values_of: not values_of(tag)
+        case SameItem(tag=tag, conditions=conditions):
+            tests = [test_of(each) for each in conditions]
+            return lambda values_of: any(
+                holds(tests, item) for item in map(_item_of, values_of(tag) or ("{}",))
+            )
+        case AnyOf(alternatives=alternatives):
+            choices = [[test_of(each) for each in one] for one in alternatives]
+            return lambda values_of: any(
+                all(test(values_of) for test in tests) for tests in choices
+            )
+
+
+def item_value(terms: Terms) -> str:
+    """An item of a sequence as a value of it: its own terms, of which some may be items again."""
+    return orjson.dumps(terms, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _item_of(value: str) -> Mapping[str, Values]:
+    item: Mapping[str, Values] = orjson.loads(value)
+    return item
 
 
 def like(pattern: str) -> re.Pattern[str]:
@@ -64,17 +98,19 @@ def like(pattern: str) -> re.Pattern[str]:
     return re.compile(f"{runs[0]}{middle}.*{runs[-1]}", re.DOTALL)
 
 
-def tests_by_level(conditions: Sequence[Condition]) -> dict[QueryLevel, list[tuple[str, Test]]]:
-    """The conditions of each level as (attribute, test)."""
-    tests: dict[QueryLevel, list[tuple[str, Test]]] = {level: [] for level in LEVELS}
+def tests_by_level(conditions: Sequence[Condition]) -> dict[QueryLevel, list[Test]]:
+    """The conditions of each level as tests."""
+    tests: dict[QueryLevel, list[Test]] = {level: [] for level in LEVELS}
     for condition in conditions:
-        tests[condition.level].append((condition.tag, test_of(condition)))
+        tests[condition.level].append(test_of(condition))
     return tests
 
 
-def holds(tests: Sequence[tuple[str, Test]], terms: Mapping[str, Values]) -> bool:
+def holds(tests: Sequence[Test], terms: Mapping[str, Values]) -> bool:
     """Whether every test holds for the terms."""
-    return all(test(terms.get(tag, ())) for tag, test in tests)
+    if not tests:
+        return True
+    return all(test(lambda tag: terms.get(tag, ())) for test in tests)
 
 
 def study_rank(date: str, time: str, number: int) -> bytes:

@@ -5,10 +5,12 @@ synchronous, to be called from any thread; each takes the archive first.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Event
 
 from dicomweb_server.archive.caches import Cache
-from dicomweb_server.config import Config
+from dicomweb_server.config import Config, ConfigError
+from dicomweb_server.dicom.attributes import Attributes, attributes_of
 from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.part10 import Limits
 from storage.engines import Storage, open_storage
@@ -60,6 +62,11 @@ class Archive:
     def conflict(self) -> ConflictPolicy:
         return ConflictPolicy(self.config.conflict)
 
+    @cached_property
+    def attributes(self) -> Attributes:
+        """What search finds and returns."""
+        return attributes_of(self.config.searchable or "")
+
     @property
     def limits(self) -> Limits:
         """What a received instance is held to."""
@@ -78,6 +85,11 @@ class Archive:
 def open_archive(config: Config) -> Archive:
     """The archive that `config.data` names, made when there is none.
 
-    Raises storage.errors.FormatVersion, InUse and OSError.
+    Raises storage.errors.FormatVersion, InUse and OSError; ConfigError for attributes to search
+    for that there are not.
     """
+    try:
+        attributes_of(config.searchable or "")
+    except ValueError as error:
+        raise ConfigError("searchable", str(error), origin="setting") from None
     return Archive(open_storage(config.data), config)

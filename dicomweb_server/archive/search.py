@@ -5,14 +5,18 @@ PS3.18 §10.6; what each level returns by itself is Tables 10.6.3-3 to 10.6.3-5,
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.retrieve import instance_metadata
+from dicomweb_server.dicom.attributes import key_of
+from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import ParsedQuery, default_attributes
-from storage.model import QueryLevel, Row
+from storage.errors import NotFound
+from storage.model import QueryLevel, Row, Scope
 
 Item = dict[str, dict[str, Any]]
 """A DICOM JSON object: tag -> {"vr": ..., "Value": [...]} (PS3.18 §F.2)."""
@@ -31,14 +35,50 @@ class Answer:
 
 def search(archive: Archive, parsed: ParsedQuery) -> Answer:
     """The rows that match, each with the UIDs of the levels above it."""
-    page = archive.storage.index.find(parsed.query)
+    query = parsed.query
+    if not query.conditions and query.after is None:
+        # Counters know it; below a study there is little to count.
+        query = replace(query, count=True)
+    try:
+        page = archive.storage.index.find(query)
+    except ValueError as error:
+        raise BadQuery("cursor", str(error)) from None
+    total = page.total
+    if total is None and query.after is None and not page.more:
+        total = query.offset + len(page.rows) if page.rows or not query.offset else None
     wanted = _wanted(parsed)
+    whole = query.level is QueryLevel.INSTANCE and not _is_indexed(archive, wanted)
     return Answer(
-        tuple(_item(row, parsed.query.level, wanted) for row in page.rows),
-        page.total,
+        tuple(
+            _item(row, query.level, wanted, _metadata(archive, row) if whole else {})
+            for row in page.rows
+        ),
+        total,
         page.more,
         page.next,
     )
+
+
+def _is_indexed(archive: Archive, wanted: frozenset[str] | None) -> bool:
+    """Whether the index has all of these attributes of an instance."""
+    if wanted is None:
+        return False
+    return all(tag in archive.attributes.level_of or tag in _COUNTED for tag in wanted)
+
+
+def _metadata(archive: Archive, row: Row) -> Item:
+    """Everything an instance says of itself, values that are bulk data left out."""
+    assert row.series is not None and row.instance is not None
+    scope = Scope(row.study.study_uid, row.series.series_uid, row.instance.instance_uid)
+    try:
+        found: Item = orjson.loads(instance_metadata(archive, scope)[0])
+    except NotFound:  # deleted meanwhile
+        return {}
+    return {
+        tag: element
+        for tag, element in found.items()
+        if b'"BulkDataURI"' not in orjson.dumps(element)
+    }
 
 
 def _wanted(parsed: ParsedQuery) -> frozenset[str] | None:
@@ -58,9 +98,24 @@ def _wanted(parsed: ParsedQuery) -> frozenset[str] | None:
 
 _UIDS = ("0020000D", "0020000E", "00080018")
 
+_COUNTED = frozenset(
+    key_of(keyword)
+    for keyword in (
+        "InstanceAvailability",
+        "RetrieveURL",
+        "ModalitiesInStudy",
+        "SOPClassesInStudy",
+        "NumberOfStudyRelatedSeries",
+        "NumberOfStudyRelatedInstances",
+        "NumberOfSeriesRelatedInstances",
+        "AvailableTransferSyntaxUID",
+    )
+)
+"""What no instance says: the archive does."""
 
-def _item(row: Row, level: QueryLevel, wanted: frozenset[str] | None) -> Item:
-    item: Item = orjson.loads(row.study.document)
+
+def _item(row: Row, level: QueryLevel, wanted: frozenset[str] | None, metadata: Item) -> Item:
+    item: Item = metadata | orjson.loads(row.study.document)
     item |= _of_study(row)
     if row.series is not None:
         item |= orjson.loads(row.series.document)
@@ -70,9 +125,15 @@ def _item(row: Row, level: QueryLevel, wanted: frozenset[str] | None) -> Item:
         # What frames can be had in without asking first, so that nobody has to probe.
         item["00083002"] = {"vr": "UI", "Value": [row.instance.transfer_syntax_uid]}
     item["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
-    return {
+    kept = {
         tag: item[tag] for tag in sorted(item) if (wanted is None or tag in wanted) and item[tag]
     }
+    # A private attribute says nothing without its creator (PS3.18 §F.2.2, PS3.5 §7.8.1).
+    creators = {f"{tag[:4]}00{tag[4:6]}" for tag in kept if int(tag[3], 16) % 2 and tag[4] != "0"}
+    if creators - kept.keys():
+        kept |= {tag: item[tag] for tag in creators if tag in item}
+        kept = dict(sorted(kept.items()))
+    return kept
 
 
 def _of_study(row: Row) -> Item:

@@ -7,12 +7,24 @@ Terms are what search compares, byte by byte: this module and matching.py normal
 functions, so that equal values are equal strings and ranges of strings are ranges of values.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import orjson
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from dicomweb_server.dicom.fuzzy import fuzzy_keys
 from dicomweb_server.dicom.json_model import Json, encode
+from dicomweb_server.dicom.moments import (
+    moment_key,
+    moment_of,
+    offset_minutes,
+    shifted,
+    utc_key,
+)
 from dicomweb_server.dicom.names import fold, fold_groups
 from storage.model import Level, QueryLevel
 
@@ -137,56 +149,183 @@ INSTANCE = _keys(
     "MIMETypeOfEncapsulatedDocument",
 )
 
-ATTRIBUTES: Mapping[QueryLevel, tuple[str, ...]] = {
-    QueryLevel.STUDY: STUDY,
-    QueryLevel.SERIES: SERIES,
-    QueryLevel.INSTANCE: INSTANCE,
-}
-"""The attributes that an instance's level documents hold, ascending."""
-
-LEVEL_OF: Mapping[str, QueryLevel] = {
-    key: level for level, keys in ATTRIBUTES.items() for key in keys
-}
-
 MODALITIES_IN_STUDY = key_of("ModalitiesInStudy")
 SOP_CLASSES_IN_STUDY = key_of("SOPClassesInStudy")
+TIMEZONE = key_of("TimezoneOffsetFromUTC")
+
+MOMENTS: Mapping[QueryLevel, tuple[tuple[str, str], ...]] = {
+    level: tuple((key_of(f"{name}Date"), key_of(f"{name}Time")) for name in names)
+    for level, names in {
+        QueryLevel.STUDY: ("Study",),
+        QueryLevel.SERIES: ("Series", "PerformedProcedureStepStart"),
+        QueryLevel.INSTANCE: ("InstanceCreation", "Acquisition", "Content"),
+    }.items()
+}
+"""Dates and times that together name a moment. A birth is none: its zone is not the study's."""
 
 _NOT_MATCHED = frozenset(
     _keys("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImageComments")
 )
 """Returned, but no sensible search condition."""
 
+_ITEM_DEPTH = 4
+"""Sequences in sequences that can be searched."""
 
-def level_of(document: Json, level: QueryLevel) -> Level:
+
+@dataclass(frozen=True, slots=True)
+class PrivateAttribute:
+    """A private attribute, whichever block its creator has reserved (PS3.5 §7.8.1).
+
+    group    odd
+    element  the last two digits: 01 of (0009,xx01)
+    """
+
+    group: int
+    element: int
+    creator: str
+    vr: str
+
+    @property
+    def term(self) -> str:
+        """The key of its terms."""
+        return f"{self.group:04X}xx{self.element:02X} {self.creator}"
+
+    def key_in(self, document: Json) -> tuple[str, str] | None:
+        """Its key and its creator's in a data set that has it."""
+        for block in range(0x10, 0x100):
+            named = document.get(f"{self.group:04X}00{block:02X}")
+            if named is not None and named.get("Value", [None])[0] == self.creator:
+                key = f"{self.group:04X}{block:02X}{self.element:02X}"
+                if key in document:
+                    return key, f"{self.group:04X}00{block:02X}"
+        return None
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What can be found and returned by search: the attributes of each level, ascending, and the
+    private ones."""
+
+    levels: Mapping[QueryLevel, tuple[str, ...]]
+    private: Mapping[QueryLevel, tuple[PrivateAttribute, ...]]
+
+    @cached_property
+    def level_of(self) -> Mapping[str, QueryLevel]:
+        return {key: level for level, keys in self.levels.items() for key in keys}
+
+
+STANDARD = Attributes(
+    {QueryLevel.STUDY: STUDY, QueryLevel.SERIES: SERIES, QueryLevel.INSTANCE: INSTANCE}, {}
+)
+
+
+def attributes_of(searchable: str) -> Attributes:
+    """The standard attributes and those that a setting names, e.g.
+    `instance:KVP, series:00180015, study:0009xx01 ACME 1.1=SH`. Raises ValueError."""
+    levels = {level: set(keys) for level, keys in STANDARD.levels.items()}
+    private: dict[QueryLevel, list[PrivateAttribute]] = {level: [] for level in QueryLevel}
+    for entry in filter(None, map(str.strip, searchable.split(","))):
+        name, _, attribute = entry.partition(":")
+        if name not in {level.value for level in QueryLevel} or not attribute:
+            raise ValueError(f"{entry!r} must begin with study:, series: or instance:")
+        level = QueryLevel(name)
+        found = re.fullmatch(
+            r"([0-9A-Fa-f]{3}[13579BDFbdf])xx([0-9A-Fa-f]{2}) (.+?)(?:=([A-Z]{2}))?", attribute
+        )
+        if found:
+            group, element = int(found[1], 16), int(found[2], 16)
+            vr = found[4] or "LO"
+            private[level].append(PrivateAttribute(group, element, found[3], vr))
+            continue
+        try:
+            key = attribute.upper() if _TAG.fullmatch(attribute) else key_of(attribute)
+        except KeyError:
+            raise ValueError(
+                f"{attribute!r} is no keyword, no tag and no `0009xx01 CREATOR=VR`"
+            ) from None
+        if vr_of(key) in ("UN", *_BULK_VRS):
+            raise ValueError(f"{attribute!r} is nothing that can be searched for")
+        for keys in levels.values():
+            keys.discard(key)
+        levels[level].add(key)
+    return Attributes(
+        {level: tuple(sorted(keys)) for level, keys in levels.items()},
+        {level: tuple(some) for level, some in private.items()},
+    )
+
+
+_TAG = re.compile(r"[0-9A-Fa-f]{8}")
+_BULK_VRS = ("OB", "OD", "OF", "OL", "OV", "OW")
+
+
+def level_of(document: Json, level: QueryLevel, attributes: Attributes = STANDARD) -> Level:
     """What an instance's DICOM JSON says of one level."""
     kept: Json = {}
     terms: dict[str, tuple[str, ...]] = {}
-    for key in ATTRIBUTES[level]:
+    for key in attributes.levels[level]:
         element = document.get(key)
         if element is None:
             continue
         kept[key] = element
-        values = element.get("Value")
-        if not values or key in _NOT_MATCHED:
-            continue
-        if element["vr"] == "SQ":
-            if isinstance(values, list):  # a sequence too long for that is not searched
-                _item_terms(key, values, terms)
-            continue
-        normal = terms_of(element["vr"], values)
-        if normal:
-            terms[key] = normal
-    return Level(terms=terms, document=encode(kept))
+        if key not in _NOT_MATCHED:
+            _add_terms(terms, key, element)
+    for private in attributes.private.get(level, ()):
+        if (keys := private.key_in(document)) is not None:
+            kept |= {key: document[key] for key in keys}
+            _add_terms(terms, private.term, document[keys[0]] | {"vr": private.vr})
+    _add_moments(terms, level, document.get(TIMEZONE, {}).get("Value", [None])[0])
+    return Level(terms=terms, document=encode(dict(sorted(kept.items()))))
 
 
-def _item_terms(key: str, items: Iterable[Any], terms: dict[str, tuple[str, ...]]) -> None:
-    """`SEQUENCE.ATTRIBUTE` -> the values of all items, for the attributes directly in them."""
-    for item in items:
-        for inner, element in item.items():
-            if element["vr"] == "SQ" or not element.get("Value"):
-                continue
-            name = f"{key}.{inner}"
-            terms[name] = terms.get(name, ()) + terms_of(element["vr"], element["Value"])
+def _add_terms(
+    terms: dict[str, tuple[str, ...]], key: str, element: Json, *, depth: int = 0
+) -> None:
+    """The values of an element; those of a name also as they sound, under its key and `~`; the
+    items of a sequence each as one value."""
+    values = element.get("Value")
+    if not values:
+        return
+    vr = element["vr"]
+    if vr == "SQ":
+        # A sequence too long for that (an orjson.Fragment) is not searched.
+        if depth < _ITEM_DEPTH and isinstance(values, list):
+            terms[key] = tuple(_item(item, depth) for item in values)
+        return
+    if normal := terms_of(vr, values):
+        terms[key] = normal
+    if vr == "PN":
+        groups = [group for name in values if name for group in name.values()]
+        terms[key + SOUNDS] = fuzzy_keys(groups)
+
+
+SOUNDS = "~"
+"""After the key of a name: how it sounds (fuzzy.py)."""
+
+
+def _item(item: Json, depth: int) -> str:
+    terms: dict[str, tuple[str, ...]] = {}
+    for key, element in item.items():
+        _add_terms(terms, key, element, depth=depth + 1)
+    return orjson.dumps(terms).decode()
+
+
+def _add_moments(
+    terms: dict[str, tuple[str, ...]], level: QueryLevel, timezone: str | None
+) -> None:
+    """Date and time as one value, and both as UTC when the zone is said: what combined ranges and
+    searches with a zone are compared with (moments.py)."""
+    for date, time in MOMENTS[level]:
+        if date not in terms:
+            continue
+        local = moment_of(terms[date][0], terms.get(time, ("",))[0])
+        if local is None:
+            continue
+        terms[moment_key(date)] = (local,)
+        offset = offset_minutes(timezone)
+        if offset is not None:
+            there = shifted(local, -offset)
+            terms[utc_key(date)] = (there,)
+            terms[utc_key(time)] = (there[8:],)
 
 
 def rollup_of(document: Json) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicomweb_server.dicom import json_model
-from dicomweb_server.dicom.attributes import level_of, rollup_of
+from dicomweb_server.dicom.attributes import STANDARD, Attributes, level_of, rollup_of
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.frames import (
     LARGE,
@@ -89,8 +89,12 @@ class Description:
     metadata: bytes
 
 
-def describe(source: Source, *, limits: Limits | None = None) -> Description:
+def describe(
+    source: Source, *, limits: Limits | None = None, attributes: Attributes = STANDARD
+) -> Description:
     """Describes a Part 10 file.
+
+    attributes  what search finds and returns
 
     Raises NotDicom, Malformed, TooLarge, and nothing else but OSError of the disk. Time and memory
     are linear in what is left of the file when its large values are cut out, never in those.
@@ -134,9 +138,9 @@ def describe(source: Source, *, limits: Limits | None = None) -> Description:
         inflated=inflated,
         frames=_beginning_at(first, found.table),
         pixels=pixels,
-        study_level=level_of(document, QueryLevel.STUDY),
-        series_level=level_of(document, QueryLevel.SERIES),
-        instance_level=level_of(document, QueryLevel.INSTANCE),
+        study_level=level_of(document, QueryLevel.STUDY, attributes),
+        series_level=level_of(document, QueryLevel.SERIES, attributes),
+        instance_level=level_of(document, QueryLevel.INSTANCE, attributes),
         rollup=rollup_of(document),
         metadata=json_model.encode(document),
     )

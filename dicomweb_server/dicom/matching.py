@@ -7,10 +7,16 @@
     RequestAttributesSequence.ScheduledProcedureStepID=A1    an attribute of an item
     includefield=all                comma lists, keywords or tags; limit, offset
 
-An empty value, or `*` alone, matches everything (universal matching). `emptyvaluematching=true`
-makes `""` ask for absent or empty values, `multiplevaluematching=true` makes `a\\b` ask for either
-(PS3.4 §C.2.2.2.7 and §C.2.2.2.8). Times in a range may be short: until 10:30 includes its last
-second.
+    StudyDate=20240101-20240103&StudyTime=2200-0600    one range, from moment to moment
+    TimezoneOffsetFromUTC=%2B0800    the zone in which the dates and times asked for are meant
+    fuzzymatching=true               names also as they sound (fuzzy.py)
+    00091001=7&00090010=ACME 1.1     a private attribute and its creator (setting `searchable`)
+    cursor=...&count=true            not of the standard: the page after another; the exact total
+
+Keys of one sequence must match in one item. An empty value, or `*` alone, matches everything
+(universal matching). `emptyvaluematching=true` makes `""` ask for absent or empty values,
+`multiplevaluematching=true` makes `a\\b` ask for either (PS3.4 §C.2.2.2.7 and §C.2.2.2.8). Times in
+a range may be short: until 10:30 includes its last second.
 
 An attribute can be searched at its level and below; at study level Modality and SOP Class UID ask
 for studies that have one such series or instance. Whatever is not understood is refused by name:
@@ -18,21 +24,38 @@ an answer to another question than the one asked would be worse.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dicomweb_server.dicom.attributes import (
-    LEVEL_OF,
     MODALITIES_IN_STUDY,
+    MOMENTS,
     SOP_CLASSES_IN_STUDY,
+    SOUNDS,
+    STANDARD,
+    TIMEZONE,
+    Attributes,
+    PrivateAttribute,
     key_of,
     term_of,
     vr_of,
 )
 from dicomweb_server.dicom.errors import BadQuery
+from dicomweb_server.dicom.fuzzy import fuzzy_words
+from dicomweb_server.dicom.moments import moment_key, offset_minutes, shifted, utc_key
 from dicomweb_server.dicom.names import fold
 from dicomweb_server.dicom.uids import is_uid
-from storage.model import Between, Condition, Empty, Like, OneOf, Query, QueryLevel
+from storage.model import (
+    AnyOf,
+    Between,
+    Condition,
+    Empty,
+    Like,
+    OneOf,
+    Query,
+    QueryLevel,
+    SameItem,
+)
 
 _ORDER = (QueryLevel.STUDY, QueryLevel.SERIES, QueryLevel.INSTANCE)
 
@@ -97,11 +120,7 @@ _STUDY_ROLLUP = {
 }
 """Asked of studies, these mean the union over the study."""
 
-_LEVEL_OF = {
-    **LEVEL_OF,
-    MODALITIES_IN_STUDY: QueryLevel.STUDY,
-    SOP_CLASSES_IN_STUDY: QueryLevel.STUDY,
-}
+_ROLLUP_KEYS = frozenset({MODALITIES_IN_STUDY, SOP_CLASSES_IN_STUDY})
 
 _WILD_CARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 """PS3.4 §C.2.2.2.4: not dates, times, numbers, UIDs, ages."""
@@ -117,12 +136,10 @@ class ParsedQuery:
     """A search as asked.
 
     include  tags to return besides the default ones of the level; None for all there are
-    fuzzy    fuzzymatching=true was asked for. Matching is literal all the same, on folded names
     """
 
     query: Query
     include: frozenset[str] | None
-    fuzzy: bool
 
 
 def default_attributes(level: QueryLevel) -> frozenset[str]:
@@ -136,35 +153,35 @@ def parse_query(
     *,
     study_uid: str | None = None,
     series_uid: str | None = None,
+    attributes: Attributes = STANDARD,
 ) -> ParsedQuery:
     """The query that decoded name and value pairs ask for. Raises BadQuery.
 
     study_uid, series_uid  from the path, already checked to be UIDs
     """
     asked = _Parameters()
-    attributes: dict[str, tuple[str, str]] = {}
+    keys: dict[str, _Key] = {}
     for name, value in parameters:
         if name in _PARAMETERS:
             _PARAMETERS[name](asked, value)
             continue
         path = _path(name, name)
-        if path in attributes:
+        if path in keys:
             raise BadQuery(name, "is given twice")
-        attributes[path] = (name, value)
-    conditions: list[Condition] = []
-    for path, (name, value) in attributes.items():
-        conditions.extend(_conditions(level, path, name, value, asked))
+        keys[path] = _Key(path, name, value)
+    conditions = _Conditions(level, asked, attributes, keys).all()
     return ParsedQuery(
         Query(
             level=level,
             conditions=tuple(conditions),
             study_uid=study_uid,
             series_uid=series_uid,
-            offset=asked.offset,
+            offset=0 if asked.cursor else asked.offset,
             limit=asked.limit,
+            after=asked.cursor,
+            count=asked.count,
         ),
         include=None if asked.include_all else frozenset(asked.include),
-        fuzzy=asked.fuzzy,
     )
 
 
@@ -179,6 +196,8 @@ class _Parameters:
         self.multiple_values = False
         self.include: set[str] = set()
         self.include_all = False
+        self.cursor: str | None = None
+        self.count = False
 
     def set_limit(self, value: str) -> None:
         self.limit = _count("limit", value)
@@ -195,6 +214,12 @@ class _Parameters:
     def set_multiple_values(self, value: str) -> None:
         self.multiple_values = _flag("multiplevaluematching", value)
 
+    def set_cursor(self, value: str) -> None:
+        self.cursor = value
+
+    def set_count(self, value: str) -> None:
+        self.count = _flag("count", value)
+
     def add_include(self, value: str) -> None:
         for name in value.split(","):
             if name.strip().lower() == "all":
@@ -210,6 +235,9 @@ _PARAMETERS: dict[str, Callable[[_Parameters, str], None]] = {
     "emptyvaluematching": _Parameters.set_empty_values,
     "multiplevaluematching": _Parameters.set_multiple_values,
     "includefield": _Parameters.add_include,
+    # Not of the standard: where a page before ended, and whether to count whatever it costs.
+    "cursor": _Parameters.set_cursor,
+    "count": _Parameters.set_count,
 }
 
 
@@ -241,58 +269,313 @@ def _path(parameter: str, name: str) -> str:
     return ".".join(keys)
 
 
-def _conditions(
-    level: QueryLevel, path: str, name: str, value: str, asked: _Parameters
-) -> list[Condition]:
-    if level is QueryLevel.STUDY:
-        path = _STUDY_ROLLUP.get(path, path)
-    at = _LEVEL_OF.get(path.split(".")[0])
-    if at is None:
-        raise BadQuery(name, "cannot be searched for here")
-    if _ORDER.index(at) > _ORDER.index(level):
-        raise BadQuery(
-            name, f"is an attribute of the {at.value}, this is a search for {level.value} rows"
-        )
-    vr = vr_of(path.split(".")[-1])
-    if vr == "SQ":
-        raise BadQuery(name, "is a sequence: name the attribute in it, after a dot")
-    if asked.empty_values and value == '""':
-        return [Empty(at, path)]
-    value = value.strip(" ")
-    if value.strip("*") == "":
-        return []
-    if vr == "PN" and not asked.multiple_values:
-        # Groups of a name are stored as values of their own: each that is asked for must be there.
-        return [
-            condition
-            for group in value.split("=")
-            if group
-            for condition in [_one(at, path, vr, group)]
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A matching key as it was asked for: `path` is tags, `name` what the client called it."""
+
+    path: str
+    name: str
+    value: str
+
+
+_CREATOR = re.compile(r"[0-9A-F]{3}[13579BDF]00[1-9A-F][0-9A-F]")
+_PRIVATE = re.compile(r"[0-9A-F]{3}[13579BDF][1-9A-F][0-9A-F]{3}")
+
+
+class _Conditions:
+    """The conditions that the keys of one query come to."""
+
+    def __init__(
+        self,
+        level: QueryLevel,
+        asked: _Parameters,
+        attributes: Attributes,
+        keys: Mapping[str, _Key],
+    ) -> None:
+        self._level = level
+        self._asked = asked
+        self._attributes = attributes
+        self._keys = dict(keys)
+        self._zone = self._zone_asked()
+        self._creators = {
+            path: key.value.strip()
+            for path, key in keys.items()
+            if _CREATOR.fullmatch(path) and key.value.strip()
+        }
+
+    def all(self) -> list[Condition]:
+        found: list[Condition] = []
+        for level in _ORDER:
+            for date, time in MOMENTS[level]:
+                if date in self._keys or time in self._keys:
+                    found += self._moments(level, date, time)
+        sequences: dict[str, list[_Key]] = {}
+        for path, key in self._keys.items():
+            if _CREATOR.fullmatch(path):
+                continue
+            if "." in path:
+                sequences.setdefault(path.split(".")[0], []).append(key)
+            elif _PRIVATE.fullmatch(path):
+                found += self._private(key)
+            else:
+                at, tag = self._placed(key)
+                found += self._single(at, tag, self._vr_of(tag, key), key)
+        for sequence, keys in sequences.items():
+            at, _ = self._placed(keys[0])
+            found += self._items(at, sequence, [(key.path.split(".")[1:], key) for key in keys])
+        return found
+
+    def _zone_asked(self) -> int | None:
+        """PS3.4 §C.2.2.2.5: "If Timezone Offset From UTC (0008,0201) is present in the query
+        identifier, the specified time values ... are in the specified timezone"."""
+        key = self._keys.pop(TIMEZONE, None)
+        if key is None or not key.value.strip(" *"):
+            return None
+        # In a query a plus that was not escaped is a blank.
+        text = key.value if key.value[:1] in "+-" else "+" + key.value.lstrip()
+        zone = offset_minutes(text)
+        if zone is None:
+            raise BadQuery(key.name, f"{key.value!r} is no offset such as +0800 or -0330")
+        return zone
+
+    def _placed(self, key: _Key) -> tuple[QueryLevel, str]:
+        """The level a key is of, and the attribute that is compared."""
+        tag = key.path.split(".")[0]
+        if self._level is QueryLevel.STUDY:
+            tag = _STUDY_ROLLUP.get(tag, tag)
+        at = QueryLevel.STUDY if tag in _ROLLUP_KEYS else self._attributes.level_of.get(tag)
+        if at is None:
+            raise BadQuery(key.name, "cannot be searched for here")
+        self._check_level(at, key)
+        return at, tag
+
+    def _check_level(self, at: QueryLevel, key: _Key) -> None:
+        if _ORDER.index(at) > _ORDER.index(self._level):
+            raise BadQuery(
+                key.name,
+                f"is an attribute of the {at.value}, this is a search for {self._level.value} rows",
+            )
+
+    def _vr_of(self, tag: str, key: _Key) -> str:
+        vr = vr_of(tag)
+        if vr == "SQ" and not (self._asked.empty_values and key.value == '""'):
+            raise BadQuery(key.name, "is a sequence: name the attribute in it, after a dot")
+        return vr
+
+    def _private(self, key: _Key) -> list[Condition]:
+        """PS3.5 §7.8.1: a private attribute is known by its creator, wherever its block is."""
+        group, block, element = key.path[:4], key.path[4:6], int(key.path[6:], 16)
+        creator = self._creators.get(f"{group}00{block}")
+        known: list[tuple[QueryLevel, PrivateAttribute]] = [
+            (at, each)
+            for at, some in self._attributes.private.items()
+            for each in some
+            if (each.group, each.element) == (int(group, 16), element)
+            and creator in (None, each.creator)
         ]
-    if vr in _RANGE_VRS and "-" in value:
-        found = _range(at, path, name, vr, value)
-        if found is not None:
-            return [found]
-    values = [value]
-    if vr in _LIST_VRS:
-        values = [part.strip() for part in re.split(r"[,\\]", value) if part.strip()]
-    elif asked.multiple_values:
-        values = [part for part in value.split("\\") if part]
-    if len(values) == 1:
-        _check(name, vr, values[0])
-        return [_one(at, path, vr, values[0])]
-    if vr in _WILD_CARD_VRS and any(wild in value for wild in "*?"):
-        raise BadQuery(name, "asks for several values, which cannot hold wild cards")
-    for each in values:
-        _check(name, vr, each)
-    return [OneOf(at, path, tuple(_term(vr, each) for each in values))]
+        if not known:
+            raise BadQuery(key.name, "cannot be searched for here")
+        if len(known) > 1:
+            names = ", ".join(each.creator for _, each in known)
+            raise BadQuery(key.name, f"is one of {names}: say {group}00{block}=CREATOR too")
+        at, attribute = known[0]
+        self._check_level(at, key)
+        return self._single(at, attribute.term, attribute.vr, key)
+
+    def _items(
+        self, at: QueryLevel, sequence: str, keys: list[tuple[list[str], _Key]]
+    ) -> list[Condition]:
+        """PS3.4 §C.2.2.2.6: all keys of a sequence must match in one and the same item."""
+        conditions: list[Condition] = []
+        deeper: dict[str, list[tuple[list[str], _Key]]] = {}
+        for (tag, *rest), key in keys:
+            if rest:
+                deeper.setdefault(tag, []).append((rest, key))
+            else:
+                conditions += self._single(at, tag, self._vr_of(tag, key), key)
+        for tag, some in deeper.items():
+            conditions += self._items(at, tag, some)
+        return [SameItem(at, sequence, tuple(conditions))] if conditions else []
+
+    def _single(self, at: QueryLevel, tag: str, vr: str, key: _Key) -> list[Condition]:
+        """One key with one value, as its VR is matched."""
+        name, value = key.name, key.value
+        if self._asked.empty_values and value == '""':
+            return [Empty(at, tag)]
+        value = value.strip(" ")
+        if value.strip("*") == "":
+            return []
+        if vr == "PN":
+            return self._named(at, tag, key)
+        if vr == "DT":
+            return [self._date_time(at, tag, name, value)]
+        if vr in _RANGE_VRS and "-" in value:
+            return [_range(at, tag, name, vr, value)]
+        values = [value]
+        if vr in _LIST_VRS:
+            values = [part.strip() for part in re.split(r"[,\\]", value) if part.strip()]
+        elif self._asked.multiple_values:
+            values = [part for part in value.split("\\") if part]
+        if len(values) == 1:
+            _check(name, vr, values[0])
+            return [_one(at, tag, vr, values[0])]
+        if vr in _WILD_CARD_VRS and any(wild in value for wild in "*?"):
+            raise BadQuery(name, "asks for several values, which cannot hold wild cards")
+        for each in values:
+            _check(name, vr, each)
+        return [OneOf(at, tag, tuple(_term(vr, each) for each in values))]
+
+    def _named(self, at: QueryLevel, tag: str, key: _Key) -> list[Condition]:
+        """A name: literally, folded; and as it sounds when that is asked for (PS3.18 §8.3.4.2:
+        "additional fuzzy semantic matching")."""
+        value = key.value.strip(" ")
+        names = [value]
+        if self._asked.multiple_values:
+            names = [name for name in value.split("\\") if name]
+        if len(names) > 1 and not self._asked.fuzzy and not any(wild in value for wild in "*?="):
+            return [OneOf(at, tag, tuple(fold(name) for name in names))]
+        alternatives: list[tuple[Condition, ...]] = []
+        for name in names:
+            # Groups of a name are stored as values of their own: each asked for must be there.
+            groups = [group for group in name.split("=") if fold(group)]
+            alternatives.append(tuple(_one(at, tag, "PN", group) for group in groups))
+            if self._asked.fuzzy:
+                alternatives.append(tuple(_sounding(at, tag + SOUNDS, name)))
+        alternatives = [each for each in alternatives if each]
+        if len(alternatives) == 1:
+            return list(alternatives[0])
+        return [AnyOf(at, tuple(alternatives))]
+
+    # Dates and times
+
+    def _moments(self, level: QueryLevel, date: str, time: str) -> list[Condition]:
+        """What a date and a time that belong together come to; both keys are then dealt with,
+        unless each is matched by itself."""
+        date_key, time_key = self._keys.get(date), self._keys.get(time)
+        days = self._bounds(date_key, "DA")
+        hours = self._bounds(time_key, "TM")
+        for key in (date_key, time_key):
+            if key is not None:
+                self._placed(key)
+        ranged = any(key is not None and "-" in key.value for key in (date_key, time_key))
+        if self._zone is None and not (days and hours and ranged):
+            return []
+        if days is None and hours is None:
+            return []
+        if days is not None and hours is not None and not self._one_range(date_key, time_key):
+            if self._zone is None:
+                return []
+            raise BadQuery(TIMEZONE, "needs a date and a time that are both ranges or neither")
+        if days is not None:
+            asked = self._between_moments(level, date, days, hours or (None, None))
+            for path in (date, time):
+                if self._bounds(self._keys.get(path), "DA" if path == date else "TM"):
+                    del self._keys[path]
+            return asked
+        assert hours is not None
+        found = self._hours_of_day(level, time, hours)
+        del self._keys[time]
+        return [found]
+
+    def _bounds(self, key: _Key | None, vr: str) -> tuple[str | None, str | None] | None:
+        """First and last term a date or time key names; None when it asks for nothing that is a
+        range or a value."""
+        if key is None or not key.value.strip(" *") or key.value == '""':
+            return None
+        value = key.value.strip(" ")
+        if "-" in value:
+            found = _range(QueryLevel.STUDY, "", key.name, vr, value, ordered=False)
+            return found.low, found.high
+        _check(key.name, vr, value)
+        return _term(vr, value), _last(vr, value)
+
+    @staticmethod
+    def _one_range(date: _Key | None, time: _Key | None) -> bool:
+        """A range of dates with one time of day names many moments, not one range of them."""
+        return date is None or time is None or not ("-" in date.value and "-" not in time.value)
+
+    def _between_moments(
+        self,
+        level: QueryLevel,
+        date: str,
+        days: tuple[str | None, str | None],
+        hours: tuple[str | None, str | None],
+    ) -> list[Condition]:
+        low = days[0] and days[0] + (hours[0] or "000000.000000")
+        high = days[1] and days[1] + (hours[1] or "235959.999999")
+        if low and high and low > high:
+            raise BadQuery(self._name_of(date), "and its time end before they begin")
+        # What says no time of day is found by its day.
+        untimed = (Empty(level, moment_key(date)), Between(level, date, *days))
+        here: tuple[Condition, ...] = (Between(level, moment_key(date), low, high),)
+        if self._zone is None:
+            return [Between(level, date, *days), AnyOf(level, (here, untimed))]
+        there = tuple(bound and shifted(bound, -self._zone) for bound in (low, high))
+        # No zone is further from another than 26 hours: two days.
+        widened = (
+            days[0] and shifted(days[0] + "000000.000000", -2880)[:8],
+            days[1] and shifted(days[1] + "000000.000000", 2880)[:8],
+        )
+        unzoned = Empty(level, utc_key(date))
+        return [
+            Between(level, date, *widened),
+            AnyOf(
+                level,
+                (
+                    (Between(level, utc_key(date), *there),),
+                    (unzoned, *here),
+                    (unzoned, *untimed),
+                ),
+            ),
+        ]
+
+    def _hours_of_day(
+        self, level: QueryLevel, time: str, hours: tuple[str | None, str | None]
+    ) -> Condition:
+        """Times of any day in the zone asked for; as UTC they may go over midnight."""
+        assert self._zone is not None
+        low, high = hours[0] or "000000.000000", hours[1] or "235959.999999"
+        if low > high:
+            raise BadQuery(self._name_of(time), "ends before it begins")
+        first, last = (shifted("20000102" + each, -self._zone)[8:] for each in (low, high))
+        parts = [(first, last)]
+        if first > last:
+            parts = [(first, "235959.999999"), ("000000.000000", last)]
+        return AnyOf(
+            level,
+            (
+                *((Between(level, utc_key(time), *part),) for part in parts),
+                (Empty(level, utc_key(time)), Between(level, time, low, high)),
+            ),
+        )
+
+    def _name_of(self, path: str) -> str:
+        return self._keys[path].name if path in self._keys else path
+
+    def _date_time(self, at: QueryLevel, tag: str, name: str, value: str) -> Condition:
+        if "-" in value:
+            found = _date_time_range(at, tag, name, value)
+            if found is not None:
+                return found
+        _check(name, "DT", value)
+        return _one(at, tag, "DT", value)
 
 
-def _one(at: QueryLevel, path: str, vr: str, value: str) -> Condition:
+def _one(at: QueryLevel, tag: str, vr: str, value: str) -> Condition:
     term = _term(vr, value)
     if vr in _WILD_CARD_VRS and ("*" in term or "?" in term):
-        return Like(at, path, term)
-    return OneOf(at, path, (term,))
+        return Like(at, tag, term)
+    return OneOf(at, tag, (term,))
+
+
+def _sounding(at: QueryLevel, tag: str, name: str) -> Iterator[Condition]:
+    """For each word of the name that one of its keys is there."""
+    for keys in fuzzy_words(name):
+        whole = OneOf(at, tag, tuple(key for key in keys if not key.endswith("*")))
+        if keys[-1].endswith("*"):
+            yield AnyOf(at, ((whole,), (Like(at, tag, keys[-1]),)))
+        else:
+            yield whole
 
 
 def _term(vr: str, value: str) -> str:
@@ -325,18 +608,23 @@ def _check(name: str, vr: str, value: str) -> None:
             raise BadQuery(name, f"{value!r} cannot be read: {sentence}; a range has a `-` between")
 
 
-def _range(at: QueryLevel, path: str, name: str, vr: str, value: str) -> Condition | None:
-    """PS3.4 §C.2.2.2.5; None when the `-` belongs to the time zone of one DT."""
-    form, _ = _FORMS[vr]
-    if vr == "DT" and re.fullmatch(form, value):
-        return None
+def _date_time_range(at: QueryLevel, tag: str, name: str, value: str) -> Between | None:
+    """None when the `-` belongs to the time zone of one DT."""
+    return None if re.fullmatch(_FORMS["DT"][0], value) else _range(at, tag, name, "DT", value)
+
+
+def _range(
+    at: QueryLevel, tag: str, name: str, vr: str, value: str, *, ordered: bool = True
+) -> Between:
+    """PS3.4 §C.2.2.2.5."""
+    form, sentence = _FORMS[vr]
     found = re.fullmatch(f"(?P<low>{form})?-(?P<high>{form})?", value)
     if found is None or not (found["low"] or found["high"]):
-        raise BadQuery(name, f"{value!r} is no range: {_FORMS[vr][1]}")
+        raise BadQuery(name, f"{value!r} is no range: {sentence}")
     low, high = found["low"], found["high"]
-    if low and high and _term(vr, low) > _last(vr, high):
+    if ordered and low and high and _term(vr, low) > _last(vr, high):
         raise BadQuery(name, f"{value!r} ends before it begins")
-    return Between(at, path, _term(vr, low) if low else None, _last(vr, high) if high else None)
+    return Between(at, tag, _term(vr, low) if low else None, _last(vr, high) if high else None)
 
 
 def _last(vr: str, value: str) -> str:

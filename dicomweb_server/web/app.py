@@ -64,8 +64,9 @@ DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/", pages.first_page),
-    ("GET", "/static/{path*}", pages.static),
+    ("GET", "/", pages.worklist),
+    ("GET", "/read.html", pages.reading),
+    ("GET", "/assets/{path*}", pages.asset),
     ("GET", "/health", health.health),
     ("GET", "/health/ready", health.health),
     ("GET", "/health/live", health.live),

@@ -38,8 +38,9 @@ PADDING_LIMIT = 256
 """Blanks after a boundary ("transport-padding") that are still padding."""
 
 # RFC 2046 §5.1.1: bchars := DIGIT / ALPHA / "'()+_,-./:=? ", at most 70 of them, no blank at the
-# end. Toolkits use others too ("@", "$", "*"), so any visible ASCII is taken.
-_BOUNDARY = re.compile(r"[\x20-\x7e]{0,69}[\x21-\x7e]")
+# end. Toolkits use others too ("@", "$", "*"), so any visible ASCII is taken, and Orthanc uses 73
+# characters, so up to 200.
+_BOUNDARY = re.compile(r"[\x20-\x7e]{0,199}[\x21-\x7e]")
 
 
 class MultipartError(Exception):
@@ -88,7 +89,8 @@ class Parser:
     def __init__(self, boundary: str) -> None:
         if not _BOUNDARY.fullmatch(boundary):
             raise MultipartError(
-                0, f"boundary {boundary[:80]!r} is not 1 to 70 visible characters (RFC 2046 §5.1.1)"
+                0,
+                f"boundary {boundary[:80]!r} is not 1 to 200 visible characters (RFC 2046 §5.1.1)",
             )
         self._delimiter = b"\r\n--" + boundary.encode("ascii")
         # The CRLF that belongs to the first delimiter may be absent, so one is put before the body.

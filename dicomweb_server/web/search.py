@@ -6,12 +6,17 @@ since only here is it known how the client reaches the server.
 
 §10.6.3.1 and Table 10.6.3-1: 200 with matches, 204 without. There is no limit but that asked for:
 what is more than a page is streamed, page after page, from where the page before ended.
+
+Headers say what else there is: X-Total-Count when the number is known or was asked for by
+`count=true`; behind a limit, Warning 299 (§8.3.4.4) and Link with rel="next", whose cursor goes on
+where the answer ended, whatever has been stored meanwhile.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import Any
+from urllib.parse import urlencode
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.search import search
@@ -39,16 +44,22 @@ def searcher(level: QueryLevel) -> Handler:
             [each for each in request.query if each[0] not in _NO_ATTRIBUTES],
             study_uid=request.parameters.get("study"),
             series_uid=request.parameters.get("series"),
+            attributes=service.archive.attributes,
         )
-        pages = _Pages(service.archive, parsed, root=service.root(request))
+        root = service.root(request)
+        pages = _Pages(service.archive, parsed, root=root)
         boundary = multipart.new_boundary()
         pieces = datasets.encoded(pages, representation, boundary)
         begun = await service.workers.run(_begun, pages, pieces)
-        if not begun:
-            return Reply(204)
-        headers = [header("content-type", datasets.content_type(representation, boundary))]
+        counted = []
         if pages.total is not None:
-            headers.append(header("x-total-count", str(pages.total)))
+            counted = [header("x-total-count", str(pages.total))]
+        if not begun:
+            return Reply(204, counted)
+        headers = [header("content-type", datasets.content_type(representation, boundary))]
+        headers += counted
+        if parsed.query.limit is not None and pages.truncated:
+            headers += _further(request, pages, await service.workers.run(pages.behind), root)
         if pages.more:
             return Reply(200, headers, service.workers.stream(chain(begun, pieces)))
         return Reply(200, headers, begun)
@@ -56,16 +67,35 @@ def searcher(level: QueryLevel) -> Handler:
     return found
 
 
+def _further(
+    request: Request, pages: "_Pages", behind: str | None, root: str
+) -> Iterator[tuple[bytes, bytes]]:
+    """That there are matches behind the limit, and where."""
+    if behind is None:
+        return
+    number = "" if pages.remaining is None else f"{pages.remaining} "
+    # §8.3.4.4: the words are the standard's.
+    text = f"There are {number}additional results that can be requested"
+    yield header("warning", f"299 {root}: {text}")
+    asked = [each for each in request.query if each[0] not in ("cursor", "offset")]
+    # A reference without a path is of the same resource (RFC 3986 §5.2.2), whatever prefix a proxy
+    # has put before it.
+    yield header("link", f'<?{urlencode([*asked, ("cursor", behind)])}>; rel="next"')
+
+
 class _Pages:
     """The items that match, page by page, with their URLs.
 
-    more   whether another page follows the one that was given last
-    total  of all pages, when it is known
+    more       whether another page follows the one that was given last
+    total      of all pages, when it is known
+    truncated  whether the limit may have left matches out
     """
 
     def __init__(self, archive: Archive, parsed: ParsedQuery, *, root: str) -> None:
         self.more = True
         self.total: int | None = None
+        self.truncated = False
+        self._behind: str | None = None
         self._archive = archive
         self._parsed = parsed
         self._root = root
@@ -79,9 +109,31 @@ class _Pages:
             answer = search(self._archive, page)
             left = None if left is None else left - len(answer.items)
             self.more = answer.more and left != 0
-            self.total = answer.total
-            query = replace(query, after=answer.next)
+            if query is self._parsed.query:
+                self.total = answer.total
+                self.truncated = answer.more
+            self._behind = answer.next
+            query = replace(query, after=answer.next, offset=0)
             yield [_located(item, query.level, self._root) for item in answer.items]
+
+    @property
+    def remaining(self) -> int | None:
+        """How many matches the limit leaves out, when that is known."""
+        query = self._parsed.query
+        if self.total is None or query.limit is None or query.after is not None:
+            return None
+        return max(0, self.total - query.offset - query.limit)
+
+    def behind(self) -> str | None:
+        """The cursor of what the limit leaves out; None when it leaves out nothing. Asked for
+        when the first page has been made."""
+        query = self._parsed.query
+        assert query.limit is not None
+        if not self.more:
+            return self._behind
+        # The limit ends some pages further on: the last row before it is looked up alone.
+        last = replace(query, offset=query.offset + query.limit - 1, limit=1, count=False)
+        return self._archive.storage.index.find(last).next
 
 
 def _begun(pages: _Pages, pieces: Iterator[bytes]) -> tuple[bytes, ...]:

@@ -11,6 +11,7 @@ import orjson
 
 from storage.model import (
     NO_NUMBER,
+    AnyOf,
     Between,
     Condition,
     ConflictPolicy,
@@ -24,6 +25,7 @@ from storage.model import (
     Place,
     Query,
     QueryLevel,
+    SameItem,
     Scope,
     Stored,
 )
@@ -211,6 +213,14 @@ class IndexModel:
             case QueryLevel.INSTANCE:
                 terms = dict(kept.landed.facts.instance_level.terms)
                 terms["00080018"] = (one.instance_uid,)
+        return self._met(condition, terms)
+
+    def _met(self, condition: Condition, terms: Texts) -> bool:
+        if isinstance(condition, AnyOf):
+            return any(
+                all(self._met(each, terms) for each in alternative)
+                for alternative in condition.alternatives
+            )
         values = [value for value in terms.get(condition.tag, ()) if value]
         match condition:
             case OneOf(values=wanted):
@@ -221,6 +231,9 @@ class IndexModel:
                 return any(_like(pattern, value) for value in values)
             case Empty():
                 return not values
+            case SameItem(conditions=conditions):
+                items = [orjson.loads(value) for value in values] or [{}]
+                return any(all(self._met(each, item) for each in conditions) for item in items)
 
     def _tidy(self) -> None:
         """What nothing refers to any more is not there."""

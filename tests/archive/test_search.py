@@ -47,7 +47,7 @@ def find(archive: Archive, keep: Keep) -> Callable[..., Answer]:
         )
     )
 
-    def found(level: QueryLevel, *parameters: tuple[str, str], **scope: str) -> Answer:
+    def found(level: QueryLevel, *parameters: tuple[str, str], **scope: Any) -> Answer:
         return search(archive, parse_query(level, parameters, **scope))
 
     return found

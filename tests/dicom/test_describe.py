@@ -301,7 +301,8 @@ class TestLevels:
         assert found.study_level.terms["00100010"] == ("muller^jorg", "米勒")
         assert found.study_level.terms["00080020"] == ("20240131",)
         assert found.series_level.terms["00200011"] == ("3",)
-        assert found.series_level.terms["00400275.00400009"] == ("A", "B")
+        items = found.series_level.terms["00400275"]
+        assert items == ('{"00400009":["A"]}', '{"00400009":["B"]}')
         assert found.instance_level.terms["00280010"] == ("2",)
         assert orjson.loads(found.study_level.document)["00100010"]["Value"] == [
             {"Alphabetic": "Müller^Jörg", "Ideographic": "米勒"}

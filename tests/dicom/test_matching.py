@@ -1,13 +1,14 @@
 """QIDO parameters into queries (PS3.18 §8.3.4, PS3.4 §C.2.2.2)."""
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb_server.dicom.attributes import term_of, terms_of
+from dicomweb_server.dicom.attributes import attributes_of, level_of, term_of, terms_of
 from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import ParsedQuery, default_attributes, parse_query
-from storage.model import Between, Condition, Empty, Like, OneOf, QueryLevel
+from storage.model import AnyOf, Between, Condition, Empty, Like, OneOf, QueryLevel, SameItem
 
 STUDY, SERIES, INSTANCE = QueryLevel.STUDY, QueryLevel.SERIES, QueryLevel.INSTANCE
 
@@ -51,7 +52,7 @@ class TestConditions:
             (
                 "IssuerOfAccessionNumberSequence.LocalNamespaceEntityID",
                 "X",
-                OneOf(STUDY, "00080051.00400031", ("X",)),
+                SameItem(STUDY, "00080051", (OneOf(STUDY, "00400031", ("X",)),)),
             ),
         ],
     )
@@ -77,7 +78,20 @@ class TestConditions:
 
     def test_an_attribute_of_an_item_has_a_path(self) -> None:
         name = "RequestAttributesSequence.ScheduledProcedureStepID"
-        assert condition_of(SERIES, name, "A1") == OneOf(SERIES, "00400275.00400009", ("A1",))
+        step = OneOf(SERIES, "00400009", ("A1",))
+        assert condition_of(SERIES, name, "A1") == SameItem(SERIES, "00400275", (step,))
+
+    def test_ps3_4_c_2_2_2_6_two_keys_of_a_sequence_must_match_in_one_item(self) -> None:
+        sequence = "RequestAttributesSequence"
+        [found] = parsed(
+            SERIES,
+            ("00400275.00400009", "A1"),
+            (f"{sequence}.RequestedProcedureID", "P*"),
+            (f"{sequence}.ScheduledProtocolCodeSequence.CodeValue", "X"),
+        ).query.conditions
+        code = SameItem(SERIES, "00400008", (OneOf(SERIES, "00080100", ("X",)),))
+        step = OneOf(SERIES, "00400009", ("A1",))
+        assert found == SameItem(SERIES, "00400275", (step, Like(SERIES, "00401001", "P*"), code))
 
     def test_a_date_and_time_ranges_to_the_end_of_what_it_names(self) -> None:
         found = condition_of(INSTANCE, "AcquisitionDateTime", "2020-202101")
@@ -104,6 +118,104 @@ class TestConditions:
         assert condition_of(STUDY, "PatientID", "a\\b") == OneOf(STUDY, "00100020", ("a\\b",))
 
 
+class TestMoments:
+    """PS3.4 §C.2.2.2.5, dates and times together and in zones."""
+
+    RANGES = (("StudyDate", "20240101-20240103"), ("StudyTime", "2200-0600"))
+
+    def test_ps3_4_c_2_2_2_5_two_ranges_are_one_range_of_moments(self) -> None:
+        untimed = (
+            Empty(STUDY, "00080020+"),
+            Between(STUDY, "00080020", "20240101", "20240103"),
+        )
+        moments = Between(STUDY, "00080020+", "20240101220000.000000", "20240103060059.999999")
+        assert parsed(STUDY, *self.RANGES).query.conditions == (
+            Between(STUDY, "00080020", "20240101", "20240103"),
+            AnyOf(STUDY, ((moments,), untimed)),
+        )
+
+    def test_a_date_with_a_range_of_times_is_one_too(self) -> None:
+        found = parsed(STUDY, ("StudyDate", "20240101"), ("StudyTime", "10-")).query.conditions
+        assert Between(STUDY, "00080020", "20240101", "20240101") in found
+
+    def test_a_range_of_dates_with_one_time_of_day_is_none(self) -> None:
+        asked = (("StudyDate", "20240101-20240103"), ("StudyTime", "10"))
+        assert parsed(STUDY, *asked).query.conditions == (
+            Between(STUDY, "00080020", "20240101", "20240103"),
+            OneOf(STUDY, "00080030", ("100000.000000",)),
+        )
+
+    @pytest.mark.parametrize("zone", ["+0800", " 0800"])
+    def test_a_zone_makes_them_utc(self, zone: str) -> None:
+        asked = (*self.RANGES, ("TimezoneOffsetFromUTC", zone))
+        first, second = parsed(STUDY, *asked).query.conditions
+        assert first == Between(STUDY, "00080020", "20231230", "20240105")
+        assert isinstance(second, AnyOf)
+        utc = Between(STUDY, "00080020Z", "20240101140000.000000", "20240102220059.999999")
+        assert second.alternatives[0] == (utc,)
+        assert all(Empty(STUDY, "00080020Z") in one for one in second.alternatives[1:])
+
+    def test_a_time_of_day_in_a_zone_may_go_over_midnight(self) -> None:
+        asked = (("StudyTime", "0600-1000"), ("00080201", "+0800"))
+        [found] = parsed(STUDY, *asked).query.conditions
+        assert isinstance(found, AnyOf)
+        assert found.alternatives[:2] == (
+            (Between(STUDY, "00080030Z", "220000.000000", "235959.999999"),),
+            (Between(STUDY, "00080030Z", "000000.000000", "020059.999999"),),
+        )
+
+    def test_a_zone_alone_asks_for_nothing(self) -> None:
+        assert parsed(STUDY, ("TimezoneOffsetFromUTC", "-0330")).query.conditions == ()
+
+
+class TestSearchable:
+    """Attributes that are searched for because the configuration says so."""
+
+    ATTRIBUTES = attributes_of(
+        "instance:KVP, study:0009xx01 ACME 1.1, series:0009xx01 OTHER=IS, series:0011xx02 X, "
+        "study:BodyPartExamined"
+    )
+
+    def conditions(self, level: QueryLevel, *asked: tuple[str, str]) -> tuple[Condition, ...]:
+        return parse_query(level, asked, attributes=self.ATTRIBUTES).query.conditions
+
+    def test_a_standard_attribute_is_of_the_level_that_is_said(self) -> None:
+        assert self.conditions(INSTANCE, ("KVP", "120.0")) == (
+            OneOf(INSTANCE, "00180060", ("120",)),
+        )
+        assert self.conditions(STUDY, ("BodyPartExamined", "HEAD")) == (
+            OneOf(STUDY, "00180015", ("HEAD",)),
+        )
+
+    def test_a_private_attribute_is_known_by_its_creator(self) -> None:
+        acme = OneOf(STUDY, "0009xx01 ACME 1.1", ("a",))
+        assert self.conditions(STUDY, ("00091001", "a"), ("00090010", "ACME 1.1")) == (acme,)
+        assert self.conditions(SERIES, ("00095501", "7"), ("00090055", "OTHER")) == (
+            OneOf(SERIES, "0009xx01 OTHER", ("7",)),
+        )
+        assert self.conditions(SERIES, ("00111002", "x")) == (OneOf(SERIES, "0011xx02 X", ("x",)),)
+
+    def test_which_creator_must_be_said_when_there_are_two(self) -> None:
+        with pytest.raises(BadQuery, match=r"is one of ACME 1\.1, OTHER: say 00090010=CREATOR"):
+            self.conditions(SERIES, ("00091001", "7"))
+
+    @pytest.mark.parametrize(
+        "setting", ["KVP", "patient:KVP", "series:Nonsense", "series:PixelData", "study:"]
+    )
+    def test_what_is_no_such_attribute_is_refused(self, setting: str) -> None:
+        with pytest.raises(ValueError, match=setting.split(":")[-1] or "study:"):
+            attributes_of(setting)
+
+    def test_private_values_are_found_whatever_block_they_are_in(self) -> None:
+        document = {
+            "00090021": {"vr": "LO", "Value": ["ACME 1.1"]},
+            "00092101": {"vr": "UN", "Value": ["a "]},
+        }
+        level = level_of(document, STUDY, self.ATTRIBUTES)
+        assert level.terms == {"0009xx01 ACME 1.1": ("a",)}
+        assert set(orjson.loads(level.document)) == {"00090021", "00092101"}
+
+
 class TestParameters:
     def test_limit_offset_and_path(self) -> None:
         found = parse_query(
@@ -121,8 +233,21 @@ class TestParameters:
     def test_includefield_all(self) -> None:
         assert parsed(STUDY, ("includefield", "all")).include is None
 
-    def test_fuzzy_matching_is_reported(self) -> None:
-        assert parsed(STUDY, ("fuzzymatching", "true")).fuzzy
+    def test_ps3_18_8_3_4_2_fuzzy_matching_is_additional_to_literal_matching(self) -> None:
+        asked = parsed(STUDY, ("fuzzymatching", "true"), ("PatientName", "Meier^J*"))
+        [condition] = asked.query.conditions
+        meier, j = OneOf(STUDY, "00100010~", ("=meier", "~MR")), OneOf(STUDY, "00100010~", ("=j",))
+        assert condition == AnyOf(
+            STUDY,
+            (
+                (Like(STUDY, "00100010", "meier^j*"),),
+                (meier, AnyOf(STUDY, ((j,), (Like(STUDY, "00100010~", "=j*"),)))),
+            ),
+        )
+
+    def test_a_cursor_and_the_wish_to_count(self) -> None:
+        query = parsed(STUDY, ("cursor", "abc"), ("count", "true")).query
+        assert (query.after, query.count) == ("abc", True)
 
     def test_table_10_6_3_3_to_5_are_the_default_attributes(self) -> None:
         assert {"00080020", "00080061", "00100010", "0020000D", "00201208"} <= (
@@ -173,6 +298,8 @@ def test_what_is_not_understood_is_refused_by_name(
                     "PatientName",
                     "StudyDate",
                     "StudyTime",
+                    "TimezoneOffsetFromUTC",
+                    "fuzzymatching",
                     "AcquisitionDateTime",
                     "SeriesNumber",
                     "StudyInstanceUID",

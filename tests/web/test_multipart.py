@@ -122,10 +122,18 @@ def test_limits_are_errors_that_name_them() -> None:
         parts(b"--b\r\nnonsense\r\n\r\nx\r\n--b--")
 
 
-@pytest.mark.parametrize("boundary", ["", "x" * 71, "ends with a blank ", "caf\u00e9", "a\r\nb"])
+@pytest.mark.parametrize("boundary", ["", "x" * 201, "ends with a blank ", "caf\u00e9", "a\r\nb"])
 def test_rfc2046_5_1_1_a_boundary_that_no_line_can_carry_is_refused(boundary: str) -> None:
     with pytest.raises(MultipartError, match="boundary"):
         Parser(boundary)
+
+
+def test_a_boundary_as_long_as_that_of_orthanc_is_taken() -> None:
+    boundary = "b2bd56d9-18e8-4589-84d2-25970dd506be-b2bd56d9-18e8-4589-84d2-25970dd506be"
+    parser = Parser(boundary)
+    events = [*parser.feed(f"--{boundary}\r\n\r\n1\r\n--{boundary}--".encode())]
+    parser.close()
+    assert [bytes(e.chunk) for e in events if isinstance(e, PartData)] == [b"1"]
 
 
 def test_what_is_kept_between_two_chunks_is_bounded() -> None:

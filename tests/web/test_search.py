@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.dicom.build import part10
+from tests.dicom.build import element, part10
 from tests.web.bodies import CONTENT_TYPE, related, taken_apart
 from tests.web.conftest import Server
 
@@ -204,3 +204,167 @@ def test_rfc9110_15_5_6_a_method_that_is_not_there_is_405_with_those_that_are(
     assert stored.options("/studies").headers["allow"] == "GET, HEAD, OPTIONS, POST"
     assert stored.delete("/studies").status_code == 405
     assert stored.get("/nothing").status_code == 404
+
+
+class TestPages:
+    """§8.3.4.4, and what the standard leaves to servers: totals and cursors."""
+
+    def test_ps3_18_8_3_4_4_a_warning_says_how_many_remain(self, stored: httpx.Client) -> None:
+        response = stored.get("/studies?limit=1")
+        base = str(stored.base_url).rstrip("/")
+        text = f"299 {base}: There are 1 additional results that can be requested"
+        assert response.headers["warning"] == text
+        assert response.headers["x-total-count"] == "2"
+        whole = stored.get("/studies?limit=2")
+        assert "warning" not in whole.headers and "link" not in whole.headers
+
+    def test_the_total_is_there_when_it_is_known_or_asked_for(self, stored: httpx.Client) -> None:
+        name = "PatientName=*e*"
+        assert stored.get(f"/studies?{name}").headers["x-total-count"] == "2"
+        one = stored.get(f"/studies?{name}&limit=1")
+        assert "x-total-count" not in one.headers
+        assert "There are additional results" in one.headers["warning"]
+        counted = stored.get(f"/studies?{name}&limit=1&count=true")
+        assert counted.headers["x-total-count"] == "2"
+        assert stored.get("/studies?PatientID=nobody").headers["x-total-count"] == "0"
+
+    @pytest.mark.parametrize("page", [1, 500])
+    @pytest.mark.parametrize("limit", [1, 3])
+    def test_links_lead_through_all_pages_while_others_are_stored(
+        self, stored: httpx.Client, monkeypatch: pytest.MonkeyPatch, page: int, limit: int
+    ) -> None:
+        monkeypatch.setattr("dicomweb_server.web.search.PAGE", page)
+        seen: list[str] = []
+        url = f"/instances?limit={limit}"
+        for number in range(9):
+            response = stored.get(url)
+            if response.status_code == 204:
+                break
+            seen += [item["00080018"]["Value"][0] for item in response.json()]
+            newer = part10(
+                study_uid=f"7.{number}",
+                series_uid=f"7.{number}.1",
+                instance_uid=f"7.{number}.1.1",
+                StudyDate="20260101",
+            )
+            stored.post("/studies", content=newer, headers={"Content-Type": "application/dicom"})
+            if "next" not in response.links:
+                break
+            url = str(response.url.join(response.links["next"]["url"]))
+        assert seen == ["1.2.1.1", "1.1.1.1", "1.1.1.2", "1.1.2.1"]
+
+    def test_what_is_no_cursor_is_refused(self, stored: httpx.Client) -> None:
+        response = stored.get("/studies?cursor=nonsense")
+        assert response.status_code == 400
+        assert response.json()["field"] == "cursor"
+
+
+class TestMatching:
+    """§8.3.4.1 and PS3.4 §C.2.2.2, from parameters to answers."""
+
+    @pytest.fixture
+    def various(self, http: httpx.Client) -> httpx.Client:
+        def study(number: int, **facts: Any) -> bytes:
+            return part10(
+                study_uid=f"3.{number}",
+                series_uid=f"3.{number}.1",
+                instance_uid=f"3.{number}.1.1",
+                **facts,
+            )
+
+        parts = [
+            study(
+                1,
+                PatientName="Zhang^Wei",
+                StudyDate="20240101",
+                StudyTime="230000",
+                TimezoneOffsetFromUTC="+0800",
+                RequestAttributesSequence=[
+                    {"ScheduledProcedureStepID": "A", "RequestedProcedureID": "P1"},
+                    {"ScheduledProcedureStepID": "B", "RequestedProcedureID": "P2"},
+                ],
+            ),
+            study(
+                2,
+                SpecificCharacterSet="ISO_IR 192",
+                PatientName="张^伟",
+                StudyDate="20240102",
+                StudyTime="010000",
+                TimezoneOffsetFromUTC="+0800",
+                AccessionNumber="A2",
+                RequestAttributesSequence=[{"ScheduledProcedureStepID": "A"}],
+            ),
+            study(3, PatientName="Mayer^Hans", StudyDate="20240102", StudyTime="230000"),
+            study(4, PatientName="Smith^Jane", StudyDate="20240103"),
+        ]
+        response = http.post(
+            "/studies", content=related(*parts), headers={"Content-Type": CONTENT_TYPE}
+        )
+        assert response.status_code == 200, response.text
+        return http
+
+    @pytest.mark.parametrize(
+        ("query", "numbers"),
+        [
+            ("fuzzymatching=true&PatientName=zhang wei", "12"),
+            ("fuzzymatching=true&PatientName=wei^zhang", "12"),
+            ("fuzzymatching=true&PatientName=*meier*", "3"),
+            ("fuzzymatching=true&PatientName=schmidt", "4"),
+            ("fuzzymatching=true&PatientName=zh*", "12"),
+            ("fuzzymatching=false&PatientName=meier*", ""),
+            ("PatientName=zhang*", "1"),
+            ("PatientName=mayer*\\smith*&multiplevaluematching=true", "34"),
+            ('emptyvaluematching=true&AccessionNumber=""', "134"),
+            ('AccessionNumber=""', ""),
+            ("AccessionNumber=", "1234"),
+            ("StudyDate=20240101-20240102&StudyTime=2200-0200", "12"),
+            ("StudyDate=20240101-20240103&StudyTime=2200-", "1234"),
+            ("StudyDate=20240102-&StudyTime=02-", "34"),
+            # 23:00 at +0800 is 15:00 UTC; what says no zone is taken as it is.
+            ("StudyDate=20240101&TimezoneOffsetFromUTC=%2B0000", "12"),
+            ("StudyDate=20240102&TimezoneOffsetFromUTC=%2B0000", "3"),
+            ("StudyTime=15-16&TimezoneOffsetFromUTC=%2B0000", "1"),
+            ("StudyDate=20240101&StudyTime=15-18&TimezoneOffsetFromUTC=-0000", "12"),
+        ],
+    )
+    def test_ps3_18_8_3_4_1_studies_that_match(
+        self, various: httpx.Client, query: str, numbers: str
+    ) -> None:
+        assert sorted(uid[-1] for uid in found(various, f"/studies?{query}")) == list(numbers)
+
+    @pytest.mark.parametrize(
+        ("query", "numbers"),
+        [
+            ("00400275.00400009=A", "12"),
+            ("RequestAttributesSequence.ScheduledProcedureStepID=B", "1"),
+            ("00400275.00400009=A&00400275.00401001=P1", "1"),
+            ("00400275.00400009=A&00400275.00401001=P2", ""),
+            ('00400275.00401001=""&emptyvaluematching=true', "234"),
+        ],
+    )
+    def test_ps3_4_c_2_2_2_6_sequences_match_within_one_item(
+        self, various: httpx.Client, query: str, numbers: str
+    ) -> None:
+        assert sorted(uid[2] for uid in found(various, f"/series?{query}", "0020000E")) == list(
+            numbers
+        )
+
+    def test_ps3_18_8_3_4_3_includefield_all_of_an_instance_is_all_it_says(
+        self, http: httpx.Client
+    ) -> None:
+        creator = element(0x00090010, "LO", b"ACME")
+        private = element(0x00091001, "SH", b"secret")
+        http.post(
+            "/studies",
+            content=part10(KVP="120", extra={0x00090010: creator, 0x00091001: private}),
+            headers={"Content-Type": "application/dicom"},
+        )
+        (item,) = http.get("/instances?includefield=all").json()
+        assert item["00180060"]["Value"] == [120]
+        assert item["00091001"]["Value"] == ["secret"]
+        (item,) = http.get("/instances?includefield=00091001&includefield=KVP").json()
+        assert item["00180060"]["Value"] == [120]
+        assert item["00091001"]["Value"] == ["secret"]
+        assert item["00090010"]["Value"] == ["ACME"]
+        (item,) = http.get("/instances").json()
+        assert "00180060" not in item and "00091001" not in item

@@ -206,7 +206,7 @@ FAT = part10(
             400,
             "part 1: ends within its headers",
         ),
-        (f"{CONTENT_TYPE}{'x' * 80}", related(ONE), 400, "is not 1 to 70 visible characters"),
+        (f"{CONTENT_TYPE}{'x' * 200}", related(ONE), 400, "is not 1 to 200 visible characters"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused_by_name(

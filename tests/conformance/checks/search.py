@@ -371,11 +371,12 @@ match_rule(
     section="PS3.4 C.2.2.2.5.2",
 )
 match_rule(
-    "a_date_and_a_time_range_are_independent",
+    "a_date_and_a_time_range_are_one_range",
     {"StudyDate": "20240115-20240131", "StudyTime": "080000-093000"},
-    ["day2"],
-    "Ranges of date and of time match each on its own.",
+    ["day2", "day3", "day4"],
+    "A range of dates with a range of times is one range from moment to moment.",
     section="PS3.4 C.2.2.2.5",
+    level="should",
 )
 match_rule(
     "a_short_time_in_a_range",
