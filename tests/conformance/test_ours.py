@@ -27,7 +27,8 @@ class Trial:
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    with serving(tmp_path_factory.mktemp("conformance")) as (_, url):
+    data = tmp_path_factory.mktemp("conformance")
+    with serving(data, "--cors-origins", "*") as (_, url):
         site = Site(url + "/dicom-web")
         began = time.monotonic()
         try:

@@ -135,7 +135,7 @@ etag_rule("a_rendered_frame", "/frames/1/rendered", "image/png")
 etag_rule("a_thumbnail", "/thumbnail", "image/jpeg")
 
 
-@rule("RFC 9110 8.8.3", "may", "A 304 repeats the ETag.")
+@rule("RFC 9110 15.4.5", "shall", "A 304 repeats the ETag.")
 def a_304_repeats_the_etag(site: Site, given: Material) -> None:
     path = given.having("ct1").path + "/metadata"
     tag = str(tagged(site, path, JSON).etag)
@@ -259,7 +259,7 @@ def range_rules(name: str) -> None:
 
     beyond.__name__ = f"ranges_beyond_{name}"
     sentence = f"A range beyond the end of {what} is a 416 that says the length."
-    rule("RFC 9110 15.5.17", "shall", sentence)(beyond)
+    rule("RFC 9110 15.5.17", "should", sentence)(beyond)
 
 
 range_rules("bulk_data")
@@ -267,13 +267,12 @@ range_rules("a_frame")
 range_rules("an_instance")
 
 
-@rule("RFC 9110 14.2", "shall", "A Range that cannot be understood is ignored.")
+@rule("RFC 9110 14.2", "shall", "A Range in another unit is ignored, a broken one gets no 206.")
 def odd_ranges_are_ignored(site: Site, given: Material) -> None:
     resource = ranged(site, given, "bulk_data")
     for text in ("lines=1-2", "bytes=5-2", "bytes=a-b", "bytes"):
         reply = resource.get(text)
-        reply.expect(200, 416, 400) if text == "bytes=5-2" else reply.expect(200)
-        reply.require(reply.status != 206, "no 206")
+        reply.expect(*((200,) if text.startswith("lines") else (200, 400, 416)))
 
 
 @rule("RFC 9110 14.2", "may", "Several ranges come as multipart/byteranges, or the whole comes.")
@@ -394,7 +393,7 @@ def forwarded(site: Site, given: Material, headers: dict[str, str], expected: st
 
 @rule("RFC 7239 4", "may", "Forwarded is respected in every URL that leaves.")
 def forwarded_is_respected(site: Site, given: Material) -> None:
-    headers = {"Forwarded": "for=192.0.2.1;proto=https;host=pacs.example:8443"}
+    headers = {"Forwarded": 'for=192.0.2.1;proto=https;host="pacs.example:8443"'}
     forwarded(site, given, headers, "https://pacs.example:8443/")
 
 
