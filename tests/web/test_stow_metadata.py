@@ -292,7 +292,13 @@ def test_a_part_that_nobody_can_name_is_another_failure(http: httpx.Client) -> N
 
 def test_values_that_are_large_go_through_a_file(http: httpx.Client) -> None:
     pixels = np.arange(3000 * 1500, dtype="<u2").tobytes()
-    large: dict[str, Any] = {"Rows": 3000, "Columns": 1500, "BitsAllocated": 16, "BitsStored": 16, "HighBit": 15}
+    large: dict[str, Any] = {
+        "Rows": 3000,
+        "Columns": 1500,
+        "BitsAllocated": 16,
+        "BitsStored": 16,
+        "HighBit": 15,
+    }
     documents = [model(f"1.2.{n}", pixels="p", **large) for n in (3, 4)]
     assert sent(http, *documents, parts=((OCTETS, "p", pixels),)).status_code == 200
     for n in (3, 4):
