@@ -637,6 +637,7 @@ _compressed_rule("image/jphc", "1.2.840.10008.1.2.4.201", _jphc, 0)
 def metadata_with_video_mp4(site: Site, given: Material) -> None:
     dataset = dcmread(io.BytesIO(given["video"].file))
     dataset.SOPInstanceUID, dataset.StudyInstanceUID = UID(new_uid()), UID(new_uid())
+    dataset.SeriesInstanceUID = UID(new_uid())
     given.more_studies.add(str(dataset.StudyInstanceUID))
     del dataset.PixelData
     found = model(dataset, {"7FE00010": "video"})
@@ -661,6 +662,7 @@ def image_pixel_attributes_are_derived(site: Site, given: Material) -> None:
 def metadata_with_a_document(site: Site, given: Material) -> None:
     dataset = dcmread(io.BytesIO(given["pdf"].file))
     dataset.SOPInstanceUID, dataset.StudyInstanceUID = UID(new_uid()), UID(new_uid())
+    dataset.SeriesInstanceUID = UID(new_uid())
     given.more_studies.add(str(dataset.StudyInstanceUID))
     del dataset.EncapsulatedDocument
     found = model(dataset, {"00420011": "document"})
