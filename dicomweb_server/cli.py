@@ -160,7 +160,12 @@ def _export(asked: argparse.Namespace, config: Config) -> int:
 
     with _opened(config) as archive:
         done = export(
-            archive, asked.out, studies=asked.study or (), dicomdir=asked.dicomdir, report=show
+            archive,
+            asked.out,
+            studies=asked.study or (),
+            dicomdir=asked.dicomdir,
+            received=asked.received,
+            report=show,
         )
     for fault in done.faults:
         print(fault, file=sys.stderr)
@@ -431,6 +436,9 @@ def parser() -> argparse.ArgumentParser:
     exporting.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
     exporting.add_argument(
         "--study", action="append", metavar="UID", help="this study; may be repeated; else all"
+    )
+    exporting.add_argument(
+        "--received", action="store_true", help="files as they were received, before any edit"
     )
     exporting.add_argument("--dicomdir", action="store_true", help="names of DICOM media, DICOMDIR")
     _settings(exporting, "data", "log_level")

@@ -542,9 +542,9 @@ class Writing:
         revision = prepared.revision
         found = [self._series_at(each.revised.key) for each in prepared.series]
         target = self._find_study(revision.study_uid)
-        if revision.version is not None and (
-            target is None or target.state.version != revision.version
-        ):
+        if target is None and (revision.version is not None or revision.level is None):
+            return False
+        if target is not None and revision.version not in (None, target.state.version):
             return False
         stored: list[dict[str, Instance]] = []
         for series, each in zip(found, prepared.series, strict=True):
@@ -560,7 +560,6 @@ class Writing:
                 return False
 
         if target is None:
-            assert revision.level is not None, "a study that is new says something"
             target = self._begin_study(revision.study_uid, {}, b"{}")
         if revision.level is not None:
             target.terms = terms_of(QueryLevel.STUDY, target.uid, revision.level.terms)

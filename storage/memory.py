@@ -412,15 +412,14 @@ class MemoryIndex:
         with self._lock:
             found = [(self._one(each.key), each) for each in revision.series]
             target = self._studies.get(revision.study_uid)
-            if revision.version is not None and (
-                target is None or target.version != revision.version
-            ):
+            if target is None and (revision.version is not None or revision.level is None):
+                return False
+            if target is not None and revision.version not in (None, target.version):
                 return False
             for series, revised in found:
                 if series.version != revised.version or not self._can(series, revised):
                     return False
             if target is None:
-                assert revision.level is not None, "a study that is new says something"
                 self._studies_ever += 1
                 target = _Study(self._studies_ever, revision.study_uid, {}, b"{}")
                 self._studies[target.uid] = target

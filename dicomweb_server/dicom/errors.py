@@ -7,7 +7,8 @@ DicomError
 ├── NotInDataSet           the data set has no value at `path`
 ├── UnsupportedEncoding    a transfer syntax or pixel encoding nothing here can decode
 ├── Damaged                a codestream or stored payload that does not decode to what it must
-└── BadQuery               a search parameter that cannot be understood
+├── BadQuery               a search parameter that cannot be understood
+└── BadEdit                an edit that cannot be made
 
 `where` is a tag as `(7FE0,0010)`, a path of tags joined by `>`, or a part of the file by name.
 """
@@ -76,4 +77,13 @@ class BadQuery(DicomError):
     def __init__(self, parameter: str, reason: str) -> None:
         super().__init__(f"{parameter}: {reason}")
         self.parameter = parameter
+        self.reason = reason
+
+
+class BadEdit(DicomError):
+    """`field` of an edit, an attribute mostly, cannot be what it is to be."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field} {reason}")
+        self.field = field
         self.reason = reason

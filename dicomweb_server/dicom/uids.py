@@ -7,6 +7,7 @@ two names. Padding at the end, NUL as PS3.5 asks or a space as some write, does 
 """
 
 import re
+from uuid import uuid4
 
 from dicomweb_server.dicom.errors import Malformed
 
@@ -18,6 +19,11 @@ _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 def is_uid(text: str) -> bool:
     """Whether `text`, padding already gone, can name something."""
     return len(text) <= MAX_LENGTH and _UID.fullmatch(text) is not None
+
+
+def new_uid() -> str:
+    """A UID nobody else has (PS3.5 §B.2)."""
+    return f"2.25.{uuid4().int}"
 
 
 def checked_uid(where: str, text: str) -> str:

@@ -1,4 +1,5 @@
-"""DICOM JSON (PS3.18 §F.2) as a data set: Explicit VR Little Endian, texts in UTF-8.
+"""DICOM JSON (PS3.18 §F.2) as a data set: Explicit VR Little Endian, texts in UTF-8, unless an
+`Encoding` says otherwise.
 
 The other way round is json_model.py. Large values are not copied: they are pieces of what they
 came in. What is written is what was said: nothing is added but the character set, when a text needs
@@ -16,7 +17,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.explicit import IMPLEMENTATION_CLASS_UID
-from dicomweb_server.dicom.json_model import Json
+from dicomweb_server.dicom.json_model import WORD_BYTES, Json, swap
 from dicomweb_server.dicom.part10 import tag_text
 from dicomweb_server.dicom.source import Piece, piece_length
 
@@ -50,6 +51,31 @@ class Bulk:
     encapsulated: bool = False
 
 
+def utf_8(text: str) -> bytes:
+    return text.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How elements are written (PS3.5 §7.1, §7.3); `encode` turns texts to bytes and raises
+    UnicodeError for one that its character set does not have."""
+
+    implicit: bool = False
+    big_endian: bool = False
+    encode: Callable[[str], bytes] = utf_8
+
+    def pack(self, form: str, *values: int | float) -> bytes:
+        return struct.pack((">" if self.big_endian else "<") + form, *values)
+
+    def header(self, tag: int, vr: str, length: int) -> bytes:
+        head = self.pack("HH", tag >> 16, tag & 0xFFFF)
+        if self.implicit:
+            return head + self.pack("I", length)
+        return head + vr.encode() + self.pack("H" if vr in _SHORT else "xxI", length)
+
+
+EXPLICIT = Encoding()
+
 BulkOf = Callable[[str, str], Bulk]
 """(path of the element, its BulkDataURI) -> the value. Raises Malformed."""
 
@@ -80,7 +106,13 @@ def first(document: Mapping[str, Any], key: str) -> Any:
 
 
 def data_set(
-    document: Json, *, bulk_of: BulkOf, path: str = "", depth: int = 0, where: str = ""
+    document: Json,
+    *,
+    bulk_of: BulkOf,
+    encoding: Encoding = EXPLICIT,
+    path: str = "",
+    depth: int = 0,
+    where: str = "",
 ) -> list[Piece]:
     """The elements in order of tag, group 0002 and group lengths left out."""
     if depth > _DEPTH:
@@ -97,11 +129,12 @@ def data_set(
             raise Malformed(name, f"has vr {str(vr)[:20]!r}, which is none of PS3.5 §6.2")
         if "BulkDataURI" in element:
             bulk = bulk_of(path + key, str(element["BulkDataURI"]))
-            pieces += _bulk_element(tag, vr, bulk, name)
+            pieces += _bulk_element(tag, vr, bulk, name, encoding)
         elif vr == "SQ":
-            pieces += _sequence(tag, element, bulk_of, f"{path}{key}/", depth, name)
+            items = _items(element, bulk_of, f"{path}{key}/", depth, name, encoding)
+            pieces += _element(tag, vr, items, name, encoding)
         else:
-            pieces += _element(tag, vr, [_value(vr, element, name)], name)
+            pieces += _element(tag, vr, [_value(vr, element, name, encoding)], name, encoding)
     return pieces
 
 
@@ -114,8 +147,8 @@ def _tag_of(key: object, where: str) -> int:
     raise Malformed(where or "data set", f"has the key {str(key)[:20]!r}, which is no tag")
 
 
-def _sequence(
-    tag: int, element: Json, bulk_of: BulkOf, path: str, depth: int, name: str
+def _items(
+    element: Json, bulk_of: BulkOf, path: str, depth: int, name: str, encoding: Encoding
 ) -> list[Piece]:
     items: list[Piece] = []
     values = element.get("Value", [])
@@ -125,54 +158,60 @@ def _sequence(
         if not isinstance(item, dict | None):
             raise Malformed(name, f"has an item {number + 1} that is no data set")
         inner = data_set(
-            item or {}, bulk_of=bulk_of, path=f"{path}{number}/", depth=depth + 1, where=name
+            item or {},
+            bulk_of=bulk_of,
+            encoding=encoding,
+            path=f"{path}{number}/",
+            depth=depth + 1,
+            where=name,
         )
-        items.append(_header_of_item(sum(map(piece_length, inner)), name))
+        items.append(_header_of_item(sum(map(piece_length, inner)), name, encoding))
         items += inner
-    return _element(tag, "SQ", items, name)
+    return items
 
 
-def _header_of_item(length: int, name: str) -> bytes:
+def _header_of_item(length: int, name: str, encoding: Encoding) -> bytes:
     if length > LONGEST_FRAGMENT:
         raise Malformed(name, f"holds {length} bytes, a length field says {LONGEST_FRAGMENT}")
-    return struct.pack("<HHI", 0xFFFE, 0xE000, length)
+    return encoding.pack("HHI", 0xFFFE, 0xE000, length)
 
 
-def _bulk_element(tag: int, vr: str, bulk: Bulk, name: str) -> list[Piece]:
+def _bulk_element(tag: int, vr: str, bulk: Bulk, name: str, encoding: Encoding) -> list[Piece]:
     if not bulk.encapsulated:
-        return _element(tag, vr, bulk.pieces, name)
+        return _element(tag, vr, bulk.pieces, name, encoding)
     # PS3.5 §A.4: the offset table is left empty when its offsets would not fit.
     lengths = [piece_length(piece) + piece_length(piece) % 2 for piece in bulk.pieces]
     offsets = [sum(lengths[:n]) + 8 * n for n in range(len(lengths))] if len(lengths) < 4096 else []
     table = b""
     if len(offsets) > 1 and offsets[-1] <= _UNDEFINED:
         table = struct.pack(f"<{len(offsets)}I", *offsets)
-    pieces: list[Piece] = [_header(tag, "OB", _UNDEFINED), _header_of_item(len(table), name), table]
+    pieces: list[Piece] = [
+        encoding.header(tag, "OB", _UNDEFINED),
+        _header_of_item(len(table), name, encoding),
+        table,
+    ]
     for piece, length in zip(bulk.pieces, lengths, strict=True):
-        pieces += [_header_of_item(length, name), piece]
+        pieces += [_header_of_item(length, name, encoding), piece]
         if piece_length(piece) % 2:
             pieces.append(b"\0")
     return [*pieces, _SEQUENCE_END]
 
 
-def _element(tag: int, vr: str, value: Sequence[Piece], name: str) -> list[Piece]:
+def _element(
+    tag: int, vr: str, value: Sequence[Piece], name: str, encoding: Encoding
+) -> list[Piece]:
     length = sum(map(piece_length, value))
     pad = length % 2
-    limit = 0xFFFE if vr in _SHORT else LONGEST_FRAGMENT
+    limit = 0xFFFE if vr in _SHORT and not encoding.implicit else LONGEST_FRAGMENT
     if length + pad > limit:
         raise Malformed(name, f"holds {length} bytes, a value of {vr} holds {limit} at most")
-    head = _header(tag, vr, length + pad)
+    head = encoding.header(tag, vr, length + pad)
     blank = b"\0" if vr in _BINARY or vr == "UI" else b" "
     return [head, *value, blank] if pad else [head, *value]
 
 
-def _header(tag: int, vr: str, length: int) -> bytes:
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode()
-    return head + struct.pack("<H" if vr in _SHORT else "<xxI", length)
-
-
 def _short(tag: int, vr: str, value: bytes) -> bytes:
-    return _header(tag, vr, len(value)) + value
+    return EXPLICIT.header(tag, vr, len(value)) + value
 
 
 def _padded(value: bytes, pad: bytes) -> bytes:
@@ -182,12 +221,15 @@ def _padded(value: bytes, pad: bytes) -> bytes:
 # Values
 
 
-def _value(vr: str, element: Json, name: str) -> bytes:
+def _value(vr: str, element: Json, name: str, encoding: Encoding) -> bytes:
     if "InlineBinary" in element:
         try:
-            return b64decode(element["InlineBinary"], validate=True)
+            content = b64decode(element["InlineBinary"], validate=True)
         except (NotBase64, TypeError, ValueError):
             raise Malformed(name, "has an InlineBinary that is no base64") from None
+        if encoding.big_endian and vr in WORD_BYTES:
+            return swap(content, WORD_BYTES[vr])
+        return content
     values = element.get("Value", [])
     if not isinstance(values, list):
         raise Malformed(name, "has a Value that is no array")
@@ -196,13 +238,15 @@ def _value(vr: str, element: Json, name: str) -> bytes:
     try:
         if vr == "AT":
             tags = [int(each, 16) for each in values]
-            return b"".join(struct.pack("<HH", each >> 16, each & 0xFFFF) for each in tags)
+            return b"".join(encoding.pack("HH", each >> 16, each & 0xFFFF) for each in tags)
         if vr in _NUMBERS:
             kind = float if vr in ("FD", "FL") else int
             numbers = [kind(0 if each is None else each) for each in values]
-            return struct.pack(f"<{len(numbers)}{_NUMBERS[vr]}", *numbers)
+            return encoding.pack(f"{len(numbers)}{_NUMBERS[vr]}", *numbers)
         write = _name if vr == "PN" else _number if vr in ("DS", "IS") else _text
-        return "\\".join("" if each is None else write(each) for each in values).encode()
+        return encoding.encode("\\".join("" if each is None else write(each) for each in values))
+    except UnicodeError:
+        raise
     except (TypeError, ValueError, struct.error, AttributeError, OverflowError):
         raise Malformed(name, f"has a Value that cannot be written as {vr}") from None
 
@@ -237,16 +281,17 @@ def _name(value: Any) -> str:
 def _with_charset(document: Json) -> Json:
     """JSON and XML are Unicode, whatever character set the data set says; so it is written in
     UTF-8 unless ASCII is enough (PS3.18 §F.2)."""
-    if _is_ascii({key: value for key, value in document.items() if key != "00080005"}):
+    if is_ascii({key: value for key, value in document.items() if key != "00080005"}):
         return document
     return {**document, "00080005": {"vr": "CS", "Value": [UTF_8]}}
 
 
-def _is_ascii(value: object) -> bool:
+def is_ascii(value: object) -> bool:
+    """Whether all texts in DICOM JSON are."""
     if isinstance(value, str):
         return value.isascii()
     if isinstance(value, dict):
-        return all(map(_is_ascii, value.values()))
+        return all(map(is_ascii, value.values()))
     if isinstance(value, list):
-        return all(map(_is_ascii, value))
+        return all(map(is_ascii, value))
     return True

@@ -81,6 +81,7 @@ _ROWS = (
     _Row(QueryTooLong, 414),
     _Row(MultipartError, 400),
     _Row(dicom.BadQuery, 400, "parameter"),
+    _Row(dicom.BadEdit, 400, "field"),
     _Row(dicom.NotInDataSet, 404, "path"),
     _Row(dicom.NotDicom, 400),
     _Row(dicom.TooLarge, 413, "where"),
