@@ -8,17 +8,20 @@ DATA ?= demo-archive
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help run test check unit tools lock clean
+.PHONY: help run viewer test check unit tools lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/.installed ## serve a demonstration archive on http://127.0.0.1:8000/
+run: $(VENV)/.installed viewer ## serve a demonstration archive on http://127.0.0.1:8000/
 	@$(BIN)/dicomweb-server demo --data $(DATA)
 	@$(BIN)/dicomweb-server serve --data $(DATA) --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.installed-test tools check unit ## install what tests need, then run them all
+viewer: $(VENV)/.installed ## build the viewer's pages when their sources have changed
+	@$(BIN)/python viewer/build.py
+
+test: $(VENV)/.installed-test viewer tools check unit ## install what tests need, then run them all
 
 check: $(VENV)/.installed-test ## lint, format and types
 	@echo "· lint, format, types"
@@ -54,7 +57,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml requirements.lock
 	@echo "· installing dependencies and dicomweb-server into $(VENV) (a minute the first time)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock \
 	  || { echo "pip could not install requirements.lock: is a package registry within reach?"; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@DICOMWEB_SERVER_SKIP_VIEWER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

@@ -22,6 +22,7 @@ from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.delete import delete
 from dicomweb_server.archive.export import ExportReport, export
 from dicomweb_server.archive.importer import Summary, find, import_files
+from dicomweb_server.archive.reindex import Reindexed, reindex
 from dicomweb_server.archive.stats import stats
 from dicomweb_server.archive.store import Received, store
 from dicomweb_server.archive.upkeep import compact, settle, verify
@@ -179,6 +180,17 @@ def _compact(asked: argparse.Namespace, config: Config) -> int:
     if not done.finished:
         print("another process is compacting; what is left is its work", file=sys.stderr)
     return FAILED if done.problems else DONE
+
+
+def _reindex(asked: argparse.Namespace, config: Config) -> int:
+    def show(done: Reindexed) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done.studies:,} studies", end="", file=sys.stderr)
+
+    with _opened(config) as archive:
+        done = reindex(archive, report=show)
+    print(f"{done.studies:,} studies, {done.instances:,} instances reindexed")
+    return DONE
 
 
 def _stats(asked: argparse.Namespace, config: Config) -> int:
@@ -370,6 +382,15 @@ def parser() -> argparse.ArgumentParser:
         example="compact --data /srv/archive",
     )
     _settings(compacting, "data", "log_level")
+
+    reindexing = _command(
+        commands,
+        "reindex",
+        _reindex,
+        "work out anew what search finds, beside a server if need be",
+        example="reindex --data /srv/archive --searchable 'instance:KVP'",
+    )
+    _settings(reindexing, "data", "searchable", "log_level")
 
     counting = _command(
         commands,

@@ -103,6 +103,8 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         log_config=None,
         lifespan="on",
         server_header=False,
+        # Which proxies are believed is said by `trusted_proxies`, which knows Forwarded too.
+        proxy_headers=False,
         # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_WITHIN_S,

@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -57,6 +58,15 @@ class Config:
     prefix: str = setting("/dicom-web", "Path of the DICOMweb root in every URL.")
     public_url: str | None = setting(
         None, "Scheme, host and path under which clients reach the server, when a proxy hides it."
+    )
+    trusted_proxies: str = setting(
+        "127.0.0.1,::1",
+        "Addresses and networks, with commas between, of the proxies whose Forwarded and "
+        "X-Forwarded-* headers are believed; * for any, nothing for none.",
+    )
+    cors_origins: str = setting(
+        "",
+        "Origins, with commas between, whose pages may use this server from a browser; * for any.",
     )
     conflict: str = setting(
         "refuse",
@@ -229,11 +239,35 @@ def _public_url(value: str) -> tuple[str, str]:
     return value.rstrip("/"), ""
 
 
+def _trusted_proxies(value: str) -> tuple[str, str]:
+    for each in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            if each != "*":
+                ip_network(each, strict=False)
+        except ValueError:
+            return value, f"'{each}' is no address or network such as 10.0.0.0/8"
+    return value, ""
+
+
+def _cors_origins(value: str) -> tuple[str, str]:
+    for each in filter(None, (part.strip() for part in value.split(","))):
+        parts = urlsplit(each)
+        if each != "*" and (not parts.netloc or f"{parts.scheme}://{parts.netloc}" != each):
+            return value, f"'{each}' is no origin such as https://viewer.example.org"
+    return value, ""
+
+
 def _data(value: str) -> tuple[str, str]:
     return value, "" if value.strip() else "is empty"
 
 
-_RULES = {"prefix": _prefix, "public_url": _public_url, "data": _data}
+_RULES = {
+    "prefix": _prefix,
+    "public_url": _public_url,
+    "trusted_proxies": _trusted_proxies,
+    "cors_origins": _cors_origins,
+    "data": _data,
+}
 
 
 def sentences() -> dict[str, tuple[str, object]]:

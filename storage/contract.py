@@ -35,6 +35,7 @@ from storage.model import (
     Page,
     Place,
     Query,
+    Revision,
     Scope,
     SeriesKey,
     SeriesManifest,
@@ -131,6 +132,19 @@ class Index(Protocol):
     def delete(self, scope: Scope) -> Deleted:
         """Removes a study, series or instance, earlier versions included. Durable on return.
         Contents that nothing refers to any more cease to exist. Raises NotFound."""
+
+    def revise(self, revision: Revision) -> bool:
+        """Makes a study what the revision says, all of it in one transaction, durable on return;
+        False, and nothing done, when the study or a series is no longer as it was read, or a
+        content is not there: read again, and try again.
+
+        Each instance that differs is a change in the feed (EDITED) and a new version of its study
+        and series; what only says something else of itself is none. A study that is left without
+        series ceases to exist. Raises NotFound for a series that is not stored.
+        """
+
+    def notes(self, *, after: str, limit: int) -> list[tuple[str, bytes]]:
+        """What revisions noted, by name, behind the name `after`."""
 
     def relocate(self, moves: Sequence[Move]) -> int:
         """Lets contents lie at their new places, as one transaction; returns how many moved.

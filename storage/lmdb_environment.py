@@ -39,7 +39,7 @@ Table: TypeAlias = "lmdb._Database"
 class Tables:
     """The named databases: what is found under which key. LAYOUT.md draws the bytes."""
 
-    COUNT = 22
+    COUNT = 23
 
     def __init__(self, environment: lmdb.Environment, transaction: Transaction) -> None:
         def table(name: str, *, dupsort: bool = False, dupfixed: bool = False) -> Table:
@@ -88,6 +88,8 @@ class Tables:
         """Time of change + version -> series."""
         self.leases = table("leases")
         """Name -> holder and time."""
+        self.notes = table("notes")
+        """Name -> text that came with a revision."""
         self.postings = table("postings", **sets)
         """Attribute + term -> ranks of the studies that have it."""
         self.grams = table("grams", **sets)

@@ -28,7 +28,14 @@ from storage.lmdb_records import (
 )
 from storage.lmdb_search import find
 from storage.lmdb_series import SeriesContent, beginning_with
-from storage.lmdb_transaction import COUNTERS, Writing, counter_of, form_counter, prepare
+from storage.lmdb_transaction import (
+    COUNTERS,
+    Writing,
+    counter_of,
+    form_counter,
+    prepare,
+    prepare_revision,
+)
 from storage.lmdb_writer import LmdbWriter
 from storage.model import (
     Applied,
@@ -45,6 +52,7 @@ from storage.model import (
     Page,
     Place,
     Query,
+    Revision,
     Scope,
     SeriesKey,
     SeriesManifest,
@@ -94,6 +102,22 @@ class LmdbIndex:
 
     def delete(self, scope: Scope) -> Deleted:
         return self._writer.do(lambda writing: writing.delete(scope), weight=200)
+
+    def revise(self, revision: Revision) -> bool:
+        prepared = prepare_revision(revision)
+        weight = sum(len(one.references) for each in prepared.series for one in each.instances)
+        return self._writer.do(
+            lambda writing: writing.revise(prepared), weight=weight, needs_sync=True
+        )
+
+    def notes(self, *, after: str, limit: int) -> list[tuple[str, bytes]]:
+        with (
+            self._environment.read() as transaction,
+            transaction.cursor(db=self._tables.notes) as cursor,
+        ):
+            if not cursor.set_range(after.encode() + b"\0"):
+                return []
+            return [(name.decode(), text) for name, text in islice(cursor, limit)]
 
     def relocate(self, moves: Sequence[Move]) -> int:
         return self._writer.do(lambda writing: writing.relocate(moves), weight=len(moves))

@@ -276,6 +276,7 @@ def instances_record(instances: Sequence[Instance]) -> bytes:
         _coded([_pixels_column(one.pixels) for one in instances]),
         _steps([one.received_us for one in instances]),
         _coded([one.source for one in instances]),
+        _coded([one.edit for one in instances]),
     ]
     digests = b"".join(
         b"".join((one.file_digest, one.dataset_digest, one.skeleton, *one.blobs))
@@ -308,6 +309,7 @@ class InstanceColumns:
             pixels,
             received,
             sources,
+            edits,
         ) = orjson.loads(_unpacked(packed))
         count = len(self.uids)
         lengths = [DIGEST_LENGTH * (3 + blobs) for blobs in blob_counts]
@@ -325,6 +327,7 @@ class InstanceColumns:
             _decoded((map(_pixels_of, pixels[0]), pixels[1]), count),
             list(accumulate(received)),
             _decoded(sources, count),
+            _decoded(edits, count),
         )
 
     def all(self) -> list[Instance]:
@@ -350,6 +353,7 @@ class InstanceColumns:
         pixels: PixelFormat | None,
         received_us: int,
         source: str,
+        edit: str,
     ) -> Instance:
         digests = self._digests
         file, dataset, skeleton, *blobs = [
@@ -372,6 +376,7 @@ class InstanceColumns:
             pixels,
             received_us,
             source,
+            edit,
         )
 
 

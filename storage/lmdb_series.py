@@ -5,7 +5,7 @@ Readers always merge the two, in order of Instance Number and UID.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +38,23 @@ class Folded:
     manifest: bytes
     levels: bytes
     metadata: bytes
+
+    @classmethod
+    def of(
+        cls,
+        instances: Sequence[Instance],
+        says: Sequence[InstanceSays],
+        metadata: Sequence[bytes],
+    ) -> "Folded":
+        """All of them in order of Instance Number and UID."""
+        lengths = [len(one) for one in metadata]
+        return cls(
+            instances_record(instances),
+            levels_record(says),
+            joined(
+                compressed(orjson.dumps(lengths)), compressed(b"[" + b",".join(metadata) + b"]")
+            ),
+        )
 
 
 class SeriesContent:

@@ -110,7 +110,8 @@ class TermLists:
             lists = self._taken(condition, pattern, keys, counted)
             if lists.complete or not counted:
                 return lists
-        if condition.tag != PATIENT_NAME or not any(runs):
+        # The letters of the beginning alone would only say again that it is frequent.
+        if condition.tag != PATIENT_NAME or not any(runs[1:]):
             return lists
         numbers = self._names_with(runs, counted)
         if numbers is None:

@@ -54,6 +54,8 @@ from storage.model import (
     Move,
     Place,
     QueryLevel,
+    RevisedSeries,
+    Revision,
     Scope,
     SeriesKey,
     Stored,
@@ -74,6 +76,49 @@ class Prepared:
     series_terms: dict[str, tuple[str, ...]]
     rollup: dict[str, tuple[str, ...]]
     references: Mapping[Digest, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSeries:
+    """A `RevisedSeries` as far as it can be worked out before the transaction."""
+
+    revised: RevisedSeries
+    instances: tuple[Prepared, ...]
+    folded: Folded
+    terms: dict[str, tuple[str, ...]]
+    rollups: list[tuple[dict[str, tuple[str, ...]], int]]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRevision:
+    revision: Revision
+    series: tuple[PreparedSeries, ...]
+
+
+def prepare_revision(revision: Revision) -> PreparedRevision:
+    """Raises ValueError as `prepare` does."""
+    uid_key(revision.study_uid)
+    return PreparedRevision(revision, tuple(map(_prepare_series, revision.series)))
+
+
+def _prepare_series(revised: RevisedSeries) -> PreparedSeries:
+    order = sorted(
+        revised.landed,
+        key=lambda one: (one.facts.instance.number, one.facts.instance.instance_uid),
+    )
+    prepared = tuple(prepare(one) for one in order)
+    rollups: dict[bytes, int] = Counter(orjson.dumps(one.rollup) for one in prepared)
+    return PreparedSeries(
+        revised,
+        prepared,
+        Folded.of(
+            [one.landed.facts.instance for one in prepared],
+            [one.row.the_says() for one in prepared],
+            [one.landed.facts.metadata for one in prepared],
+        ),
+        terms_of(QueryLevel.SERIES, revised.key.series_uid, revised.level.terms),
+        [(tupled(orjson.loads(rollup)), count) for rollup, count in rollups.items()],
+    )
 
 
 def prepare(landed: Landed) -> Prepared:
@@ -186,13 +231,20 @@ class Writing:
         content = SeriesContent(self.transaction, self.tables, holder) if holder else None
         present = content.instance(instance.instance_uid) if content else None
         series = self._find_series(instance.series_uid)
+        earlier = self._earlier(key) if present else []
+        home = (instance.study_uid, instance.series_uid, instance.dataset_digest)
+        if any(
+            (version.study_uid, version.series_uid, version.dataset_digest) == home
+            for version in earlier
+        ):
+            # Sent again as it was once stored, wherever a revision has moved it since.
+            return Applied(Stored.DUPLICATE, present)
         if (holder and (series is None or series.state.id != holder)) or (
             series and series.says.study_uid != instance.study_uid
         ):
             return Applied(Stored.MISPLACED, present)
         if present and any(
-            version.dataset_digest == instance.dataset_digest
-            for version in (present, *self._earlier(key))
+            version.dataset_digest == instance.dataset_digest for version in (present, *earlier)
         ):
             return Applied(Stored.DUPLICATE, present)
         if present and conflict is ConflictPolicy.REFUSE:
@@ -299,22 +351,7 @@ class Writing:
         said = facts.study_level.document
         study = self._find_study(uid)
         if study is None:
-            number = self._next("studies_ever")
-            study = _Study(
-                key=uid_key(uid),
-                uid=uid,
-                state=StudyState(id_key(number), b"", 0, 0, 0),
-                terms=dict(prepared.study_terms),
-                rollup={},
-                document=said,
-                indexed=set(),
-                is_new=True,
-                says_changed=True,
-                document_changed=True,
-            )
-            self._studies[uid] = study
-            self._counted["studies"] += 1
-            return study
+            return self._begin_study(uid, prepared.study_terms, said)
         if not prepared.study_terms.keys() <= study.terms.keys():
             study.terms = fill_terms(study.terms, prepared.study_terms)
             study.says_changed = True
@@ -322,6 +359,24 @@ class Writing:
         if filled is not study.document:
             study.document = filled
             study.document_changed = True
+        return study
+
+    def _begin_study(self, uid: str, terms: Terms, document: bytes) -> _Study:
+        number = self._next("studies_ever")
+        study = _Study(
+            key=uid_key(uid),
+            uid=uid,
+            state=StudyState(id_key(number), b"", 0, 0, 0),
+            terms=dict(terms),
+            rollup={},
+            document=document,
+            indexed=set(),
+            is_new=True,
+            says_changed=True,
+            document_changed=True,
+        )
+        self._studies[uid] = study
+        self._counted["studies"] += 1
         return study
 
     def _speak_for_series(
@@ -481,6 +536,90 @@ class Writing:
         self._studies[study.uid] = None
         self._counted["studies"] -= 1
 
+    # Revising
+
+    def revise(self, prepared: PreparedRevision) -> bool:
+        revision = prepared.revision
+        found = [self._series_at(each.revised.key) for each in prepared.series]
+        target = self._find_study(revision.study_uid)
+        if revision.version is not None and (
+            target is None or target.state.version != revision.version
+        ):
+            return False
+        stored: list[dict[str, Instance]] = []
+        for series, each in zip(found, prepared.series, strict=True):
+            if series.state.version != each.revised.version:
+                return False
+            content = SeriesContent(self.transaction, self.tables, series.state.id)
+            stored.append({one.instance_uid: one for one in content.instances()})
+            if stored[-1].keys() != {
+                one.landed.facts.instance.instance_uid for one in each.instances
+            }:
+                return False
+            if any(self._contents_for(one) is None for one in each.instances):
+                return False
+
+        if target is None:
+            assert revision.level is not None, "a study that is new says something"
+            target = self._begin_study(revision.study_uid, {}, b"{}")
+        if revision.level is not None:
+            target.terms = terms_of(QueryLevel.STUDY, target.uid, revision.level.terms)
+            target.document = revision.level.document
+            target.changed = target.says_changed = target.document_changed = True
+        for series, each, before in zip(found, prepared.series, stored, strict=True):
+            self._revise_series(target, series, each, before)
+        for name, text in revision.notes.items():
+            self.transaction.put(name.encode(), text, db=self.tables.notes)
+        return True
+
+    def _series_at(self, key: SeriesKey) -> _Series:
+        series = self._find_series(key.series_uid)
+        if series is None or series.says.study_uid != key.study_uid:
+            raise NotFound("series", key.series_uid)
+        return series
+
+    def _revise_series(
+        self,
+        target: _Study,
+        series: _Series,
+        prepared: PreparedSeries,
+        stored: Mapping[str, Instance],
+    ) -> None:
+        source = self._study_of(series)
+        if source is not target:
+            key = source.state.id + series.state.id
+            self.transaction.delete(key, db=self.tables.series_documents)
+            for study, more in ((source, -1), (target, 1)):
+                study.state.series_count += more
+                study.state.instance_count += more * len(stored)
+                study.changed = study.rollup_changed = True
+            series.state.study_id = target.state.id
+            series.says.study_uid = target.uid
+        self._put_folded(series, prepared.folded)
+        series.says.terms = prepared.terms
+        series.says.document = prepared.revised.level.document
+        series.says.rollups = prepared.rollups
+        series.says_changed = target.changed = target.rollup_changed = True
+        for one in prepared.instances:
+            instance = one.landed.facts.instance
+            before = stored[instance.instance_uid]
+            if before == instance:
+                continue
+            contents = self._contents_for(one)
+            assert contents is not None
+            for digest, (references, place) in contents.items():
+                self._put_content(digest, references, place)
+            self.transaction.put(
+                uid_key(instance.instance_uid) + b"\0" + sequence_key(self._sequence()),
+                instances_record([before]),
+                db=self.tables.versions,
+            )
+            scope = Scope(target.uid, series.says.uid, instance.instance_uid)
+            source.changed = True
+            source.state.version = self._change(ChangeKind.EDITED, scope, target, series)
+        if not source.state.series_count:
+            self._erase_study(source)
+
     # Contents
 
     def _put_content(self, digest: Digest, references: int, place: Place) -> None:
@@ -555,6 +694,11 @@ class Writing:
             raise NotFound("series", key.series_uid)
         if series.state.version != version:
             return False
+        self._put_folded(series, folded)
+        series.state.unsettled = False
+        return True
+
+    def _put_folded(self, series: _Series, folded: Folded) -> None:
         transaction, tables = self.transaction, self.tables
         series_id = series.state.id
         transaction.put(series_id, folded.manifest, db=tables.manifests)
@@ -562,9 +706,7 @@ class Writing:
         transaction.put(series_id, folded.metadata, db=tables.metadata)
         transaction.delete(series_id, db=tables.gone)
         self._drop_rows(series_id)
-        series.state.unsettled = False
         series.changed = True
-        return True
 
     # Leases
 

@@ -43,6 +43,8 @@ from storage.model import (
     Place,
     Query,
     QueryLevel,
+    RevisedSeries,
+    Revision,
     Row,
     Scope,
     SeriesKey,
@@ -307,6 +309,7 @@ class MemoryIndex:
         self._studies_ever = 0
         self._retired: set[int] = set()
         self._leases: dict[str, tuple[str, float]] = {}
+        self._notes: dict[str, bytes] = {}
 
     # Writing
 
@@ -321,6 +324,8 @@ class MemoryIndex:
         kept = holder.instances[instance.instance_uid] if holder else None
         present = kept.facts.instance if kept else None
         series = self._series.get(instance.series_uid)
+        if kept and any(_same(version, instance) for version in kept.earlier):
+            return Applied(Stored.DUPLICATE, present)
         if (holder and holder is not series) or (series and series.study.uid != instance.study_uid):
             return Applied(Stored.MISPLACED, present)
         if kept and any(
@@ -402,6 +407,75 @@ class MemoryIndex:
                 del self._studies[study.uid]
             self._change(ChangeKind.DELETED, scope)
             return Deleted(int(not study.series), emptied, instances, freed)
+
+    def revise(self, revision: Revision) -> bool:
+        with self._lock:
+            found = [(self._one(each.key), each) for each in revision.series]
+            target = self._studies.get(revision.study_uid)
+            if revision.version is not None and (
+                target is None or target.version != revision.version
+            ):
+                return False
+            for series, revised in found:
+                if series.version != revised.version or not self._can(series, revised):
+                    return False
+            if target is None:
+                assert revision.level is not None, "a study that is new says something"
+                self._studies_ever += 1
+                target = _Study(self._studies_ever, revision.study_uid, {}, b"{}")
+                self._studies[target.uid] = target
+            if revision.level is not None:
+                level = revision.level
+                target.terms = terms_of(QueryLevel.STUDY, target.uid, level.terms)
+                target.document = level.document
+            for series, revised in found:
+                self._revise(target, series, revised)
+            self._notes.update(revision.notes)
+            return True
+
+    def _can(self, series: _Series, revised: RevisedSeries) -> bool:
+        """Whether these are its instances, and their contents are there or given."""
+        uids = {one.facts.instance.instance_uid for one in revised.landed}
+        given = [place for landed in revised.landed for place in landed.places.values()]
+        return (
+            uids == series.instances.keys()
+            and not any(place.pack in self._retired for place in given)
+            and all(
+                one in self._contents or one in landed.places
+                for landed in revised.landed
+                for one in _parts(landed)
+            )
+        )
+
+    def _revise(self, target: _Study, series: _Series, revised: RevisedSeries) -> None:
+        source = series.study
+        if source is not target:
+            del source.series[series.uid]
+            target.series[series.uid] = series
+            series.study = target
+        series.terms = terms_of(QueryLevel.SERIES, series.uid, revised.level.terms)
+        series.document = revised.level.document
+        for landed in revised.landed:
+            facts = landed.facts
+            kept = series.instances[facts.instance.instance_uid]
+            before, kept.facts = kept.facts.instance, facts
+            if before == facts.instance:
+                continue
+            kept.earlier.append(before)
+            for digest in _parts(landed):
+                self._contents.setdefault(
+                    digest, landed.places.get(digest) or self._contents[digest]
+                )
+                self._references[digest] += 1
+            scope = Scope(target.uid, series.uid, facts.instance.instance_uid)
+            sequence = self._change(ChangeKind.EDITED, scope)
+            source.version = sequence
+        if not source.series:
+            del self._studies[source.uid]
+
+    def notes(self, *, after: str, limit: int) -> list[tuple[str, bytes]]:
+        with self._lock:
+            return sorted(each for each in self._notes.items() if each[0] > after)[:limit]
 
     def _unreference(self, instance: Instance) -> int:
         """Drops the references of a version; returns the payload bytes nobody wants any more."""
@@ -642,6 +716,19 @@ class MemoryIndex:
         if series is None or series.study.uid != key.study_uid:
             raise NotFound("series", key.series_uid)
         return series
+
+
+def _same(version: Instance, instance: Instance) -> bool:
+    """Whether it is sent again as it was once stored, wherever a revision has moved it since."""
+    return (version.study_uid, version.series_uid, version.dataset_digest) == (
+        instance.study_uid,
+        instance.series_uid,
+        instance.dataset_digest,
+    )
+
+
+def _parts(landed: Landed) -> tuple[Digest, ...]:
+    return landed.facts.instance.skeleton, *landed.facts.instance.blobs
 
 
 def _order(position: Position) -> tuple[object, ...]:

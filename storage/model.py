@@ -14,7 +14,8 @@ Everything that is DICOM knowledge (which attribute is a date, how a name is fol
 applied before a value comes here: `Level.terms` are strings that are compared byte by byte.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import NewType
@@ -135,6 +136,9 @@ class Instance:
     pixels          None when the instance has no pixel data
     received_us     when it was acknowledged, microseconds since 1970 UTC
     source          who sent it: an address, an AE title, a path
+    edit            "" as it was received; else the edit that made this version of it. Then nobody
+                    has sent this file: file_digest and dataset_digest are the SHA-256 of
+                    skeleton, holes and blobs (`parts_digest`)
     """
 
     study_uid: str
@@ -153,6 +157,16 @@ class Instance:
     pixels: PixelFormat | None
     received_us: int
     source: str
+    edit: str = ""
+
+
+def parts_digest(skeleton: Digest, holes: Sequence[int], blobs: Sequence[Digest]) -> Digest:
+    """What stands for a file that is known by its parts: SHA-256 of the skeleton's digest, each
+    hole (8 bytes, big endian) and the digests of the contents that go there."""
+    parts = [b"parts", skeleton]
+    for hole, blob in zip(holes, blobs, strict=False):
+        parts += [hole.to_bytes(8, "big"), blob]
+    return Digest(hashlib.sha256(b"".join(parts)).digest())
 
 
 NO_NUMBER = 2**31
@@ -441,6 +455,7 @@ class Deleted:
 class ChangeKind(Enum):
     STORED = "stored"
     REPLACED = "replaced"
+    EDITED = "edited"
     DELETED = "deleted"
 
 
@@ -458,6 +473,40 @@ class Change:
     study_uid: str
     series_uid: str
     instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevisedSeries:
+    """A series as it is to be.
+
+    key      as it is stored now; when its study is not the revision's, the series goes there
+    version  the one it was read at
+    level    what it says of itself from now on
+    landed   all its instances. One that differs from the stored one takes its place, and that
+             stays as an earlier version; of the others only what they say may be new
+    """
+
+    key: SeriesKey
+    version: int
+    level: Level
+    landed: tuple[Landed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A study as it is to be, in one transaction.
+
+    version  of the study as it was read; None when it need not be the same or there is none yet
+    level    what the study says of itself from now on; None to leave that
+    series   those that change
+    notes    name -> text, kept with it: the log of edits
+    """
+
+    study_uid: str
+    version: int | None
+    level: Level | None
+    series: tuple[RevisedSeries, ...]
+    notes: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

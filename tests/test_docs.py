@@ -12,7 +12,7 @@ from dicomweb_server.web.app import DICOMWEB_ROUTES, OTHER_ROUTES
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFORMANCE = (ROOT / "CONFORMANCE.md").read_text(encoding="utf-8")
-DOCUMENTS = [path for path in ROOT.glob("*.md")] + [ROOT / "storage" / "LAYOUT.md"]
+DOCUMENTS = [*ROOT.glob("*.md"), ROOT / "storage" / "LAYOUT.md"]
 
 
 def commands() -> list[str]:

@@ -1,6 +1,10 @@
-"""The pages that the browser gets: files of this package, without a build."""
+"""The pages that the browser gets: what `viewer/build.py` has made of the sources beside this file.
+
+A checkout builds them with `make run`; an installed package carries them.
+"""
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 
 MEDIA_TYPES = {
@@ -8,14 +12,22 @@ MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
 }
 
 
 def pages() -> dict[str, tuple[str, bytes]]:
-    """Every file by name: its media type and its bytes."""
-    found: dict[str, tuple[str, bytes]] = {}
-    for file in files(__name__).joinpath("pages").iterdir():
-        media_type = MEDIA_TYPES.get(PurePosixPath(file.name).suffix)
-        if media_type is not None:
-            found[file.name] = (media_type, file.read_bytes())
+    """Every file by its path (`index.html`, `assets/...`): its media type and its bytes. Empty
+    when the pages have not been built."""
+    built = files(__name__).joinpath("dist")
+    return dict(_files(built, "")) if built.is_dir() else {}
+
+
+def _files(folder: Traversable, path: str) -> list[tuple[str, tuple[str, bytes]]]:
+    found: list[tuple[str, tuple[str, bytes]]] = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found += _files(entry, f"{path}{entry.name}/")
+        elif (media_type := MEDIA_TYPES.get(PurePosixPath(entry.name).suffix)) is not None:
+            found.append((path + entry.name, (media_type, entry.read_bytes())))
     return found

@@ -12,6 +12,7 @@ from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config, ConfigError
 from dicomweb_server.dicom.attributes import Attributes, attributes_of
 from dicomweb_server.dicom.decode import NativeFrame
+from dicomweb_server.dicom.encode import EncodedFrame
 from dicomweb_server.dicom.part10 import Limits
 from storage.engines import Storage, open_storage
 from storage.model import ConflictPolicy, Digest, PixelFormat, SeriesKey, SeriesManifest
@@ -21,6 +22,13 @@ MANIFEST_CACHE_DIGESTS = 400_000
 
 METADATA_CACHE_BYTES = 32 * 2**20
 """DICOM JSON of series, unpacked for requests that want one instance of it."""
+
+
+HEADER_CACHE_BYTES = 32 * 2**20
+"""What surrounds the frames of instances that were sent in the form their frames are kept in."""
+
+ENCODED_CACHE_BYTES = 64 * 2**20
+"""Frames encoded in a transfer syntax that a client asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,9 @@ class UnpackedMetadata:
 
 @dataclass(frozen=True)
 class Archive:
-    """See the module. `decoded` has frames by what was decoded: contents, format, syntax."""
+    """See the module. `decoded` has frames by what was decoded: contents, format, syntax; `encoded`
+    by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
+    the digest of the received file and the syntax."""
 
     storage: Storage
     config: Config
@@ -51,6 +61,12 @@ class Archive:
     )
     metadata: Cache[SeriesKey, UnpackedMetadata] = field(
         default_factory=lambda: Cache(METADATA_CACHE_BYTES)
+    )
+    headers: Cache[tuple[Digest, str], tuple[bytes, bytes]] = field(
+        default_factory=lambda: Cache(HEADER_CACHE_BYTES)
+    )
+    encoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str, str], EncodedFrame] = field(
+        default_factory=lambda: Cache(ENCODED_CACHE_BYTES)
     )
     closed: Event = field(default_factory=Event)
     decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)

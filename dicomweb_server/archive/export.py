@@ -54,7 +54,7 @@ def export(
     done = ExportReport()
     names = MediaNames() if directory is not None else PlainNames()
     for study_uid in studies or list(_all_studies(archive)):
-        for row in _series_rows(archive, study_uid):
+        for row in series_rows(archive, study_uid):
             _export_series(archive, row, out, names=names, directory=directory, done=done)
             report(done)
     if directory is not None:
@@ -74,7 +74,7 @@ def _export_series(
 ) -> None:
     assert row.series is not None
     scope = Scope(row.study.study_uid, row.series.series_uid)
-    metadata = _metadata(archive, scope) if directory is not None else {}
+    metadata = metadata_by_uid(archive, scope) if directory is not None else {}
     for number, instance in enumerate(instances(archive, scope), 1):
         path = names.of(row, instance, number)
         try:
@@ -119,14 +119,14 @@ def _all_studies(archive: Archive) -> Iterator[str]:
         after = page.next
 
 
-def _series_rows(archive: Archive, study_uid: str) -> Sequence[Row]:
+def series_rows(archive: Archive, study_uid: str) -> Sequence[Row]:
     rows = archive.storage.index.find(Query(QueryLevel.SERIES, study_uid=study_uid)).rows
     if not rows:
         raise NotFound("study", study_uid)
     return rows
 
 
-def _metadata(archive: Archive, scope: Scope) -> dict[str, dict[str, Any]]:
+def metadata_by_uid(archive: Archive, scope: Scope) -> dict[str, dict[str, Any]]:
     assert scope.series_uid is not None
     found = archive.storage.index.metadata(SeriesKey(scope.study_uid, scope.series_uid))
     return dict(zip(found.instance_uids, orjson.loads(unpack_metadata(found)), strict=True))

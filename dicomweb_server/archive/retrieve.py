@@ -14,12 +14,21 @@ from itertools import accumulate
 import zstandard
 
 from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
-from dicomweb_server.dicom import bulk, decode
+from dicomweb_server.dicom import bulk, decode, encode
 from dicomweb_server.dicom.bulk import BulkValue
 from dicomweb_server.dicom.codecs import decode_payload
 from dicomweb_server.dicom.decode import NativeFrame
-from dicomweb_server.dicom.explicit import ExplicitFile, NativeFrames, explicit_little_endian
+from dicomweb_server.dicom.encode import EncodedFrame
+from dicomweb_server.dicom.explicit import (
+    EncodedFrames,
+    ExplicitFile,
+    NativeFrames,
+    around_frames,
+    explicit_little_endian,
+    fragment,
+)
 from dicomweb_server.dicom.part10 import Limits
+from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     HTJ2K_LOSSLESS_RPCL,
@@ -27,6 +36,7 @@ from dicomweb_server.dicom.transfer_syntaxes import (
 )
 from storage.errors import Corrupt, NotFound
 from storage.model import (
+    Buffer,
     Digest,
     Form,
     Instance,
@@ -145,6 +155,13 @@ def _content(archive: Archive, digest: Digest, place: Place | None = None) -> by
 # ---------------------------------------------------------------------------- files
 
 
+def pieces(source: Source, offset: int, length: int) -> Iterator[bytes]:
+    """So many bytes of a source from `offset` on, some MiB at most at a time."""
+    end = offset + length
+    for at in range(offset, end, STREAM_BYTES):
+        yield source.read_at(at, min(STREAM_BYTES, end - at))
+
+
 class InstanceFile:
     """The received Part 10 file of an instance, bit for bit, read by position or as a stream.
 
@@ -254,6 +271,13 @@ class StoredFrame:
     transfer_syntax_uid: str
     place: Place | None = None
 
+    @property
+    def transfer_syntaxes(self) -> frozenset[str]:
+        """Those in which the (unpacked) payload can be sent as it is."""
+        if self.form is Form.HTJ2K:
+            return encode.HTJ2K_SYNTAXES
+        return frozenset({self.transfer_syntax_uid})
+
     def unpacked(self) -> bytes:
         """What the transfer syntax says, whatever the form."""
         if self.form is Form.ZSTD:
@@ -317,6 +341,54 @@ def native_frame(archive: Archive, instance: Instance, frame_index: int) -> Nati
     return native
 
 
+def encoded_frame(
+    archive: Archive, instance: Instance, frame_index: int, transfer_syntax_uid: str
+) -> EncodedFrame:
+    """A frame decoded and encoded anew, once for all who ask for it within a while.
+
+    Raises what `native_frame` does, UnsupportedEncoding also when the syntax does not carry it.
+    """
+    numbers = _blobs_of(instance, frame_index)
+    assert instance.pixels is not None, "frames without a pixel format"
+    digests = tuple(instance.blobs[n] for n in numbers)
+    key = (digests, instance.pixels, instance.transfer_syntax_uid, transfer_syntax_uid)
+    found = archive.encoded.get(key)
+    if found is None:
+        native = native_frame(archive, instance, frame_index)
+        found = encode.encoded_frame(native, transfer_syntax_uid)
+        archive.encoded.put(key, found, weight=len(found.content))
+    return found
+
+
+def frame_in(
+    archive: Archive, instance: Instance, frame_index: int, transfer_syntax_uid: str
+) -> Buffer:
+    """A frame in that transfer syntax, with as little work as it takes. Raises what `native_frame`
+    and `encoded_frame` do."""
+    stored = frame(archive, instance, frame_index)
+    if transfer_syntax_uid in stored.transfer_syntaxes:
+        return stored.unpacked()
+    if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
+        return native_frame(archive, instance, frame_index).content
+    return encoded_frame(archive, instance, frame_index, transfer_syntax_uid).content
+
+
+def frame_syntaxes(archive: Archive, instance: Instance, frames: Sequence[int]) -> list[str]:
+    """The transfer syntax each of those frames (from 0) is kept in: `frame` would say it too, but
+    reads the frame. Raises NotFound past the last."""
+    own = _stored_syntax(instance)
+    numbers = [_blobs_of(instance, each) for each in frames]
+    pixels = instance.pixels
+    if pixels is None or pixels.encapsulated or instance.frames.packed_bits:
+        return [own] * len(frames)
+    digests = [instance.blobs[each[0]] for each in numbers]
+    places = archive.storage.index.places(digests)
+    return [
+        HTJ2K_LOSSLESS_RPCL if place.form is Form.HTJ2K and len(each) == 1 else own
+        for place, each in zip(places, numbers, strict=True)
+    ]
+
+
 def _decoded(archive: Archive, instance: Instance, frame_index: int) -> NativeFrame:
     """As `native_frame`, past the cache: what is read from end to end would only empty it."""
     assert instance.pixels is not None, "frames without a pixel format"
@@ -341,6 +413,67 @@ def explicit_file(archive: Archive, instance: Instance) -> ExplicitFile:
         contents = (_decoded(archive, instance, n).content for n in range(count))
         frames = NativeFrames(first.pixels, count, len(first.content), contents)
     return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
+
+
+def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> ExplicitFile:
+    """An instance as a Part 10 file of that transfer syntax, which is not the one it was received
+    in: decoded, or encoded anew, frame by frame as it is sent; or, where its frames are kept in it,
+    with these as they are. Raises as `explicit_file`."""
+    if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
+        return explicit_file(archive, instance)
+    if transfer_syntax_uid in encode.HTJ2K_SYNTAXES:
+        kept = kept_file(archive, instance, transfer_syntax_uid)
+        if kept is not None:
+            return kept
+    first = encoded_frame(archive, instance, 0, transfer_syntax_uid)
+    ratio = None
+    if not transfer_syntax(transfer_syntax_uid).lossless and transfer_syntax_uid not in (
+        encode.HTJ2K_SYNTAXES
+    ):
+        ratio = len(native_frame(archive, instance, 0).content) / len(first.content)
+    count = instance.frames.count
+    frames = EncodedFrames(
+        transfer_syntax_uid,
+        first.pixels,
+        count,
+        (encoded_frame(archive, instance, n, transfer_syntax_uid).content for n in range(count)),
+        lossy_ratio=ratio,
+    )
+    return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
+
+
+def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile | None:
+    """The file around HTJ2K payloads as they are kept: no codec runs, and what surrounds them is
+    made once. None when not all frames have settled into them."""
+    pixels, count = instance.pixels, instance.frames.count
+    if pixels is None or pixels.encapsulated or instance.frames.packed_bits or not count:
+        return None
+    numbers = [_blobs_of(instance, n) for n in range(count)]
+    if any(len(each) != 1 for each in numbers):
+        return None
+    digests = [instance.blobs[each[0]] for each in numbers]
+    places = archive.storage.index.places(digests)
+    if any(place.form is not Form.HTJ2K for place in places):
+        return None
+    key = (instance.file_digest, syntax)
+    around = archive.headers.get(key)
+    if around is None:
+        encoded = EncodedFrames(syntax, encode.described(pixels, syntax), count, ())
+        file = InstanceFile(archive, instance)
+        around = around_frames(file, frames=encoded, limits=STORED)
+        if around is None:
+            return None
+        archive.headers.put(key, around, weight=sum(map(len, around)) + 200)
+    before, after = around
+    length = len(before) + len(after) + sum(8 + p.length + p.length % 2 for p in places)
+
+    def chunks() -> Iterator[Buffer]:
+        yield before
+        for digest, place in zip(digests, places, strict=True):
+            yield from fragment(_payload(archive, digest, place)[1])
+        yield after
+
+    return ExplicitFile(length, chunks())
 
 
 def _blobs_of(instance: Instance, frame_index: int) -> range:

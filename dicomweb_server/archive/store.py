@@ -174,13 +174,21 @@ def _stored_file(archive: Archive, source: Source) -> Instance | None:
     Group 2 names the instance it may be, so that a file sent again costs a hash and no reading.
     """
     uid = _uid_in_file_meta(source)
-    known = archive.storage.index.instance(uid) if uid is not None else None
-    if known is None or known.file_length != source.length:
+    known = [each for each in _kept(archive, uid) if each.file_length == source.length]
+    if not known:
         return None
     digest = hashlib.sha256()
     for piece in read_pieces(source, 0, source.length):
         digest.update(piece)
-    return known if digest.digest() == known.file_digest else None
+    return next((each for each in known if each.file_digest == digest.digest()), None)
+
+
+def _kept(archive: Archive, uid: str | None) -> list[Instance]:
+    """The versions of an instance, the present one first."""
+    present = archive.storage.index.instance(uid) if uid is not None else None
+    if present is None:
+        return []
+    return [present, *archive.storage.index.versions(present.instance_uid)]
 
 
 def _uid_in_file_meta(source: Source) -> str | None:
@@ -195,10 +203,12 @@ def _uid_in_file_meta(source: Source) -> str | None:
 
 def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
     """What the index would answer anyway, known before anything is appended for it."""
-    existing = archive.storage.index.instance(instance.instance_uid)
-    if existing is None:
+    kept = _kept(archive, instance.instance_uid)
+    if not kept:
         return None
-    if existing.dataset_digest == instance.dataset_digest:
+    existing = kept[0]
+    # An edit may have moved it since: what was sent is stored all the same, as an earlier version.
+    if any(each.dataset_digest == instance.dataset_digest for each in kept):
         return _of(instance, stored=Stored.DUPLICATE)
     if (existing.study_uid, existing.series_uid) != (instance.study_uid, instance.series_uid):
         return _answer(instance, Applied(Stored.MISPLACED, existing))

@@ -29,6 +29,24 @@ class BulkValue:
     extents: tuple[Extent, ...]
     swapped: int
 
+    def part(self, offset: int, length: int) -> Iterator[bytes]:
+        """So many of its bytes from `offset` on, without reading much before them."""
+        # Words are turned round whole: begin at one.
+        start = offset - offset % self.swapped if self.swapped else offset
+        end = offset + length
+        at = 0
+        for extent in self.extents:
+            low, high = max(start - at, 0), min(end - at, extent.length)
+            if self.swapped:
+                high = min(-(-high // self.swapped) * self.swapped, extent.length)
+            if low < high:
+                inner = Extent(extent.offset + low, high - low)
+                first = at + low
+                for chunk in swapped_chunks(self.source, inner, word_bytes=self.swapped):
+                    yield chunk[max(offset - first, 0) : max(end - first, 0)]
+                    first += len(chunk)
+            at += extent.length
+
     def chunks(self) -> Iterator[bytes]:
         """The value's bytes, 1 MiB at most at a time."""
         for extent in self.extents:

@@ -52,8 +52,8 @@ def encode_content(pixels: PixelFormat | None, content: Buffer) -> tuple[Form, b
     if pixels is not None and pixels.encapsulated:
         return Form.RAW, bytes(content)
     if pixels is not None:
-        codestream = _codestream(pixels, content)
-        if codestream is not None:
+        codestream = htj2k_codestream(pixels, content)
+        if codestream is not None and len(codestream) < len(content):
             return Form.HTJ2K, codestream
     compressed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(content)
     if len(compressed) < len(content):
@@ -94,13 +94,13 @@ def reduced(payload: Buffer, *, halvings: int) -> Samples:
     return small
 
 
-def _codestream(pixels: PixelFormat, content: Buffer) -> bytes | None:
-    """`content` as a .202 codestream; None when HTJ2K shall not or does not carry it."""
+def htj2k_codestream(pixels: PixelFormat, content: Buffer) -> bytes | None:
+    """A native frame as a .202 codestream; None when HTJ2K shall not or does not carry it."""
     samples = _samples_for_htj2k(pixels, content)
     if samples is None:
         return None
     codestream = _encode(samples, precision=_precision(pixels, samples))
-    if codestream is None or len(codestream) >= len(content):
+    if codestream is None:
         return None
     try:
         decoded = _little_endian(_decode(codestream, content_length=len(content)))

@@ -1,4 +1,5 @@
-"""An instance in Explicit VR Little Endian, streamed frame by frame (PS3.5 §A.2, PS3.18 §8.7.3.3).
+"""An instance in Explicit VR Little Endian, its pixels native or in codestreams of another syntax,
+streamed frame by frame (PS3.5 §A.2, §A.4, PS3.18 §8.7.3.3).
 
 What was received implicit, big endian, deflated or encapsulated goes out as a new Part 10 file:
 renewed File Meta Information, every element with its VR, the Image Pixel Module as the decoded
@@ -8,7 +9,7 @@ Only what is left of the file when large values are cut out is ever in memory.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ from dicomweb_server.dicom.part10 import (
 )
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from storage.model import PixelFormat
+from storage.model import Buffer, PixelFormat
 
 IMPLEMENTATION_CLASS_UID = "2.25.263143397917406421346938226342316905327"
 """Ours, in every file we write (PS3.10 §7.1, PS3.5 §B.2)."""
@@ -63,11 +64,30 @@ class NativeFrames:
 
 
 @dataclass(frozen=True, slots=True)
-class ExplicitFile:
-    """A Part 10 file about to be sent; `length` in bytes, known before the first of `chunks`."""
+class EncodedFrames:
+    """The codestreams that replace the pixel data, a fragment each.
 
-    length: int
-    chunks: Iterator[bytes]
+    transfer_syntax_uid  of the codestreams, and of the new file
+    pixels               as the data set shall describe them
+    lengths              of each codestream in bytes, where they are known beforehand
+    lossy_ratio          how much smaller lossy compression made them, None when it was lossless
+    """
+
+    transfer_syntax_uid: str
+    pixels: PixelFormat
+    count: int
+    frames: Iterable[Buffer]
+    lengths: Sequence[int] | None = None
+    lossy_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitFile:
+    """A Part 10 file about to be sent; `length` in bytes, known before the first of `chunks`; None
+    when frames are encoded on the way."""
+
+    length: int | None
+    chunks: Iterator[Buffer]
 
 
 class _Large(NamedTuple):
@@ -77,17 +97,18 @@ class _Large(NamedTuple):
     word_bytes: int
 
 
-_Part = bytearray | _Large | NativeFrames
+_Part = bytearray | _Large | NativeFrames | EncodedFrames
 
 
 def explicit_little_endian(
-    source: Source, *, frames: NativeFrames | None, limits: Limits | None = None
+    source: Source, *, frames: NativeFrames | EncodedFrames | None, limits: Limits | None = None
 ) -> ExplicitFile:
-    """The instance as an Explicit VR Little Endian Part 10 file.
+    """The instance as an Explicit VR Little Endian Part 10 file, or as one of the encapsulated
+    transfer syntax of `frames`, whose data sets are written the same way.
 
     source  the received file
-    frames  its frames, decoded; None when it has none, and for native pixel data that is not served
-            by frames, which is copied
+    frames  its frames, decoded or encoded anew; None when it has none, and for native pixel data
+            that is not served by frames, which is copied
 
     Raises UnsupportedEncoding for encapsulated pixel data without `frames` (video), TooLarge when
     the pixels are more than a length field can say, and what reading raises. While chunks are
@@ -96,9 +117,41 @@ def explicit_little_endian(
     opened = open_data_set(source, limits=limits or Limits())
     writer = _Writer(opened)
     body = writer.instance(frames)
-    meta = _file_meta(opened)
-    head = bytearray(128) + b"DICM" + meta
-    return ExplicitFile(len(head) + writer.length, _chunks(opened.source, [head, *body]))
+    syntax = EXPLICIT_VR_LITTLE_ENDIAN
+    known = True
+    if isinstance(frames, EncodedFrames):
+        syntax, known = frames.transfer_syntax_uid, frames.lengths is not None
+    head = bytearray(128) + b"DICM" + _file_meta(opened, syntax)
+    length = len(head) + writer.length if known else None
+    return ExplicitFile(length, _chunks(opened.source, [head, *body]))
+
+
+def around_frames(
+    source: Source, *, frames: EncodedFrames, limits: Limits | None = None
+) -> tuple[bytes, bytes] | None:
+    """The bytes before the first fragment and after the last of the file that
+    `explicit_little_endian` makes; None when large values are among them. Raises what it does."""
+    opened = open_data_set(source, limits=limits or Limits())
+    body = _Writer(opened).instance(frames)
+    meta = bytearray(128) + b"DICM" + _file_meta(opened, frames.transfer_syntax_uid)
+    before: list[bytearray] = [meta]
+    after: list[bytearray] = []
+    side = before
+    for part in body:
+        if part is frames:
+            side = after
+        elif isinstance(part, bytearray):
+            side.append(part)
+        else:
+            return None
+    return b"".join(before), b"".join(after)
+
+
+def fragment(frame: Buffer) -> tuple[Buffer, ...]:
+    """A frame as an item of encapsulated pixel data (PS3.5 §A.4), padded to an even length."""
+    odd = len(frame) % 2
+    head = struct.pack("<HHI", 0xFFFE, 0xE000, len(frame) + odd)
+    return (head, frame, b"\0") if odd else (head, frame)
 
 
 class _Writer:
@@ -109,7 +162,7 @@ class _Writer:
         self.big_endian = opened.structure.big_endian
         self.length = 0
 
-    def instance(self, frames: NativeFrames | None) -> list[_Part]:
+    def instance(self, frames: NativeFrames | EncodedFrames | None) -> list[_Part]:
         root = self.opened.structure.data_set
         encapsulated = any(
             isinstance(root.elements[tag].value, Fragments)
@@ -117,7 +170,8 @@ class _Writer:
             if tag in root.elements
         )
         # Decoding changes more than the byte order only where there was something to decode.
-        replaced = _image_pixel(frames) if frames is not None and encapsulated else {}
+        anew = encapsulated or isinstance(frames, EncodedFrames)
+        replaced = _image_pixel(frames) if frames is not None and anew else {}
         parts: list[_Part] = []
         for tag in sorted({*root.elements, *replaced}):
             if not tag & 0xFFFF or tag in _OFFSET_TABLES:
@@ -149,13 +203,25 @@ class _Writer:
         return last, at
 
     def pixel_data(
-        self, parts: list[_Part], tag: int, element: Element, frames: NativeFrames | None
+        self,
+        parts: list[_Part],
+        tag: int,
+        element: Element,
+        frames: NativeFrames | EncodedFrames | None,
     ) -> None:
         if frames is None:
             if isinstance(element.value, Fragments):
                 uid = self.opened.syntax.uid
                 raise UnsupportedEncoding(uid, "its pixel data cannot be written as native frames")
             self.element(parts, tag, element, self.opened.structure.data_set, ())
+            return
+        if isinstance(frames, EncodedFrames):
+            # PS3.5 §A.4: an empty Basic Offset Table; each frame is one fragment, so it says
+            # nothing that they do not.
+            self.add(parts, _header(tag, "OB", _UNDEFINED) + b"".join(fragment(b"")))
+            parts.append(frames)
+            self.length += sum(8 + length + length % 2 for length in frames.lengths or ())
+            self.add(parts, _SEQUENCE_END)
             return
         pixels = frames.pixels
         length = frames.count * frames.frame_bytes
@@ -235,7 +301,7 @@ def _frame_bits(pixels: PixelFormat) -> int:
     return pixels.rows * pixels.columns * pixels.samples * pixels.bits_allocated
 
 
-def _image_pixel(frames: NativeFrames) -> dict[int, bytes]:
+def _image_pixel(frames: NativeFrames | EncodedFrames) -> dict[int, bytes]:
     """The elements of the Image Pixel Module that decoding may have changed (PS3.3 §C.7.6.3)."""
     pixels = frames.pixels
     numbers = {
@@ -257,6 +323,11 @@ def _image_pixel(frames: NativeFrames) -> dict[int, bytes]:
         elements[0x00280004] = _text(0x00280004, "CS", pixels.photometric)
     if frames.count > 1:
         elements[0x00280008] = _text(0x00280008, "IS", str(frames.count))
+    if isinstance(frames, EncodedFrames) and frames.lossy_ratio is not None:
+        # PS3.3 §C.7.6.1.1.5
+        elements[0x00282110] = _text(0x00282110, "CS", "01")
+        elements[0x00282112] = _text(0x00282112, "DS", f"{frames.lossy_ratio:.2f}")
+        elements[0x00282114] = _text(0x00282114, "CS", "ISO_10918_1")
     return elements
 
 
@@ -265,7 +336,7 @@ def _text(tag: int, vr: str, text: str, *, pad: bytes = b" ") -> bytes:
     return _header(tag, vr, len(value)) + value
 
 
-def _file_meta(opened: Opened) -> bytes:
+def _file_meta(opened: Opened, transfer_syntax_uid: str) -> bytes:
     """The File Meta Information of the new file (PS3.10 §7.1)."""
     root = opened.structure.data_set
     meta = _header(0x00020001, "OB", 2) + b"\0\1"
@@ -275,22 +346,35 @@ def _file_meta(opened: Opened) -> bytes:
             raise Malformed(tag_text(source), "is missing")
         uid = element.value.decode("latin-1").strip("\0 ")
         meta += _text(tag, "UI", uid, pad=b"\0")
-    meta += _text(0x00020010, "UI", EXPLICIT_VR_LITTLE_ENDIAN, pad=b"\0")
+    meta += _text(0x00020010, "UI", transfer_syntax_uid, pad=b"\0")
     meta += _text(0x00020012, "UI", IMPLEMENTATION_CLASS_UID, pad=b"\0")
     return _header(0x00020000, "UL", 4) + struct.pack("<I", len(meta)) + meta
 
 
-def _chunks(source: Source, parts: Iterable[_Part]) -> Iterator[bytes]:
+def _chunks(source: Source, parts: Iterable[_Part]) -> Iterator[Buffer]:
     """The bytes of the parts."""
     for part in parts:
         if isinstance(part, bytearray):
             yield bytes(part)
         elif isinstance(part, _Large):
             yield from swapped_chunks(source, part.extent, word_bytes=part.word_bytes)
+        elif isinstance(part, EncodedFrames):
+            yield from _fragments(part)
         elif part.pixels.bits_allocated == 1:
             yield from _packed(part)
         else:
             yield from _announced(part)
+
+
+def _fragments(encoded: EncodedFrames) -> Iterator[Buffer]:
+    number = 0
+    for number, frame in enumerate(encoded.frames, 1):
+        if encoded.lengths is not None and len(frame) != encoded.lengths[number - 1]:
+            announced = encoded.lengths[number - 1]
+            raise Damaged(f"frame {number}", f"holds {len(frame)} bytes, {announced} are announced")
+        yield from fragment(frame)
+    if number != encoded.count:
+        raise Damaged(f"frame {number + 1}", f"is missing, {encoded.count} frames are announced")
 
 
 def _announced(native: NativeFrames) -> Iterator[bytes]:

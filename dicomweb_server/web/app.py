@@ -1,7 +1,8 @@
 """The ASGI application: which path leads where, and what happens when a handler fails.
 
 One plain ASGI callable, without a middleware between it and the handlers: errors become problems,
-HEAD is GET without a body, OPTIONS names the methods (RFC 9110 §9.3).
+HEAD is GET without a body, OPTIONS names the methods (RFC 9110 §9.3). What holds for every answer
+is done here in turn: what a proxy said, ranges, content codings, Vary, other origins.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from dicomweb_server.archive.archive import Archive
 from dicomweb_server.config import Config
 from dicomweb_server.web import (
     bulkdata,
+    capabilities,
     delete,
+    encodings,
+    forwarded,
     frames,
     health,
     instances,
@@ -22,8 +26,10 @@ from dicomweb_server.web import (
     search,
     stow,
 )
+from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
+from dicomweb_server.web.ranges import ranged
 from dicomweb_server.web.remembered import Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
@@ -38,6 +44,7 @@ INSTANCE = SERIES + "/instances/{instance}"
 
 # Under the DICOMweb root (PS3.18 Tables 10.3-1, 10.4.1-1 to -7, 10.5-1, 10.6.1-1).
 DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("OPTIONS", "", capabilities.capabilities),
     ("POST", "/studies", stow.store_instances),
     ("POST", STUDY, stow.store_instances),
     ("GET", "/studies", search.searcher(QueryLevel.STUDY)),
@@ -56,6 +63,8 @@ DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
         for route in (
             ("GET", level, instances.instances),
             ("GET", level + "/metadata", metadata.metadata),
+            ("GET", level + "/bulkdata", bulkdata.bulkdata_of_all),
+            ("GET", level + "/pixeldata", bulkdata.pixeldata_of_all),
             ("GET", level + "/rendered", rendered.rendered),
             ("GET", level + "/thumbnail", rendered.thumbnail),
             ("DELETE", level, delete.delete),
@@ -64,8 +73,10 @@ DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/", pages.first_page),
-    ("GET", "/static/{path*}", pages.static),
+    ("GET", "/", pages.worklist),
+    ("GET", "/read.html", pages.reading),
+    ("GET", "/assets/{path*}", pages.asset),
+    ("GET", "/openapi.json", capabilities.openapi),
     ("GET", "/health", health.health),
     ("GET", "/health/ready", health.health),
     ("GET", "/health/live", health.live),
@@ -79,6 +90,8 @@ class Application:
     service: Service
     router: Router[Handler]
     replies: Replies
+    trusted: forwarded.Networks | None
+    origins: Origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -86,24 +99,37 @@ class Application:
             return
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
+        scope = forwarded.applied(scope, self.trusted)
         if scope["method"] == "GET" and await self.replies.answer(scope, send):
             return
         request = Request(scope, receive, {})
         try:
-            reply = await begun(await self._reply(scope, request), request)
+            reply = ranged(request, await self._reply(request))
+            reply = await encodings.encoded(request, reply, self.service.workers)
+            reply = await begun(reply, request)
         except ClientGone:
             return
         except Exception as error:
             reply = reply_of(problem_of(error))
+        if request.route_path.startswith(self.service.config.prefix):
+            # Errors and 304 too: another header might have got another answer (RFC 9110 §12.5.5).
+            reply = reply.with_headers(_VARY)
+        reply = self.origins.dressed(request, reply)
         # When this fails the status is out, and a broken connection is all that can be said.
         await send_reply(reply, request, send, self.replies)
 
-    async def _reply(self, scope: Scope, request: Request) -> Reply:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+    async def _reply(self, request: Request) -> Reply:
+        if b"host" not in request.names and request.scope.get("http_version") == "1.1":
+            # RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any
+            # HTTP/1.1 request message that lacks a Host header field".
+            raise Problem(400, "the request has no Host", field="Host")
+        path = request.route_path
         match = self.router.match(path)
         if match is None:
             raise Problem(404, f"there is nothing at {path[:200]}", field="path")
-        method = scope["method"]
+        method = request.method
+        if method == "OPTIONS" and (reply := self.origins.preflight(request, match.allow)):
+            return reply
         handler = match.methods.get("GET" if method == "HEAD" else method)
         if handler is not None:
             request.parameters = match.parameters
@@ -127,11 +153,21 @@ class Application:
                 return
 
 
+_VARY = header("vary", "Accept, Accept-Encoding")
+
+
 def application(archive: Archive, config: Config) -> Application:
     """The web side of an archive. Who made the archive closes it, after the application's end."""
     router: Router[Handler] = Router()
+    routes = tuple((method, pattern) for method, pattern, _ in DICOMWEB_ROUTES)
     for method, pattern, handler in DICOMWEB_ROUTES:
         router.add(method, config.prefix + pattern, handler)
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, handler)
-    return Application(Service(archive, config, Workers(THREADS)), router, Replies(archive))
+    return Application(
+        Service(archive, config, Workers(THREADS), routes),
+        router,
+        Replies(archive),
+        forwarded.networks(config.trusted_proxies),
+        Origins(config.cors_origins),
+    )

@@ -4,8 +4,9 @@
     opaque-tag    = DQUOTE *etagc DQUOTE
     If-None-Match = "*" / #entity-tag
 
-Tags are strong: equal tags mean equal bytes. So boundaries of multipart bodies are made from the
-digests of what they enclose and not by chance; no content can hold a digest of itself.
+Tags are strong, but for zip files: equal tags mean equal bytes. So boundaries of multipart bodies
+are made from the digests of what they enclose and not by chance; no content can hold a digest of
+itself.
 """
 
 import re
@@ -32,6 +33,6 @@ def not_modified(request: Request, tag: str, *headers: tuple[bytes, bytes]) -> R
     if asked is None:
         return None
     # §13.1.2: "A recipient MUST use the weak comparison function when comparing entity tags".
-    if asked.strip() != "*" and tag not in _ENTITY_TAG.findall(asked):
+    if asked.strip() != "*" and tag.removeprefix("W/") not in _ENTITY_TAG.findall(asked):
         return None
     return Reply(304, (header("etag", tag), *headers))

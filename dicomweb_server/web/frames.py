@@ -18,6 +18,7 @@ from itertools import chain
 from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import StoredFrame
+from dicomweb_server.dicom.encode import encodable
 from dicomweb_server.web import etags, multipart, offers
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.metadata import instance_url_of, scope_of
@@ -26,7 +27,7 @@ from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.remembered import Basis
 from dicomweb_server.web.service import Service
 from storage.errors import NotFound
-from storage.model import Buffer, Digest, Form, Instance, Place, SeriesKey
+from storage.model import Buffer, Form, Instance, SeriesKey
 
 FRAMES_LIMIT = 100_000
 """Frame numbers one request may list."""
@@ -41,8 +42,6 @@ class Sent:
 
     payload: Buffer
     representation: Representation
-    identity: str
-    kept: tuple[Digest, Place] | None = None
 
 
 async def frames(service: Service, request: Request) -> Reply:
@@ -74,16 +73,36 @@ async def frames_of(
         raise NotFound("frame", f"{beyond[0]} of {instance.frames.count}")
     if len(numbers) == 1:
         return await _one(service, request, instance, numbers[0], version=version)
-    sending = (_sent(service.archive, request, instance, n, single=False) for n in numbers)
+    chosen = await service.workers.run(
+        representations, service.archive, request, instance, [n - 1 for n in numbers]
+    )
+    tag = etags.etag(instance.file_digest, numbers, [each.content_type for each in chosen])
+    if (reply := etags.not_modified(request, tag)) is not None:
+        return reply
+    sending = (
+        Sent(retrieve.frame_in(service.archive, instance, n - 1, one.syntax), one)
+        for n, one in zip(numbers, chosen, strict=True)
+    )
     held = await service.workers.run(_some, sending)
-    boundary = multipart.new_boundary()
-    first = held[0].representation
-    headers = (header("content-type", multipart.related(boundary, first.essence)),)
+    boundary = tag.strip('"')
+    headers = (
+        header("content-type", multipart.related(boundary, chosen[0].essence)),
+        header("etag", tag),
+    )
     url = instance_url_of(service.root(request), scope_of(request))
     body = _body(boundary, url, numbers, chain(held, sending))
     if len(held) == len(numbers):
         return Reply(200, headers, tuple(body))
     return Reply(200, headers, service.workers.stream(body))
+
+
+def representations(
+    archive: Archive, request: Request, instance: Instance, frames: Sequence[int]
+) -> list[Representation]:
+    """How each of those frames (from 0) goes out, multipart. Raises Problem (406)."""
+    made = encodable(instance.pixels)
+    syntaxes = retrieve.frame_syntaxes(archive, instance, frames)
+    return [offers.selected(request, offers.frames(each, made, single=False)) for each in syntaxes]
 
 
 def _some(sending: Iterator[Sent]) -> list[Sent]:
@@ -134,30 +153,37 @@ async def _one(
 ) -> Reply:
     """One frame: without a thread when nothing has to be waited for."""
     archive = service.archive
+    made = encodable(instance.pixels)
     stored = retrieve.frame_ready(archive, instance, number - 1)
-    sent = None if stored is None else _as_stored(request, stored, single=True)
-    if sent is None:
-        sent = await service.workers.run(_sent, archive, request, instance, number, single=True)
-    representation = sent.representation
-    basis = None
-    if sent.kept is not None and version is not None and request.method == "GET":
-        series = SeriesKey(instance.study_uid, instance.series_uid)
-        position = int(representation.multipart)
-        basis = Basis(series, version, *sent.kept, position)
+    if stored is None:
+        stored = await service.workers.run(retrieve.frame, archive, instance, number - 1)
+    offer = offers.frames(stored.transfer_syntax_uid, made, single=True)
+    representation = offers.selected(request, offer)
+    boundary = _identity(stored)
     kind = "m" if representation.multipart else "s"
-    tag = f'"{sent.identity}-{number}-{kind}-{representation.transfer_syntax}"'
+    tag = f'"{boundary}-{number}-{kind}-{representation.transfer_syntax}"'
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
+    basis = None
+    if representation.transfer_syntax in stored.transfer_syntaxes and stored.form is not Form.ZSTD:
+        payload: Buffer = stored.payload
+        if stored.place is not None and version is not None and request.method == "GET":
+            series = SeriesKey(instance.study_uid, instance.series_uid)
+            position = int(representation.multipart)
+            basis = Basis(series, version, stored.digests[0], stored.place, position)
+    else:
+        payload = await service.workers.run(
+            retrieve.frame_in, archive, instance, number - 1, representation.syntax
+        )
     etag = (b"etag", tag.encode())
     if not representation.multipart:
         content_type = (b"content-type", representation.content_type.encode())
-        return Reply(200, (content_type, etag), (sent.payload,), basis=basis)
+        return Reply(200, (content_type, etag), (payload,), basis=basis)
     # Nothing a frame holds can be its own digest, and equal frames have equal replies.
-    boundary = sent.identity
     url = instance_url_of(service.root(request), scope_of(request))
     content_type = (b"content-type", multipart.related(boundary, representation.essence).encode())
-    head = _head(boundary, url, number, sent, first=True)
-    body = (head, sent.payload, multipart.tail(boundary))
+    head = _head(boundary, url, number, Sent(payload, representation), first=True)
+    body = (head, payload, multipart.tail(boundary))
     return Reply(200, (content_type, etag), body, basis=basis)
 
 
@@ -168,33 +194,6 @@ def _head(boundary: str, url: str, number: int, sent: Sent, *, first: bool) -> b
         location=f"{url}/frames/{number}",
         first=first,
     )
-
-
-def _sent(
-    archive: Archive, request: Request, instance: Instance, number: int, *, single: bool
-) -> Sent:
-    """A frame in the form the client takes, whatever that costs. Raises Problem (406)."""
-    stored = retrieve.frame(archive, instance, number - 1)
-    if (sent := _as_stored(request, stored, single=single)) is not None:
-        return sent
-    representation = _representation(request, stored, single=single)
-    if representation.transfer_syntax == stored.transfer_syntax_uid:
-        return Sent(stored.unpacked(), representation, _identity(stored))
-    native = retrieve.native_frame(archive, instance, number - 1)
-    return Sent(native.content, representation, _identity(stored))
-
-
-def _as_stored(request: Request, stored: StoredFrame, *, single: bool) -> Sent | None:
-    """The frame as it is kept, when the client takes that and it is packed in nothing."""
-    representation = _representation(request, stored, single=single)
-    if representation.transfer_syntax != stored.transfer_syntax_uid or stored.form is Form.ZSTD:
-        return None
-    kept = None if stored.place is None else (stored.digests[0], stored.place)
-    return Sent(stored.payload, representation, _identity(stored), kept)
-
-
-def _representation(request: Request, stored: StoredFrame, *, single: bool) -> Representation:
-    return offers.selected(request, offers.frames(stored.transfer_syntax_uid, single=single))
 
 
 def _identity(stored: StoredFrame) -> str:

@@ -52,12 +52,14 @@ class QueryTooLong(Exception):
 class Request:
     """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`."""
 
-    __slots__ = ("_receive", "parameters", "scope")
+    __slots__ = ("_receive", "names", "parameters", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, parameters: Mapping[str, str]) -> None:
         self.scope = scope
         self._receive = receive
         self.parameters = parameters
+        # Most of the headers that matter are not there: asked once, not looked for one by one.
+        self.names = frozenset([name for name, _ in scope["headers"]])
 
     @property
     def method(self) -> str:
@@ -69,9 +71,16 @@ class Request:
         path: str = self.scope["path"]
         return path
 
+    @property
+    def route_path(self) -> str:
+        """The path below what the program is mounted under, a proxy's prefix for instance."""
+        return self.path.removeprefix(self.scope.get("root_path", ""))
+
     def header(self, name: bytes) -> str | None:
         """The value of a header, several of the same name joined by commas (RFC 9110 §5.3);
         `name` in lower case."""
+        if name not in self.names:
+            return None
         found: bytes | None = None
         for key, value in self.scope["headers"]:
             if key == name:
@@ -93,7 +102,7 @@ class Request:
         """Scheme and authority that the client used, e.g. `http://archive:8000`, and the path
         prefix the program is mounted under."""
         host = self.header(b"host")
-        if host is None or not _is_authority(host):
+        if host is None or not is_authority(host):
             name, port = self.scope.get("server") or ("localhost", None)
             host = name if port is None else f"{name}:{port}"
         return f"{self.scope['scheme']}://{host}{self.scope.get('root_path', '')}"
@@ -121,7 +130,7 @@ _AUTHORITY = re.compile(r"(?:[A-Za-z0-9\-._~]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5}
 
 
 @lru_cache(maxsize=256)
-def _is_authority(host: str) -> bool:
+def is_authority(host: str) -> bool:
     return _AUTHORITY.fullmatch(host) is not None
 
 
@@ -132,6 +141,8 @@ class Reply:
     headers  without Content-Length, which `send_reply` states when it is known
     body     its messages in order; or a stream of them
     length   bytes of a streamed body, None when nobody knows beforehand
+    part     of a streamed body: so many bytes from an offset on, where they can be had without
+             making those before them
     basis    what the reply of one stored frame rests on, so that it can be remembered
     """
 
@@ -139,7 +150,15 @@ class Reply:
     headers: Sequence[tuple[bytes, bytes]] = ()
     body: tuple[Buffer, ...] | AsyncIterator[Buffer] = ()
     length: int | None = None
+    part: "Callable[[int, int], AsyncIterator[Buffer]] | None" = None
     basis: Basis | None = None
+
+    def value(self, name: bytes) -> bytes | None:
+        """Of a header, `name` in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def with_headers(self, *more: tuple[bytes, bytes]) -> "Reply":
+        return replace(self, headers=(*self.headers, *more))
 
 
 def header(name: str, value: str) -> tuple[bytes, bytes]:
@@ -161,12 +180,12 @@ async def begun(reply: Reply, request: Request) -> Reply:
     if isinstance(body, tuple):
         return reply
     if request.method == "HEAD":
-        await _close(body)
+        await close(body)
         return replace(reply, body=_nothing())
     try:
         first = await anext(body, b"")
     except BaseException:
-        await _close(body)
+        await close(body)
         raise
     return replace(reply, body=_continued(first, body))
 
@@ -182,7 +201,7 @@ async def _continued(first: Buffer, rest: AsyncIterator[Buffer]) -> AsyncIterato
         async for message in rest:
             yield message
     finally:
-        await _close(rest)
+        await close(rest)
 
 
 async def send_reply(
@@ -217,7 +236,7 @@ async def send_reply(
                 await send({"type": "http.response.body", "body": message, "more_body": True})
         finally:
             gone.cancel()
-            await _close(body)
+            await close(body)
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -226,10 +245,11 @@ async def send_reply(
 _WITHOUT_CONTENT = frozenset({204, 304})
 
 
-async def _close(body: AsyncIterator[Buffer]) -> None:
-    close: Any = getattr(body, "aclose", None)
-    if close is not None:
-        await close()
+async def close(body: AsyncIterator[Buffer]) -> None:
+    """Ends a stream that will not be read on."""
+    closing: Any = getattr(body, "aclose", None)
+    if closing is not None:
+        await closing()
 
 
 class Workers:

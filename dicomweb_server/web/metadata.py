@@ -5,6 +5,7 @@ relative in what is stored, is made absolute with the root the client used. In J
 within a text is escaped, so these bytes mean the key wherever they are found.
 
 The ETag is made of the versions of the series, which cost no reading: 304 before anything is read.
+Encoded bodies are remembered by it: a series that is opened often is encoded once.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 import orjson
 
 from dicomweb_server.archive import retrieve
-from dicomweb_server.web import datasets, etags
+from dicomweb_server.web import datasets, encodings, etags
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.offers import DATA_SETS, DICOM_XML, selected
 from dicomweb_server.web.service import Service, instance_url
@@ -34,14 +35,20 @@ async def metadata(service: Service, request: Request) -> Reply:
     scope = scope_of(request)
     root = service.root(request)
     versions = await service.workers.run(retrieve.versions, service.archive, scope)
-    tag = etags.etag(scope, versions, root, representation.media_type)
+    coding = encodings.accepted(request)
+    facts = (scope, versions, root, representation.media_type)
+    tag = etags.etag(*facts, coding) if coding else etags.etag(*facts)
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
-    boundary = tag.strip('"')
-    headers = (
+    boundary = etags.fingerprint(*facts)
+    headers = [
         header("content-type", datasets.content_type(representation, boundary)),
         header("etag", tag),
-    )
+    ]
+    if coding:
+        headers.append(header("content-encoding", coding))
+        if (body := service.encoded.get(tag)) is not None:
+            return Reply(200, headers, (body,))
     series: list[SeriesMetadata] = []
     if scope.instance_uid is not None:
         found, _ = await service.workers.run(retrieve.instance_metadata, service.archive, scope)
@@ -54,7 +61,14 @@ async def metadata(service: Service, request: Request) -> Reply:
     else:
         pieces = _joined(arrays)
     if sum(sum(one.lengths) for one in series) > WHOLE_BYTES:
-        return Reply(200, headers, service.workers.stream(pieces))
+        stream = service.workers.stream(pieces)
+        if coding:
+            stream = encodings.stream_encoded(coding, stream, service.workers)
+        return Reply(200, headers, stream)
+    if coding:
+        body = await service.workers.run(encodings.encode, coding, pieces)
+        service.encoded.put(tag, body, weight=len(body))
+        return Reply(200, headers, (body,))
     return Reply(200, headers, tuple(await service.workers.run(list, pieces)))
 
 

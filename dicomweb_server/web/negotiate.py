@@ -81,6 +81,12 @@ class Representation:
         return self.sent_as or self.media_type
 
     @property
+    def syntax(self) -> str:
+        """The transfer syntax of what has one."""
+        assert self.transfer_syntax is not None
+        return self.transfer_syntax
+
+    @property
     def content_type(self) -> str:
         """Of the body, or of each part."""
         if self.transfer_syntax is None:
@@ -133,13 +139,15 @@ def parse_accept(text: str, *, field: str = "Accept") -> tuple[MediaRange, ...]:
     return tuple(ranges)
 
 
-def wanted(accept_parameters: Sequence[str], accept_header: str | None) -> tuple[MediaRange, ...]:
-    """The ranges of a request: query parameter `accept` first, then the header; `*/*` when neither
+def wanted(
+    accept_parameters: Sequence[str], accept_header: str | None
+) -> tuple[tuple[MediaRange, ...], ...]:
+    """The lists of a request, to be tried in turn. PS3.18 §8.7.8.1: what the query parameter
+    `accept` says first; what the header says when nothing of that can be had. `*/*` when neither
     says anything. Raises BadMediaType."""
-    for text in accept_parameters:
-        if ranges := parse_accept(text, field="query parameter accept"):
-            return ranges
-    return parse_accept(accept_header or "") or (_ANYTHING,)
+    asked = parse_accept(",".join(accept_parameters), field="query parameter accept")
+    header = parse_accept(accept_header or "")
+    return tuple(ranges for ranges in (asked, header) if ranges) or ((_ANYTHING,),)
 
 
 _ANYTHING = MediaRange("*", "*", {})

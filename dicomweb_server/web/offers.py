@@ -5,22 +5,29 @@ resource has which); §8.7.3: "the Implicit VR Little Endian, and Explicit VR Bi
 Syntaxes shall not be used with Web Services".
 """
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
+    HTJ2K_LOSSLESS,
+    JPEG_2000_LOSSLESS,
+    JPEG_BASELINE,
+    JPEG_LS_LOSSLESS,
     OCTET_STREAM,
+    RLE_LOSSLESS,
     TransferSyntax,
     transfer_syntax,
 )
 from dicomweb_server.web.http import Request
 from dicomweb_server.web.negotiate import Representation, choose, wanted
-from dicomweb_server.web.problems import not_acceptable
+from dicomweb_server.web.problems import Problem, not_acceptable
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
+ZIP = "application/zip"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,23 +65,43 @@ PICTURES = Offer(
 
 def selected(request: Request, offer: Offer) -> Representation:
     """Raises Problem (406) with what could be had, and BadMediaType."""
-    accept = tuple([value for name, value in request.query if name == "accept"])
-    chosen = _chosen(accept, request.header(b"accept"), offer)
+    chosen = acceptable(request, offer)
     if chosen is None:
         raise not_acceptable(offer.representations)
     return chosen
 
 
+def acceptable(request: Request, offer: Offer) -> Representation | None:
+    """As `selected`, None when nothing is acceptable."""
+    query = request.query
+    if not query:
+        return _chosen((), request.header(b"accept"), offer)
+    for name, value in query:
+        if name == "charset" and not _UTF_8.isdisjoint(value.lower().replace(" ", "").split(",")):
+            continue
+        if name == "charset":
+            # §8.3.3.2: the parameter's values shall be supported ones; there is one.
+            raise Problem(400, f"charset={value[:60]} is not to be had, UTF-8 is", field="charset")
+    accept = tuple([value for name, value in query if name == "accept"])
+    return _chosen(accept, request.header(b"accept"), offer)
+
+
+_UTF_8 = frozenset({"utf-8", "utf8", "*", ""})
+
+
 @lru_cache(maxsize=1024)
 def _chosen(parameters: tuple[str, ...], accept: str | None, offer: Offer) -> Representation | None:
     """Remembered, since clients send the same header thousands of times."""
-    return choose(wanted(parameters, accept), offer.representations)
+    lists = wanted(parameters, accept)
+    found = (choose(ranges, offer.representations) for ranges in lists)
+    return next((one for one in found if one is not None), None)
 
 
-@lru_cache(maxsize=256)
-def instances(stored: str, *, single: bool) -> Offer:
+@lru_cache(maxsize=1024)
+def instances(stored: str, made: tuple[str, ...], *, single: bool) -> Offer:
     """How instances received in transfer syntax `stored` can be sent.
 
+    made    transfer syntaxes they can be encoded in
     single  True for one instance, which may also come without multipart around it
     """
     syntax = transfer_syntax(stored)
@@ -85,20 +112,40 @@ def instances(stored: str, *, single: bool) -> Offer:
         syntaxes.append((stored, stored == EXPLICIT_VR_LITTLE_ENDIAN or not _restorable(syntax)))
     if syntax.decodable and stored != EXPLICIT_VR_LITTLE_ENDIAN:
         syntaxes.append((EXPLICIT_VR_LITTLE_ENDIAN, _restorable(syntax)))
+    syntaxes += [(uid, False) for uid in _other(made, syntax)]
     multipart = [Representation(DICOM, True, uid, default) for uid, default in syntaxes]
     alone = [Representation(DICOM, False, uid, default) for uid, default in syntaxes]
-    return Offer(tuple(multipart + alone) if single else tuple(multipart))
+    packed = [Representation(ZIP, False, uid, default) for uid, default in syntaxes]
+    # §10.4.4: octets are the bulk data of the instances; which form it has is asked of each value.
+    octets = [Representation(OCTET_STREAM, True)]
+    return Offer((*multipart, *(alone if single else ()), *octets, *packed))
 
 
 def _restorable(syntax: TransferSyntax) -> bool:
     return syntax.decodable and syntax.lossless
 
 
-@lru_cache(maxsize=1024)
-def frames(stored: str, *, single: bool) -> Offer:
-    """How frames kept in transfer syntax `stored` can be sent: as they are kept, asked for as
-    octets of any transfer syntax or by their own media type, and decoded.
+def _other(made: tuple[str, ...], stored: TransferSyntax) -> list[str]:
+    """Of the syntaxes that can be made, those that add something. What was lossy already is not
+    made lossy once more."""
+    return [
+        uid
+        for uid in made
+        if uid != stored.uid and (stored.lossless or uid != JPEG_BASELINE) and stored.decodable
+    ]
 
+
+DEFAULTS = frozenset({HTJ2K_LOSSLESS, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS, RLE_LOSSLESS})
+"""What image/jphc, image/jp2, image/jls and image/dicom-rle mean without `transfer-syntax` (Table
+8.7.3-5); image/jpeg means JPEG Lossless, which nothing here encodes."""
+
+
+@lru_cache(maxsize=1024)
+def frames(stored: str, made: tuple[str, ...], *, single: bool) -> Offer:
+    """How frames kept in transfer syntax `stored` can be sent: as they are kept, asked for as
+    octets of any transfer syntax or by their own media type, decoded, and encoded anew.
+
+    made    transfer syntaxes they can be encoded in
     single  True for one frame, which may also come without multipart around it
     """
     syntax = transfer_syntax(stored)
@@ -112,9 +159,37 @@ def frames(stored: str, *, single: bool) -> Offer:
             offered.append(Representation(syntax.media_type, True, stored))
     else:
         offered.append(native)
+    for uid in _other(made, syntax):
+        media_type = transfer_syntax(uid).media_type
+        offered.append(Representation(media_type, True, uid, uid in DEFAULTS))
+        offered.append(Representation(OCTET_STREAM, True, uid, False, media_type))
     if single:
         offered += [replace(one, multipart=False) for one in tuple(offered)]
     return Offer(tuple(offered))
+
+
+@lru_cache(maxsize=256)
+def values(media_type: str) -> Offer:
+    """How a value of a data set can be sent (§10.4.4): as octets, and as what it holds.
+
+    media_type  of that, e.g. application/pdf; OCTET_STREAM when nothing says
+    """
+    offered = list(BULK_VALUES.representations)
+    if media_type != OCTET_STREAM:
+        own = Representation(media_type, True)
+        offered += [own, replace(own, multipart=False)]
+    return Offer(tuple(offered))
+
+
+@lru_cache(maxsize=256)
+def multipart_of(offer: Offer) -> Offer:
+    """Those of its representations that are parts of a multipart body."""
+    return Offer(tuple(one for one in offer.representations if one.multipart))
+
+
+def is_media_type(text: str) -> bool:
+    """Whether a text from a data set can be written into a header as a media type."""
+    return re.fullmatch(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}", text) is not None
 
 
 # Values of data sets (§10.4.4): octets, whatever they hold.

@@ -1,4 +1,8 @@
-"""The first page and its files. They are few and small, so they are read once."""
+"""The viewer's pages and their files: some MiB, so they are read once and kept.
+
+What lies under /assets has its content's hash in its name: it never changes and is kept by
+browsers for good. The pages themselves are asked for again each time, and cost a 304.
+"""
 
 from functools import cache
 from html import escape
@@ -10,43 +14,63 @@ from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Service
 from viewer import pages
 
-# Nothing from elsewhere, no script or style within the page. The thumbnails are made by the server;
-# blob: is for those the page has fetched itself.
+# Nothing from elsewhere, no script or style within the page. 'wasm-unsafe-eval' lets the decoders
+# be compiled, and nothing else; blob: is what the page has fetched itself (pictures, PDF).
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
+    "img-src 'self' blob:; media-src 'self' blob:; worker-src 'self'; connect-src 'self'; "
+    "frame-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
-
-HEADERS = (
-    header("cache-control", "no-cache"),
+_GUARDS = (
     header("content-security-policy", CONTENT_SECURITY_POLICY),
     header("referrer-policy", "no-referrer"),
     header("x-content-type-options", "nosniff"),
 )
+_ASKED_AGAIN = (header("cache-control", "no-cache"), *_GUARDS)
+_KEPT = (header("cache-control", "public, max-age=31536000, immutable"), *_GUARDS)
 
 _pages = cache(pages)
 
 
-async def first_page(service: Service, request: Request) -> Reply:
+async def worklist(service: Service, request: Request) -> Reply:
     """Handler of GET /. The page is told where the DICOMweb root is."""
-    media_type, body = _pages()["index.html"]
-    root = urlsplit(service.root(request)).path
-    return _page(request, media_type, body.replace(b"{{dicomweb-root}}", escape(root).encode()))
+    return _page(service, request, "index.html")
 
 
-async def static(service: Service, request: Request) -> Reply:
-    """Handler of GET /static/{path*}."""
-    name = request.parameters["path"]
+async def reading(service: Service, request: Request) -> Reply:
+    """Handler of GET /read.html, which opens the studies named in its query."""
+    return _page(service, request, "read.html")
+
+
+async def asset(service: Service, request: Request) -> Reply:
+    """Handler of GET /assets/{path*}."""
+    name = "assets/" + request.parameters["path"]
     found = _pages().get(name)
     if found is None:
-        raise Problem(404, f"there is no page {name[:80]!r}", field="path")
-    return _page(request, *found)
+        raise Problem(404, f"there is no {name[:80]!r}", field="path")
+    return _reply(request, *found, _KEPT)
 
 
-def _page(request: Request, media_type: str, body: bytes) -> Reply:
+def _page(service: Service, request: Request, name: str) -> Reply:
+    found = _pages().get(name)
+    if found is None:
+        raise Problem(
+            503,
+            "the viewer's pages have not been built: run `python viewer/build.py`, or make run",
+            field="path",
+        )
+    media_type, body = found
+    root = urlsplit(service.root(request)).path
+    body = body.replace(b"{{dicomweb-root}}", escape(root).encode())
+    return _reply(request, media_type, body, _ASKED_AGAIN)
+
+
+def _reply(
+    request: Request, media_type: str, body: bytes, headers: tuple[tuple[bytes, bytes], ...]
+) -> Reply:
     tag = etags.etag(body)
-    if (reply := etags.not_modified(request, tag, *HEADERS)) is not None:
+    if (reply := etags.not_modified(request, tag, *headers)) is not None:
         return reply
     reply = content(200, media_type, body, etag=tag)
-    return Reply(200, (*reply.headers, *HEADERS), reply.body)
+    return Reply(200, (*reply.headers, *headers), reply.body)

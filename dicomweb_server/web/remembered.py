@@ -21,7 +21,7 @@ from storage.model import Buffer, Digest, Place, SeriesKey
 ENTRIES = 20_000
 """Some 30 MB: forty series of 500 slices."""
 
-Question = tuple[str, bytes, tuple[tuple[bytes, bytes], ...]]
+Question = tuple[str, str, str, bytes, tuple[tuple[bytes, bytes], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +90,6 @@ class Replies:
 
 
 def _question(scope: Scope) -> Question:
-    return scope["path"], scope["query_string"], tuple(scope["headers"])
+    # Scheme and root path may be what a trusted proxy said, which is trusted of some clients only.
+    place = scope["scheme"], scope.get("root_path", ""), scope["path"]
+    return (*place, scope["query_string"], tuple(scope["headers"]))

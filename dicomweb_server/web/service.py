@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config
 from dicomweb_server.web.http import Reply, Request, Workers
 
@@ -31,11 +32,17 @@ class Budget:
             self._released.notify_all()
 
 
+ENCODED_BYTES = 32 * 2**20
+"""Metadata in a content coding, by ETag."""
+
+
 @dataclass(frozen=True)
 class Service:
     archive: Archive
     config: Config
     workers: Workers
+    routes: tuple[tuple[str, str], ...] = ()
+    encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
 

@@ -44,6 +44,8 @@ from storage.model import (
     Place,
     Query,
     QueryLevel,
+    RevisedSeries,
+    Revision,
     Row,
     SameItem,
     Scope,
@@ -65,6 +67,7 @@ from storage.testing.facts import (
     digest_of,
     document_of,
     landed,
+    level_of,
     place_of,
 )
 from storage.testing.index_model import IndexModel
@@ -127,6 +130,37 @@ def differences(index: Index) -> list[str]:
 
 def now_us() -> int:
     return time.time_ns() // 1000
+
+
+def edit_of(one: Landed, *, study: str = "", rollup: Any = None, study_terms: Any = None) -> Landed:
+    """The instance with another skeleton, as an edit makes it."""
+    was = one.facts.instance
+    made = landed(
+        was.instance_uid,
+        study=study or was.study_uid,
+        series=was.series_uid,
+        number=was.number,
+        dataset="edited",
+        study_terms=study_terms,
+        rollup=rollup,
+    )
+    instance = replace(made.facts.instance, blobs=was.blobs, edit="7")
+    places = {instance.skeleton: made.places[instance.skeleton]}
+    return Landed(replace(made.facts, instance=instance), places)
+
+
+def revision_of(
+    index: Index, batch: Sequence[Landed], *, notes: dict[str, bytes] | None = None
+) -> Revision:
+    """The one series of these instances as they say it is, and its study."""
+    instance = index.instance(batch[0].facts.instance.instance_uid)
+    assert instance is not None
+    key = SeriesKey(instance.study_uid, instance.series_uid)
+    facts = batch[0].facts
+    revised = RevisedSeries(key, index.version_of(key), facts.series_level, tuple(batch))
+    query = Query(STUDY, (OneOf(STUDY, "0020000D", (key.study_uid,)),))
+    version = index.find(query).rows[0].study.version
+    return Revision(key.study_uid, version, facts.study_level, (revised,), notes or {})
 
 
 class IndexContract:
@@ -418,6 +452,96 @@ class IndexContract:
         index.delete(Scope("1.2"))
         apply(index, landed("1.2.3.6"))
         assert studies(index, Empty(STUDY, NAME), Empty(STUDY, PATIENT_ID)) == ["1.2"]
+
+    # revise
+
+    def test_a_revision_keeps_what_was_as_an_earlier_version(self, index: Index) -> None:
+        terms = {NAME: "doe^jon", STUDY_DATE: "20200101"}
+        batch = [landed(f"1.2.3.{n}", number=n, study_terms=terms) for n in (1, 2)]
+        apply(index, *batch, landed("1.2.4.1", series="1.2.4", study_terms=terms))
+        before = index.manifest(KEY)
+        right = {NAME: "doe^john", STUDY_DATE: "20210101"}
+        edited = [edit_of(one, study_terms=right) for one in batch]
+        revision = revision_of(index, edited, notes={"7": b"why"})
+        assert index.revise(revision)
+        assert not index.revise(revision)
+        assert studies(index, OneOf(STUDY, NAME, ("doe^john",))) == ["1.2"]
+        assert studies(index, OneOf(STUDY, NAME, ("doe^jon",))) == []
+        assert studies(index, Between(STUDY, STUDY_DATE, "20210101", None)) == ["1.2"]
+        after = index.manifest(KEY)
+        assert list(after.instances) == [one.facts.instance for one in edited]
+        assert after.version > before.version
+        assert [index.versions(one.instance_uid) for one in before.instances] == [
+            [one] for one in before.instances
+        ]
+        assert objects(index.metadata(KEY)) == [one.facts.metadata for one in edited]
+        changes = index.changes(after=3, limit=10)
+        assert [(one.kind, one.instance_uid) for one in changes] == [
+            (ChangeKind.EDITED, "1.2.3.1"),
+            (ChangeKind.EDITED, "1.2.3.2"),
+        ]
+        assert index.notes(after="", limit=9) == [("7", b"why")]
+        assert index.notes(after="7", limit=9) == []
+        assert apply(index, batch[0]) == [Stored.DUPLICATE]
+        index.compact(KEY)
+        assert index.manifest(KEY) == after
+        assert index.revise(revision_of(index, batch))
+        assert [len(index.versions(one.instance_uid)) for one in before.instances] == [2, 2]
+        index.delete(Scope("1.2"))
+        assert index.counts().blobs == 0
+
+    def test_a_series_goes_to_another_study(self, index: Index) -> None:
+        batch = [landed(f"1.2.3.{n}", number=n) for n in (1, 2)]
+        apply(index, *batch, landed("1.2.4.1", series="1.2.4", rollup={MODALITIES: ("MR",)}))
+        moved = [edit_of(one, study="9", rollup={MODALITIES: ("CT",)}) for one in batch]
+        new = replace(revision_of(index, moved), version=None, study_uid="9")
+        assert not index.revise(replace(new, version=1))
+        assert index.revise(new)
+        assert paths(index, Query(SERIES)) == [("9", "1.2.3"), ("1.2", "1.2.4")]
+        assert studies(index, OneOf(STUDY, MODALITIES, ("CT",))) == ["9"]
+        assert index.series_of("9") == [SeriesKey("9", "1.2.3")]
+        assert [row.study.instance_count for row in index.find(Query(STUDY)).rows] == [2, 1]
+        with pytest.raises(NotFound):
+            index.manifest(KEY)
+        # What is sent again is known, wherever it is now.
+        assert apply(index, batch[0]) == [Stored.DUPLICATE]
+        assert differences(index) == []
+        # And the last series takes its study with it.
+        (last,) = index.manifest(SeriesKey("1.2", "1.2.4")).instances
+        rest = [edit_of(landed(last.instance_uid, series="1.2.4"), study="9")]
+        key = SeriesKey("1.2", "1.2.4")
+        revised = RevisedSeries(key, index.version_of(key), level_of({}), tuple(rest))
+        assert index.revise(Revision("9", None, None, (revised,)))
+        assert paths(index, Query(STUDY)) == [("9",)]
+        assert set(index.unsettled(quiet_since_us=now_us(), limit=9)) == {
+            SeriesKey("9", "1.2.3"),
+            SeriesKey("9", "1.2.4"),
+        }
+
+    def test_what_only_says_something_else_is_no_change(self, index: Index) -> None:
+        one = landed(study_terms={NAME: "a"}, series_terms={MODALITY: "CT"})
+        apply(index, one)
+        says = replace(one.facts, study_level=level_of({NAME: "a", DESCRIPTION: "new"}))
+        before = (index.manifest(KEY), index.changes(after=0, limit=9))
+        assert index.revise(revision_of(index, [replace(one, facts=says, places={})]))
+        assert studies(index, OneOf(STUDY, DESCRIPTION, ("new",))) == ["1.2"]
+        assert (index.manifest(KEY), index.changes(after=0, limit=9)) == before
+        assert index.versions("1.2.3.4") == []
+
+    def test_a_revision_of_what_has_changed_does_nothing(self, index: Index) -> None:
+        one = landed()
+        apply(index, one)
+        stale = revision_of(index, [edit_of(one)])
+        missing = replace(edit_of(one), places={})
+        assert not index.revise(revision_of(index, [missing]))
+        assert not index.revise(revision_of(index, [edit_of(one), edit_of(landed("1.2.3.9"))]))
+        apply(index, landed("1.2.3.5"))
+        assert not index.revise(stale)
+        with pytest.raises(NotFound):
+            index.revise(
+                Revision("1.2", None, None, (replace(stale.series[0], key=SeriesKey("1.2", "8")),))
+            )
+        assert index.versions("1.2.3.4") == []
 
     # delete
 

@@ -73,6 +73,7 @@ def listening() -> Iterator[Socket]:
             http="httptools",
             log_level="warning",
             access_log=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=2,
         )
     )

@@ -69,9 +69,10 @@ def test_one_media_type_is_wanted_not_two() -> None:
 
 
 def test_ps3_18_8_3_3_1_the_query_parameter_goes_before_the_header() -> None:
-    assert wanted(["image/png"], "image/jpeg")[0].subtype == "png"
-    assert wanted([], "image/jpeg")[0].subtype == "jpeg"
-    assert wanted([""], None) == (MediaRange("*", "*", {}),)
+    subtypes = [[one.subtype for one in ranges] for ranges in wanted(["image/png"], "image/jpeg")]
+    assert subtypes == [["png"], ["jpeg"]], "tried in turn (PS3.18 §8.7.8.1)"
+    assert wanted([], "image/jpeg")[0][0].subtype == "jpeg"
+    assert wanted([""], None) == ((MediaRange("*", "*", {}),),)
 
 
 def test_the_heaviest_range_decides_then_the_order_written_then_the_order_offered() -> None:

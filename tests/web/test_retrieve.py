@@ -206,9 +206,13 @@ def test_long_metadata_is_streamed_and_is_the_same(
 ) -> None:
     table = {0x00091010: element(0x00091010, "OB", bytes(100_000))}
     put(http, image(1, extra=table), image(2), image(3, series_uid="1.6", instance_uid="1.6.3"))
-    whole = http.get(f"/studies/{STUDY_UID}/metadata")
+    whole = http.get(f"/studies/{STUDY_UID}/metadata", headers={"Accept-Encoding": "identity"})
     monkeypatch.setattr("dicomweb_server.web.metadata.WHOLE_BYTES", 0)
-    streamed = http.get(f"/studies/{STUDY_UID}/metadata")
+    for coding in ("gzip", "zstd"):
+        encoded = http.get(f"/studies/{STUDY_UID}/metadata", headers={"Accept-Encoding": coding})
+        assert encoded.headers["content-encoding"] == coding
+        assert encoded.content == whole.content
+    streamed = http.get(f"/studies/{STUDY_UID}/metadata", headers={"Accept-Encoding": "identity"})
     assert "content-length" in whole.headers
     assert "content-length" not in streamed.headers
     assert streamed.content == whole.content

@@ -1,0 +1,97 @@
+// One row a transfer syntax: which codec decodes it. Codecs load when the first frame needs them.
+
+import charlsUrl from "@cornerstonejs/codec-charls/decodewasm?url";
+import jpegUrl from "@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm?url";
+import openjpegUrl from "@cornerstonejs/codec-openjpeg/decodewasm?url";
+import openjphUrl from "@cornerstonejs/codec-openjph/wasm?url";
+
+export interface Decoded {
+  readonly width: number;
+  readonly height: number;
+  readonly components: number;
+  readonly bits: number;
+  readonly bytes: Uint8Array<ArrayBuffer>; // interleaved, little endian, 1 or 2 bytes a sample
+  readonly rgb: boolean; // the codec undid the colour transform
+}
+
+export type Decode = (encoded: Uint8Array) => Decoded;
+
+interface WasmDecoder {
+  getEncodedBuffer(length: number): Uint8Array;
+  getDecodedBuffer(): Uint8Array;
+  decode(): void;
+  getFrameInfo(): { width: number; height: number; bitsPerSample: number; componentCount: number };
+  delete(): void;
+}
+
+type WasmModule = Record<string, new () => WasmDecoder>;
+type Factory = (options: { locateFile: () => string }) => Promise<WasmModule>;
+
+async function wasm(load: () => Promise<unknown>, url: string, decoder: string, rgb: boolean): Promise<Decode> {
+  const loaded = (await load()) as { default: Factory | { default: Factory } };
+  const factory = typeof loaded.default === "function" ? loaded.default : loaded.default.default;
+  const module = await factory({ locateFile: () => new URL(url, import.meta.url).href });
+  return (encoded) => {
+    const instance = new module[decoder]!();
+    try {
+      instance.getEncodedBuffer(encoded.length).set(encoded);
+      instance.decode();
+      const { width, height, bitsPerSample, componentCount } = instance.getFrameInfo();
+      // The decoded buffer is a window on the codec's heap: copy it before the next frame.
+      const bytes = new Uint8Array(instance.getDecodedBuffer());
+      return { width, height, components: componentCount, bits: bitsPerSample, bytes, rgb };
+    } finally {
+      instance.delete();
+    }
+  };
+}
+
+const openjph = (): Promise<Decode> =>
+  wasm(() => import("@cornerstonejs/codec-openjph/wasmjs"), openjphUrl, "HTJ2KDecoder", true);
+const openjpeg = (): Promise<Decode> =>
+  wasm(() => import("@cornerstonejs/codec-openjpeg/decodewasmjs"), openjpegUrl, "J2KDecoder", true);
+const charls = (): Promise<Decode> =>
+  wasm(() => import("@cornerstonejs/codec-charls/decodewasmjs"), charlsUrl, "JpegLSDecoder", false);
+const jpeg = (): Promise<Decode> =>
+  wasm(() => import("@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs"), jpegUrl, "JPEGDecoder", true);
+
+async function jpegLossless(): Promise<Decode> {
+  const { Decoder } = await import("jpeg-lossless-decoder-js");
+  return (encoded) => {
+    const decoder = new Decoder();
+    const copy = encoded.slice();
+    const out = decoder.decode(copy.buffer, 0, copy.length);
+    const { xDim, yDim, numComp } = decoder;
+    const bytes = new Uint8Array(out.buffer, out.byteOffset, out.byteLength) as Uint8Array<ArrayBuffer>;
+    const bits = 8 * Math.round(out.byteLength / (xDim * yDim * numComp));
+    return { width: xDim, height: yDim, components: numComp, bits, bytes, rgb: false };
+  };
+}
+
+const TABLE: Readonly<Record<string, () => Promise<Decode>>> = {
+  "1.2.840.10008.1.2.4.50": jpeg,
+  "1.2.840.10008.1.2.4.57": jpegLossless,
+  "1.2.840.10008.1.2.4.70": jpegLossless,
+  "1.2.840.10008.1.2.4.80": charls,
+  "1.2.840.10008.1.2.4.81": charls,
+  "1.2.840.10008.1.2.4.90": openjpeg,
+  "1.2.840.10008.1.2.4.91": openjpeg,
+  "1.2.840.10008.1.2.4.201": openjph,
+  "1.2.840.10008.1.2.4.202": openjph,
+  "1.2.840.10008.1.2.4.203": openjph,
+};
+
+const loaded = new Map<() => Promise<Decode>, Promise<Decode>>();
+
+/** The decoder of a transfer syntax, or undefined when this viewer has none. */
+export function codec(transferSyntax: string): Promise<Decode> | undefined {
+  const load = TABLE[transferSyntax];
+  if (!load) return undefined;
+  let decode = loaded.get(load);
+  if (!decode) {
+    decode = load();
+    decode.catch(() => loaded.delete(load));
+    loaded.set(load, decode);
+  }
+  return decode;
+}

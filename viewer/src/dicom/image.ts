@@ -1,0 +1,252 @@
+// From the DICOM JSON of an instance to its frames: geometry, pixel format, grey-scale pipeline.
+// Enhanced multi-frame objects (PS3.3 §C.7.6.16) and classic ones come out the same.
+
+import { plane, type Plane } from "../geometry/plane";
+import { regionsOf, spacingOf, type Region, type Spacing } from "../geometry/spacing";
+import { lutFrom, type Lut } from "../pixels/lut";
+import { inlineBytes, item, items, number, numbers, text, texts, type Dataset } from "./json";
+import { suvFactor } from "./suv";
+import { Tag } from "./tags";
+
+export interface PixelFormat {
+  readonly rows: number;
+  readonly columns: number;
+  readonly samples: number;
+  readonly photometric: string;
+  readonly planar: boolean;
+  readonly bitsAllocated: number;
+  readonly bitsStored: number;
+  readonly highBit: number;
+  readonly signed: boolean;
+  readonly float: boolean;
+}
+
+export interface BulkLut {
+  readonly descriptor: readonly number[];
+  readonly bytes?: Uint8Array;
+  readonly uri?: string;
+  readonly segmented?: boolean; // the data are segments
+}
+
+export interface Palette {
+  readonly red: BulkLut;
+  readonly green: BulkLut;
+  readonly blue: BulkLut;
+}
+
+export type VoiFunction = "LINEAR" | "LINEAR_EXACT" | "SIGMOID";
+
+export interface Window {
+  readonly center: number;
+  readonly width: number;
+  readonly explanation?: string;
+}
+
+export interface Modality {
+  readonly slope: number;
+  readonly intercept: number;
+  readonly unit: string; // HU, SUV, Bq/ml, "" when not known
+  readonly lut?: Lut;
+}
+
+export interface Frame {
+  readonly id: string; // SOP Instance UID "/" frame number
+  readonly study: string;
+  readonly series: string;
+  readonly instance: string;
+  readonly sopClass: string;
+  readonly number: number; // from 1
+  readonly dataset: Dataset;
+  readonly format: PixelFormat;
+  readonly plane?: Plane;
+  readonly frameOfReference?: string;
+  readonly spacing: Spacing;
+  readonly regions: readonly Region[];
+  readonly aspect: number; // height of a pixel over its width
+  readonly modality: Modality;
+  readonly windows: readonly Window[];
+  readonly voiFunction: VoiFunction;
+  readonly voiLuts: readonly Lut[];
+  readonly inverse: boolean; // the smallest value is shown white
+  readonly padding?: readonly [low: number, high: number]; // stored values
+  readonly palette?: Palette;
+  readonly lossy?: string; // compression ratio or "" when only the fact is known
+  readonly thickness?: number;
+  readonly order: number; // instance number, for series without positions
+}
+
+const STORED_PIXELS = [Tag.PixelData, Tag.FloatPixelData, Tag.DoubleFloatPixelData];
+
+/** Whether the instance has pixels; servers may leave Pixel Data out of the metadata. */
+export function hasPixels(instance: Dataset): boolean {
+  if (number(instance, Tag.Rows) === undefined || number(instance, Tag.Columns) === undefined) return false;
+  return STORED_PIXELS.some((tag) => instance[tag]) || number(instance, Tag.BitsAllocated) !== undefined;
+}
+
+export function framesOf(instance: Dataset): Frame[] {
+  if (!hasPixels(instance)) return [];
+  const count = Math.max(number(instance, Tag.NumberOfFrames) ?? 1, 1);
+  const shared = item(instance, Tag.SharedFunctionalGroups) ?? {};
+  const perFrame = items(instance, Tag.PerFrameFunctionalGroups);
+  const format = formatOf(instance);
+  const common = {
+    study: text(instance, Tag.StudyInstanceUID) ?? "",
+    series: text(instance, Tag.SeriesInstanceUID) ?? "",
+    instance: text(instance, Tag.SOPInstanceUID) ?? "",
+    sopClass: text(instance, Tag.SOPClassUID) ?? "",
+    dataset: instance,
+    format,
+    frameOfReference: text(instance, Tag.FrameOfReferenceUID),
+    regions: regionsOf(instance),
+    padding: paddingOf(instance, format),
+    palette: paletteOf(instance),
+    lossy: lossyOf(instance),
+    order: number(instance, Tag.InstanceNumber) ?? 0,
+  };
+  return Array.from({ length: count }, (_, index) => {
+    const group = (sequence: string): Dataset =>
+      item(perFrame[index] ?? {}, sequence) ?? item(shared, sequence) ?? instance;
+    const measures = group(Tag.PixelMeasuresSequence);
+    const spacing = spacingOf(instance, measures);
+    const voi = group(Tag.FrameVOILUTSequence);
+    const modality = modalityOf(instance, group(Tag.PixelValueTransformationSequence), format.signed);
+    return {
+      ...common,
+      id: `${common.instance}/${index + 1}`,
+      number: index + 1,
+      spacing,
+      aspect: aspectOf(instance, spacing),
+      // A multi-frame image without functional groups has one position for all its frames: no plane.
+      plane:
+        count > 1 && perFrame.length === 0
+          ? undefined
+          : plane(
+              numbers(group(Tag.PlanePositionSequence), Tag.ImagePositionPatient),
+              numbers(group(Tag.PlaneOrientationSequence), Tag.ImageOrientationPatient),
+              [spacing.row, spacing.column],
+              [format.columns, format.rows],
+            ),
+      modality,
+      windows: windowsOf(voi),
+      voiFunction: voiFunctionOf(voi),
+      // Its input is negative where rescaling makes it so (PS3.3 §C.11.2.1.1).
+      voiLuts: items(voi, Tag.VOILUTSequence).flatMap(
+        (lut) => sequenceLut(lut, format.signed || modality.intercept < 0) ?? [],
+      ),
+      inverse: format.photometric === "MONOCHROME1",
+      thickness: number(measures, Tag.SliceThickness),
+    };
+  });
+}
+
+function formatOf(instance: Dataset): PixelFormat {
+  const bitsAllocated = number(instance, Tag.BitsAllocated) ?? 16;
+  const bitsStored = number(instance, Tag.BitsStored) ?? bitsAllocated;
+  return {
+    rows: number(instance, Tag.Rows) ?? 0,
+    columns: number(instance, Tag.Columns) ?? 0,
+    samples: number(instance, Tag.SamplesPerPixel) ?? 1,
+    photometric: text(instance, Tag.PhotometricInterpretation) ?? "MONOCHROME2",
+    planar: number(instance, Tag.PlanarConfiguration) === 1,
+    bitsAllocated,
+    bitsStored,
+    highBit: number(instance, Tag.HighBit) ?? bitsStored - 1,
+    signed: number(instance, Tag.PixelRepresentation) === 1,
+    float: instance[Tag.FloatPixelData] !== undefined || instance[Tag.DoubleFloatPixelData] !== undefined,
+  };
+}
+
+function aspectOf(instance: Dataset, spacing: Spacing): number {
+  if (spacing.source !== "none") return spacing.row / spacing.column;
+  const [vertical, horizontal] = numbers(instance, Tag.PixelAspectRatio);
+  return vertical && horizontal && vertical > 0 && horizontal > 0 ? vertical / horizontal : 1;
+}
+
+function modalityOf(instance: Dataset, transformation: Dataset, signed: boolean): Modality {
+  const lut = item(instance, Tag.ModalityLUTSequence);
+  const table = lut && sequenceLut(lut, signed);
+  if (table) return { slope: 1, intercept: 0, unit: lutUnit(text(lut, Tag.ModalityLUTType)), lut: table };
+  const slope = number(transformation, Tag.RescaleSlope) ?? 1;
+  const intercept = number(transformation, Tag.RescaleIntercept) ?? 0;
+  const suv = suvFactor(instance);
+  if (suv !== undefined) return { slope: slope * suv, intercept: intercept * suv, unit: "SUV" };
+  return { slope, intercept, unit: unitOf(instance, text(transformation, Tag.RescaleType)) };
+}
+
+const lutUnit = (type: string | undefined): string => (type && type !== "US" ? type : "");
+
+function unitOf(instance: Dataset, rescaleType: string | undefined): string {
+  const modality = text(instance, Tag.Modality);
+  if (modality === "CT" && (rescaleType === undefined || rescaleType === "HU")) {
+    // A localizer or a derived colour map is CT too, but only rescaled values are Hounsfield units.
+    return rescaleType === "HU" || instance[Tag.RescaleIntercept] ? "HU" : "";
+  }
+  if (modality === "PT" || modality === "NM") {
+    const units = text(instance, Tag.Units);
+    return units === "BQML" ? "Bq/ml" : (units ?? "");
+  }
+  return rescaleType && rescaleType !== "US" ? rescaleType : "";
+}
+
+function windowsOf(voi: Dataset): Window[] {
+  const centers = numbers(voi, Tag.WindowCenter);
+  const widths = numbers(voi, Tag.WindowWidth);
+  const explanations = texts(voi, Tag.WindowExplanation);
+  return centers.flatMap((center, i) => {
+    const width = widths[i];
+    if (!Number.isFinite(center) || width === undefined || !(width > 0)) return [];
+    return [{ center, width, explanation: explanations[i] || undefined }];
+  });
+}
+
+function voiFunctionOf(voi: Dataset): VoiFunction {
+  const name = text(voi, Tag.VOILUTFunction);
+  return name === "SIGMOID" || name === "LINEAR_EXACT" ? name : "LINEAR";
+}
+
+function sequenceLut(lut: Dataset, signed: boolean): Lut | undefined {
+  const data = inlineBytes(lut[Tag.LUTData]) ?? numbers(lut, Tag.LUTData);
+  return lutFrom(numbers(lut, Tag.LUTDescriptor), data, signed, text(lut, Tag.LUTExplanation));
+}
+
+function paddingOf(instance: Dataset, format: PixelFormat): readonly [number, number] | undefined {
+  const value = number(instance, format.float ? Tag.FloatPixelPaddingValue : Tag.PixelPaddingValue);
+  if (value === undefined || format.samples !== 1) return undefined;
+  const limit = number(instance, Tag.PixelPaddingRangeLimit) ?? value;
+  if (format.float) return [value, value];
+  // Written as US for signed pixels, or the reverse, often enough: the pixels' sign decides.
+  const wrap = (v: number): number => (format.signed ? (v << 16) >> 16 : v < 0 ? v & 0xffff : v);
+  const [a, b] = [wrap(value), wrap(limit)];
+  return a < b ? [a, b] : [b, a];
+}
+
+function paletteOf(instance: Dataset): Palette | undefined {
+  if (text(instance, Tag.PhotometricInterpretation) !== "PALETTE COLOR") return undefined;
+  const channel = (descriptor: string, plain: string, segments: string): BulkLut => {
+    const segmented = instance[plain] === undefined && instance[segments] !== undefined;
+    const entries = segmented ? segments : plain;
+    return {
+      descriptor: numbers(instance, descriptor),
+      bytes: inlineBytes(instance[entries]) ?? bytesOfNumbers(numbers(instance, entries)),
+      uri: instance[entries]?.BulkDataURI,
+      segmented,
+    };
+  };
+  return {
+    red: channel(Tag.RedPaletteDescriptor, Tag.RedPaletteData, "00281221"),
+    green: channel(Tag.GreenPaletteDescriptor, Tag.GreenPaletteData, "00281222"),
+    blue: channel(Tag.BluePaletteDescriptor, Tag.BluePaletteData, "00281223"),
+  };
+}
+
+function bytesOfNumbers(entries: readonly number[]): Uint8Array | undefined {
+  return entries.length ? new Uint8Array(Uint16Array.from(entries).buffer) : undefined;
+}
+
+function lossyOf(instance: Dataset): string | undefined {
+  if (text(instance, Tag.LossyImageCompression) !== "01") return undefined;
+  return numbers(instance, Tag.LossyImageCompressionRatio)
+    .filter(Number.isFinite)
+    .map((ratio) => ratio.toFixed(1))
+    .join(", ");
+}

@@ -1,0 +1,55 @@
+// The page's language. Chinese defines the keys; English must have them all. Dates and numbers by Intl.
+
+import { computed, signal } from "@preact/signals";
+import { dateOf } from "../dicom/dates";
+import { en } from "./en";
+import { zh } from "./zh";
+
+export type Language = "zh" | "en";
+export type Key = keyof typeof zh;
+export type Dictionary = Readonly<Record<Key, string>>;
+
+const dictionaries: Readonly<Record<Language, Dictionary>> = { zh, en };
+
+function initial(): Language {
+  const asked = new URLSearchParams(location.search).get("lang") ?? localStorage.getItem("language");
+  if (asked === "zh" || asked === "en") return asked;
+  return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
+export const language = signal<Language>(initial());
+
+export const locale = computed(() => (language.value === "zh" ? "zh-CN" : "en-GB"));
+
+export function setLanguage(next: Language): void {
+  language.value = next;
+  localStorage.setItem("language", next);
+}
+
+/** The text of a key; `{name}` is replaced by the fact of that name. */
+export function t(key: Key, facts: Readonly<Record<string, string | number>> = {}): string {
+  return dictionaries[language.value][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(facts[name] ?? whole));
+}
+
+export const isKey = (key: string): key is Key => key in zh;
+
+export function formatDate(da: string | undefined): string {
+  const date = dateOf(da);
+  if (!date) return da ?? "";
+  return new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "2-digit", day: "2-digit" }).format(date);
+}
+
+export function formatTime(tm: string | undefined): string {
+  const match = tm?.match(/^(\d{2}):?(\d{2})?/);
+  return match ? `${match[1]}:${match[2] ?? "00"}` : "";
+}
+
+export function formatNumber(value: number, digits: number): string {
+  return new Intl.NumberFormat(locale.value, { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB"];
+  const power = bytes > 0 ? Math.min(Math.floor(Math.log10(bytes) / 3), 3) : 0;
+  return `${formatNumber(bytes / 1000 ** power, power > 1 ? 1 : 0)} ${units[power]}`;
+}

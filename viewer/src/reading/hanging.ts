@@ -1,0 +1,137 @@
+// Hanging protocols: layouts as data. A few are shipped; the reader saves the present one as his own.
+
+import { batch, signal } from "@preact/signals";
+import type { ColormapName } from "../pixels/colormap";
+import type { Voi } from "../pixels/voi";
+import type { Key } from "../i18n";
+import type { Stack } from "../dicom/stacks";
+import type { Session } from "./session";
+
+export interface PaneRule {
+  readonly study: number; // 0: the first opened, 1: the next ...
+  readonly description: string; // of the series; "" when only the place counts
+  readonly place: number; // among the study's series
+  readonly window?: { readonly center: number; readonly width: number };
+  readonly colormap?: ColormapName;
+}
+
+export interface Protocol {
+  readonly id: string;
+  readonly name: string;
+  readonly title?: Key; // of shipped ones
+  readonly modalities: readonly string[]; // empty: any
+  readonly rows: number;
+  readonly columns: number;
+  readonly panes: readonly PaneRule[];
+  readonly link: { readonly scroll: boolean; readonly window: boolean; readonly view: boolean };
+  /** Hung by itself when a study of its modality is opened with at least as many series. */
+  readonly automatic: boolean;
+}
+
+const pane = (study: number, place: number): PaneRule => ({ study, description: "", place });
+const together = { scroll: true, window: true, view: true };
+const apart = { scroll: false, window: false, view: false };
+
+const SHIPPED: readonly Protocol[] = [
+  { id: "pair", name: "", title: "hanging.pair", modalities: ["CR", "DX", "MG", "RF"], rows: 1, columns: 2, panes: [pane(0, 0), pane(0, 1)], link: apart, automatic: true },
+  { id: "four", name: "", title: "hanging.four", modalities: ["MR", "CT", "MG"], rows: 2, columns: 2, panes: [0, 1, 2, 3].map((n) => pane(0, n)), link: { ...apart, scroll: true }, automatic: false },
+  { id: "prior", name: "", title: "hanging.prior", modalities: [], rows: 1, columns: 2, panes: [pane(0, 0), pane(1, 0)], link: together, automatic: false },
+];
+
+const KEPT = "hanging";
+
+function kept(): Protocol[] {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT) ?? "[]") as Protocol[];
+  } catch {
+    return [];
+  }
+}
+
+const own = signal<readonly Protocol[]>(kept());
+
+export const isOwn = (protocol: Protocol): boolean => own.value.includes(protocol);
+
+function keep(next: readonly Protocol[]): void {
+  own.value = next;
+  localStorage.setItem(KEPT, JSON.stringify(next));
+}
+
+export const remove = (protocol: Protocol): void => keep(own.value.filter((p) => p !== protocol));
+
+/** Those that fit what is open: the reader's own first. */
+export function fitting(session: Session): Protocol[] {
+  const modalities = new Set(session.stacks.value.map((stack) => stack.modality));
+  const studies = session.studies.value.length;
+  return [...own.value, ...SHIPPED].filter(
+    (p) =>
+      (p.modalities.length === 0 || p.modalities.some((m) => modalities.has(m))) &&
+      p.panes.every((rule) => rule.study < studies) &&
+      (isOwn(p) || p.panes.filter((rule) => find(session, rule)).length === p.panes.length),
+  );
+}
+
+function find(session: Session, rule: PaneRule): Stack | undefined {
+  const study = session.studies.value[rule.study]?.uid;
+  const stacks = session.stacks.value.filter((stack) => stack.study === study);
+  const named = rule.description ? stacks.find((stack) => stack.description === rule.description) : undefined;
+  return named ?? stacks[rule.place];
+}
+
+export function hang(session: Session, protocol: Protocol): void {
+  batch(() => {
+    session.setLayout({ rows: protocol.rows, columns: protocol.columns });
+    protocol.panes.forEach((rule, i) => {
+      const viewport = session.viewports.value[i];
+      const stack = find(session, rule);
+      if (!viewport) return;
+      if (!stack) return viewport.show(undefined);
+      session.showStack(viewport, stack);
+      if (rule.window) viewport.chosenVoi.value = { kind: "window", ...rule.window, shape: "LINEAR" };
+      viewport.colormap.value = rule.colormap;
+    });
+    const { sync } = session;
+    if (sync.scroll.value !== protocol.link.scroll) sync.toggleScroll();
+    sync.window.value = protocol.link.window;
+    sync.view.value = protocol.link.view;
+  });
+}
+
+/** The present layout as a protocol of its own. */
+export function save(session: Session, name: string, automatic: boolean): void {
+  const studies = session.studies.value.map((study) => study.uid);
+  const panes = session.viewports.value.map((viewport): PaneRule => {
+    const stack = viewport.stack.value;
+    const ofStudy = session.stacks.value.filter((s) => s.study === stack?.study);
+    return {
+      study: Math.max(stack ? studies.indexOf(stack.study) : 0, 0),
+      description: stack?.description ?? "",
+      place: stack ? ofStudy.indexOf(stack) : 999, // an empty pane stays empty
+      window: windowOf(viewport.chosenVoi.value),
+      colormap: viewport.colormap.value,
+    };
+  });
+  const { rows, columns } = session.layout.value;
+  const { sync } = session;
+  const modality = session.active.value?.stack.value?.modality;
+  const protocol: Protocol = {
+    id: `own-${Date.now()}`,
+    name,
+    modalities: modality ? [modality] : [],
+    rows,
+    columns,
+    panes,
+    link: { scroll: sync.scroll.value, window: sync.window.value, view: sync.view.value },
+    automatic,
+  };
+  keep([protocol, ...own.value.filter((p) => p.name !== name)]);
+}
+
+const windowOf = (voi: Voi | undefined): PaneRule["window"] =>
+  voi?.kind === "window" ? { center: voi.center, width: voi.width } : undefined;
+
+/** Hangs the first automatic protocol that fits, once everything of the study is known. */
+export function hangAutomatically(session: Session): void {
+  const protocol = fitting(session).find((p) => p.automatic);
+  if (protocol) hang(session, protocol);
+}

@@ -1,0 +1,180 @@
+// The reading page: read.html?study=UID[&study=UID...][&series=UID]
+
+import { effect, untracked, useSignal, useSignalEffect } from "@preact/signals";
+import { render, type JSX } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { text } from "../dicom/json";
+import { Tag } from "../dicom/tags";
+import { language, locale, t } from "../i18n";
+import { Dialog } from "../ui/controls";
+import { runCine } from "./cine";
+import { ReadingContext, useReading, type Reading } from "./context";
+import { Drafts } from "./drafts";
+import { hangAutomatically } from "./hanging";
+import { listenToKeys } from "./keys";
+import { FlatPainter, GpuPainter } from "./painter";
+import { Pane } from "./Pane";
+import { Panel } from "./Panel";
+import { restore } from "./saving";
+import { Session } from "./session";
+import { Strip } from "./Strip";
+import { Toolbar } from "./Toolbar";
+import "../ui/base.css";
+import "./reading.css";
+
+const session = new Session();
+const reading: Reading = { session, drafts: new Drafts(session), painter: { current: undefined } };
+
+function Page(): JSX.Element {
+  const narrow = window.matchMedia("(max-width: 760px)").matches;
+  const strip = useSignal(!narrow);
+  const side = useSignal(false);
+  useSignalEffect(() => {
+    // The first measurement opens the list it goes to.
+    if (session.annotations.value.length > 0 && !narrow && !side.peek() && !opened) {
+      opened = true;
+      side.value = true;
+    }
+  });
+  return (
+    <ReadingContext.Provider value={reading}>
+      <Toolbar strip={strip} side={side} />
+      <div class="desk">
+        {strip.value && <Strip />}
+        <Grid />
+        {side.value && <Panel />}
+      </div>
+      <Notice />
+      <TextDialog />
+    </ReadingContext.Provider>
+  );
+}
+
+let opened = false;
+
+function Grid(): JSX.Element {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const grid = useRef<HTMLElement>(null);
+  const visible = session.visible.value;
+  const { rows, columns } = session.maximized.value ? { rows: 1, columns: 1 } : session.layout.value;
+  useEffect(() => {
+    try {
+      reading.painter.current = new GpuPainter(canvas.current!, session.store);
+    } catch {
+      reading.painter.current = new FlatPainter(canvas.current!, session.store);
+      session.flat.value = true;
+      session.say("info", t("state.noGpu"));
+    }
+    reading.painter.current.watch(session.visible.value);
+    const observer = new ResizeObserver(measure);
+    observer.observe(grid.current!);
+    return () => observer.disconnect();
+  }, []);
+  const measure = (): void => {
+    const origin = grid.current!.getBoundingClientRect();
+    for (const viewport of session.visible.value) {
+      const box = grid.current!.querySelector(`[data-pane="${viewport.id}"]`)?.getBoundingClientRect();
+      if (!box) continue;
+      const rect = { x: box.left - origin.left, y: box.top - origin.top, width: box.width, height: box.height };
+      const old = viewport.rect.peek();
+      if (old.x !== rect.x || old.y !== rect.y || old.width !== rect.width || old.height !== rect.height) viewport.rect.value = rect;
+    }
+    reading.painter.current?.all();
+  };
+  useLayoutEffect(() => {
+    reading.painter.current?.watch(visible);
+    measure();
+  }, [visible, rows, columns]);
+  return (
+    <main ref={grid} class="grid" style={{ gridTemplateRows: `repeat(${rows}, 1fr)`, gridTemplateColumns: `repeat(${columns}, 1fr)` }}>
+      <canvas ref={canvas} class="stage" aria-hidden="true" />
+      {visible.map((viewport) => (
+        <Pane key={viewport.id} viewport={viewport} />
+      ))}
+    </main>
+  );
+}
+
+function Notice(): JSX.Element {
+  const notice = session.notice.value;
+  return (
+    <div class="notices" role="status" aria-live="polite">
+      {notice && <div class={`notice ${notice.kind}`}>{notice.text}</div>}
+    </div>
+  );
+}
+
+/** Asks for the text of an arrow or a label; Enter while an input method composes belongs to it. */
+function TextDialog(): JSX.Element | null {
+  const { drafts } = useReading();
+  const pending = drafts.pending.value;
+  const input = useRef<HTMLInputElement>(null);
+  if (!pending) return null;
+  const close = (): void => {
+    drafts.pending.value = undefined;
+  };
+  return (
+    <Dialog title={t(`tool.${pending.tool}`)} close={close}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const written = input.current!.value.trim();
+          close();
+          if (written || pending.tool === "arrow") drafts.add({ ...pending, text: written });
+        }}
+      >
+        <label class="field">
+          {t("text.prompt")}
+          <input ref={input} type="text" maxLength={64} autofocus />
+        </label>
+        <footer>
+          <button type="submit" class="button primary">
+            {t("action.ok")}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+effect(() => {
+  document.documentElement.lang = locale.value;
+  const facts = session.studies.value[0]?.facts ?? {};
+  document.title = `${text(facts, Tag.PatientName) ?? ""} · ${t("reading.title")}`;
+  void language.value;
+});
+
+// The first stacks to arrive go into the empty panes; what the address names goes first.
+const uids = new URLSearchParams(location.search).getAll("study");
+const wantedSeries = new URLSearchParams(location.search).get("series");
+effect(() => {
+  const stacks = session.stacks.value.filter((s) => !wantedSeries || s.series === wantedSeries);
+  untracked(() => {
+    if (uids.length < 2) return session.fill(stacks);
+    uids.forEach((uid, i) => {
+      const viewport = session.viewports.value[i];
+      const first = stacks.find((s) => s.study === uid);
+      if (viewport && !viewport.source.value && first) session.showStack(viewport, first);
+    });
+  });
+});
+effect(() => restore(session));
+
+runCine(session);
+listenToKeys(reading);
+render(<Page />, document.getElementById("app")!);
+
+async function start(): Promise<void> {
+  if (uids.length === 0) return session.say("error", t("reading.noStudy"));
+  if (uids.length > 1) session.setLayout({ rows: 1, columns: Math.min(uids.length, 4) });
+  const layout = session.layout.value;
+  await Promise.all(uids.map((uid) => session.open(uid)));
+  // Not when the reader has already chosen a layout, or the address a series.
+  if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
+  const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
+  if (patients.size > 1) session.say("error", t("reading.otherPatients"));
+  await session.findPriors().catch(() => undefined);
+}
+void start();
+// For tests and for the curious: the page's state by name.
+Object.assign(window, { reading });

@@ -1,0 +1,336 @@
+// The state of a reading page: studies opened, panes, tools, measurements.
+
+import { batch, computed, effect, signal } from "@preact/signals";
+import { arrange, isOverlayObject, type Document, type Stack } from "../dicom/stacks";
+import { number, text, type Dataset } from "../dicom/json";
+import { Tag } from "../dicom/tags";
+import type { Frame } from "../dicom/image";
+import { overlaysOf, type Overlay } from "../dicom/overlays";
+import { volumeOf, type NoVolume } from "../geometry/volume";
+import { metadata, search, studyPath } from "../net/dicomweb";
+import { FrameStore, type Interest } from "../net/frames";
+import { withTables } from "../net/tables";
+import type { Annotation } from "../tools/annotation";
+import type { ToolName } from "../tools/tool";
+import { MprGroup, type MprView } from "./mpr";
+import { Sync } from "./sync";
+import { Viewport, type Source } from "./viewport";
+
+export interface SeriesEntry {
+  readonly series: string;
+  readonly study: string;
+  readonly modality: string;
+  readonly number?: number;
+  readonly description: string;
+  readonly count: number;
+}
+
+export interface StudyEntry {
+  readonly uid: string;
+  readonly facts: Dataset; // study level, or the first instance's
+  readonly series: readonly SeriesEntry[];
+  readonly loading: number; // series whose metadata is under way
+  readonly failed?: string;
+}
+
+export type PointerTool = "window" | "scroll" | "pan" | "zoom" | "magnify" | "crosshair" | ToolName;
+
+export interface Layout {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface Notice {
+  readonly kind: "info" | "error";
+  readonly text: string;
+}
+
+/** Where studies' and stacks' order comes from: the order of the page's address. */
+export class Session {
+  readonly store = new FrameStore();
+  readonly studies = signal<readonly StudyEntry[]>([]);
+  readonly stacks = signal<readonly Stack[]>([]);
+  readonly documents = signal<readonly Document[]>([]);
+  readonly overlays = signal<readonly Overlay[]>([]);
+  readonly hiddenOverlays = signal<ReadonlySet<string>>(new Set());
+  readonly priors = signal<readonly Dataset[]>([]);
+  readonly layout = signal<Layout>({ rows: 1, columns: 1 });
+  readonly viewports = signal<readonly Viewport[]>([]);
+  readonly activeId = signal(0);
+  readonly maximized = signal(false);
+  readonly tool = signal<PointerTool>("window");
+  readonly annotations = signal<readonly Annotation[]>([]);
+  readonly selected = signal<string | undefined>(undefined);
+  readonly keyFrames = signal<readonly Frame[]>([]);
+  readonly showAnnotations = signal(true);
+  readonly showCorners = signal(true);
+  readonly showReferenceLines = signal(true);
+  /** No WebGL2: slices only, drawn by the processor. */
+  readonly flat = signal(false);
+  readonly notice = signal<Notice | undefined>(undefined);
+  readonly sync: Sync;
+  /** Stored measurement reports of each study ("series/instance"), which the next one replaces. */
+  readonly reports = new Map<string, readonly string[]>();
+  readonly restored = new Set<string>();
+  private readonly overlayInstances: Dataset[] = [];
+  private readonly wanted = new Set<string>();
+  private nextViewport = 1;
+  private readonly interests = new Map<Viewport, { frames: readonly Frame[]; interest: Interest; stop: () => void }>();
+  private readonly groups = new Map<string, MprGroup>();
+  private noticeTimer = 0;
+
+  readonly active = computed(() => this.viewports.value.find((v) => v.id === this.activeId.value) ?? this.viewports.value[0]);
+  readonly visible = computed(() => {
+    const active = this.active.value;
+    return this.maximized.value && active ? [active] : this.viewports.value;
+  });
+
+  constructor() {
+    this.sync = new Sync(this);
+    this.setLayout({ rows: 1, columns: 1 });
+    effect(() => this.followInterests());
+  }
+
+  say(kind: Notice["kind"], message: string): void {
+    this.notice.value = { kind, text: message };
+    window.clearTimeout(this.noticeTimer);
+    this.noticeTimer = window.setTimeout(() => (this.notice.value = undefined), kind === "error" ? 9000 : 4000);
+  }
+
+  // ---- opening studies ----
+
+  async open(uid: string): Promise<void> {
+    if (this.studies.value.some((study) => study.uid === uid)) return;
+    this.patch({ uid, facts: {}, series: [], loading: 1 });
+    try {
+      const include: [string, string][] = [Tag.SeriesDescription, Tag.SeriesDate, Tag.SeriesTime, Tag.SeriesNumber, Tag.BodyPartExamined].map(
+        (tag) => ["includefield", tag],
+      );
+      const facts = search("/studies", [["StudyInstanceUID", uid], ["includefield", Tag.StudyDescription], ["includefield", Tag.InstitutionName]]);
+      const { rows } = await search(`${studyPath(uid)}/series`, include);
+      const series = rows.map((row) => seriesEntry(uid, row)).sort(bySeries);
+      void facts.then(({ rows: [row] }) => row && this.patch({ uid, facts: { ...row, ...this.study(uid)?.facts } })).catch(() => undefined);
+      this.patch({ uid, series, loading: series.length });
+      if (series.length === 0) this.patch({ uid, failed: "empty" });
+      // The metadata of all series at once would make the first one wait for its share of the link.
+      const waiting = [...series];
+      const lane = async (): Promise<void> => {
+        for (let entry = waiting.shift(); entry; entry = waiting.shift()) await this.load(entry);
+      };
+      await Promise.all([lane(), lane()]);
+      if (!this.stacks.value.some((stack) => stack.study === uid)) this.showOverlaysAlone(uid);
+      this.fillWithDocuments(uid);
+    } catch (error) {
+      this.patch({ uid, loading: 0, failed: message(error) });
+    }
+  }
+
+  private async load(entry: SeriesEntry): Promise<void> {
+    try {
+      const instances = await withTables(await metadata(entry.study, entry.series));
+      this.add(entry.study, instances);
+    } catch (error) {
+      this.say("error", `${entry.description || entry.series}: ${message(error)}`);
+    }
+    const study = this.study(entry.study);
+    if (study) this.patch({ uid: study.uid, loading: Math.max(study.loading - 1, 0) });
+  }
+
+  /** Segmentations whose images are not here are looked at by themselves. */
+  private showOverlaysAlone(uid: string): void {
+    const instances = this.overlayInstances.filter((i) => text(i, Tag.StudyInstanceUID) === uid);
+    if (instances.length > 0) this.stacks.value = [...this.stacks.value, ...arrange(instances, true).stacks];
+  }
+
+  /** A study without pictures opens on its report, its ECG, its letter. */
+  private fillWithDocuments(uid: string): void {
+    if (this.stacks.value.some((stack) => stack.study === uid)) return;
+    const viewport = this.viewports.value.find((v) => !v.source.value);
+    const document = this.documents.value.find((d) => d.study === uid);
+    if (viewport && document) this.show(viewport, { kind: "document", document });
+  }
+
+  private add(uid: string, instances: readonly Dataset[]): void {
+    const { stacks, documents } = arrange(instances);
+    batch(() => {
+      const known = this.study(uid);
+      this.patch({ uid, facts: { ...instances[0], ...known?.facts } });
+      this.stacks.value = [...this.stacks.value, ...stacks].sort((a, b) => this.order(a) - this.order(b));
+      const overlays = instances.flatMap(overlaysOf);
+      this.overlayInstances.push(...instances.filter(isOverlayObject));
+      if (overlays.length > 0) this.overlays.value = [...this.overlays.value, ...overlays];
+      // Segmentations and structure sets are seen upon their images, not opened by themselves.
+      const alone = documents.filter((d) => !overlays.some((o) => o.id.startsWith(`${d.instance}#`)));
+      this.documents.value = [...this.documents.value, ...alone];
+    });
+    for (const stack of stacks) {
+      // The middle image of every stack: its thumbnail, and what its default window rests on.
+      const middle = stack.frames[stack.frames.length >> 1]!;
+      this.store.want({ frames: [middle], index: 0, rank: 2 });
+    }
+  }
+
+  /** Fetches frames that no pane scrolls through: of segmentations and of fused volumes. */
+  wantAlso(frames: readonly Frame[]): void {
+    const first = frames[0];
+    if (!first || this.wanted.has(first.id)) return;
+    this.wanted.add(first.id);
+    this.store.want({ frames, index: frames.length >> 1, rank: 1 });
+  }
+
+  private order(stack: Stack): number {
+    const study = this.studies.value.findIndex((s) => s.uid === stack.study);
+    const series = this.studies.value[study]?.series.findIndex((s) => s.series === stack.series) ?? 0;
+    return study * 1e6 + series * 1000;
+  }
+
+  study(uid: string): StudyEntry | undefined {
+    return this.studies.value.find((study) => study.uid === uid);
+  }
+
+  private patch(change: Partial<StudyEntry> & { uid: string }): void {
+    const known = this.study(change.uid);
+    const next: StudyEntry = { facts: {}, series: [], loading: 0, ...known, ...change };
+    this.studies.value = known
+      ? this.studies.value.map((study) => (study.uid === change.uid ? next : study))
+      : [...this.studies.value, next];
+  }
+
+  /** Other studies of the patient, the newest first. */
+  async findPriors(): Promise<void> {
+    const facts = this.studies.value[0]?.facts;
+    const patient = facts && text(facts, Tag.PatientID);
+    if (!patient) return;
+    const { rows } = await search("/studies", [["PatientID", patient], ["includefield", Tag.StudyDescription], ["limit", "50"]]);
+    const own = this.studies.value[0]?.uid;
+    this.priors.value = rows
+      .filter((row) => text(row, Tag.StudyInstanceUID) !== own && text(row, Tag.PatientID) === patient)
+      .sort((a, b) => (text(b, Tag.StudyDate) ?? "").localeCompare(text(a, Tag.StudyDate) ?? ""));
+  }
+
+  // ---- panes ----
+
+  setLayout(layout: Layout): void {
+    batch(() => {
+      const count = layout.rows * layout.columns;
+      const kept = this.viewports.value.slice(0, count);
+      while (kept.length < count) kept.push(new Viewport(this.nextViewport++, this.store));
+      this.layout.value = layout;
+      this.viewports.value = kept;
+      this.maximized.value = false;
+      if (!kept.some((v) => v.id === this.activeId.value)) this.activeId.value = kept[0]!.id;
+    });
+  }
+
+  /** Puts stacks that are not shown yet into empty panes. */
+  fill(stacks: readonly Stack[] = this.stacks.value): void {
+    const shown = new Set(this.viewports.value.map((v) => v.stack.value?.id));
+    const waiting = stacks.filter((stack) => !shown.has(stack.id));
+    for (const viewport of this.viewports.value) {
+      if (viewport.source.value) continue;
+      const stack = waiting.shift();
+      if (!stack) return;
+      this.showStack(viewport, stack);
+    }
+  }
+
+  showStack(viewport: Viewport, stack: Stack, index?: number): void {
+    // A film starts at its beginning, a block of slices in its middle, where there is anatomy.
+    const start = index ?? (stack.frames.length > 3 && stack.frames[0]!.plane ? stack.frames.length >> 1 : 0);
+    this.show(viewport, { kind: "stack", stack }, start);
+  }
+
+  show(viewport: Viewport, source: Source, index?: number): void {
+    batch(() => viewport.show(source, index));
+  }
+
+  group(stack: Stack): MprGroup | NoVolume {
+    const known = this.groups.get(stack.id);
+    if (known) return known;
+    const volume = volumeOf(stack);
+    if (typeof volume === "string") return volume;
+    const group = new MprGroup(volume);
+    this.groups.set(stack.id, group);
+    return group;
+  }
+
+  /** Stacks that can be laid over the viewport's: other volumes of its frame of reference. */
+  fusible(viewport: Viewport): { stack: Stack; group: MprGroup }[] {
+    const reference = viewport.reference.value;
+    if (!reference?.frameOfReference || !viewport.plane.value) return [];
+    return this.stacks.value.flatMap((stack) => {
+      const first = stack.frames[0]!;
+      if (stack.series === reference.series || first.frameOfReference !== reference.frameOfReference) return [];
+      const group = this.group(stack);
+      return typeof group === "string" ? [] : [{ stack, group }];
+    });
+  }
+
+  /** Axial, coronal and sagittal cuts of the active stack in three panes. */
+  mpr(stack: Stack): NoVolume | undefined {
+    const group = this.group(stack);
+    if (typeof group === "string") return group;
+    this.setLayout({ rows: 2, columns: 2 });
+    (["axial", "sagittal", "coronal"] as MprView[]).forEach((view, i) =>
+      this.show(this.viewports.value[i]!, { kind: "mpr", group, view }),
+    );
+    const fourth = this.viewports.value[3]!;
+    this.show(fourth, { kind: "volume", group });
+    fourth.volumePreset.value = group.volume.frames[0]!.modality.unit === "HU" ? "bone" : "soft";
+    this.activeId.value = this.viewports.value[0]!.id;
+    this.tool.value = "crosshair";
+    return undefined;
+  }
+
+  // ---- what to fetch ----
+
+  private followInterests(): void {
+    const visible = this.visible.value;
+    const active = this.active.value;
+    for (const [viewport, held] of this.interests)
+      if (!visible.includes(viewport)) {
+        held.stop();
+        this.interests.delete(viewport);
+      }
+    for (const viewport of visible) {
+      const frames = framesOf(viewport.source.value);
+      const fusion = viewport.fusion.value;
+      if (fusion) this.wantAlso(fusion.group.volume.frames);
+      const index = viewport.stack.value ? viewport.index.value : frames.length >> 1;
+      const rank = viewport === active ? 0 : 1;
+      const held = this.interests.get(viewport);
+      if (held && held.frames === frames) {
+        held.interest.index = index;
+        held.interest.rank = rank;
+        continue;
+      }
+      held?.stop();
+      const interest: Interest = { frames, index, rank };
+      this.interests.set(viewport, { frames, interest, stop: this.store.want(interest) });
+    }
+    this.store.pump();
+  }
+}
+
+const NOTHING: readonly Frame[] = [];
+
+function framesOf(source: Source | undefined): readonly Frame[] {
+  if (source?.kind === "stack") return source.stack.frames;
+  if (source?.kind === "mpr" || source?.kind === "volume") return source.group.volume.frames;
+  return NOTHING;
+}
+
+function seriesEntry(study: string, row: Dataset): SeriesEntry {
+  return {
+    study,
+    series: text(row, Tag.SeriesInstanceUID) ?? "",
+    modality: text(row, Tag.Modality) ?? "",
+    number: number(row, Tag.SeriesNumber),
+    description: text(row, Tag.SeriesDescription) ?? "",
+    count: number(row, Tag.NumberOfSeriesRelatedInstances) ?? 0,
+  };
+}
+
+const bySeries = (a: SeriesEntry, b: SeriesEntry): number => (a.number ?? 1e9) - (b.number ?? 1e9);
+
+export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,142 @@
+// Everybody can use it: axe finds nothing serious, phones, no WebGL2, the worklist by keyboard.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { beforeAll, expect, test } from "vitest";
+import { image } from "../instances";
+import { BASE, drag, measured, open, read, settled, store, uid, until } from "./support";
+
+const SIDE = 128;
+const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
+const phantom = image({ rows: SIDE, columns: SIDE, values });
+const study = uid(phantom, "0020000D");
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+beforeAll(async () => {
+  await store(phantom, image({ study, rows: SIDE, columns: SIDE, values, extra: { "00200011": ["IS", 2] } }));
+});
+
+/** Serious and critical findings. The page's policy forbids evaluating scripts in it: a debugger may. */
+async function findings(page: Page): Promise<string[]> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: axe });
+  const { result } = await session.send("Runtime.evaluate", {
+    expression: `axe.run().then(r => JSON.stringify(r.violations.filter(v => ["serious", "critical"].includes(v.impact)).map(v => v.id + ": " + v.nodes.map(n => n.target).join(" ; "))))`,
+    awaitPromise: true,
+  });
+  return JSON.parse(result.value as string) as string[];
+}
+
+test.each(["zh", "en"])("axe finds nothing serious on the worklist (%s)", async (language) => {
+  const page = await open(`?lang=${language}`);
+  await until(page, () => document.querySelectorAll("tr[data-uid]").length > 0);
+  await page.click("tr[data-uid] .more button >> nth=0");
+  await until(page, () => document.querySelector(".study-actions") !== null);
+  expect(await findings(page)).toEqual([]);
+  expect(page.complaints.filter((c) => !c.includes("404"))).toEqual([]);
+});
+
+test("axe finds nothing serious on the reading page, with panel, menu and help open", async () => {
+  const page = await read(study);
+  await page.evaluate(() => (window.reading.session.tool.value = "ellipse"));
+  await drag(page, [20, 20], [60, 60]);
+  await measured(page);
+  expect(await findings(page)).toEqual([]);
+  await page.click('button[aria-label="Measure"]');
+  expect(await findings(page)).toEqual([]);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("?");
+  await settled(page);
+  expect(await findings(page)).toEqual([]);
+});
+
+test("without WebGL2 slices are drawn by the processor, with a notice, and still measure", async () => {
+  const page = await open(`read.html?lang=en&study=${study}`, { args: ["--disable-webgl", "--disable-webgl2", "--disable-3d-apis"] });
+  await until(page, () => document.querySelector(".notice")?.textContent?.includes("WebGL2") ?? false);
+  await until(page, () => window.reading.session.active.value?.pixels.value !== undefined);
+  await page.evaluate(() => {
+    const viewport = window.reading.session.active.value!;
+    const { width, height } = viewport.rect.value;
+    viewport.interpolate.value = false;
+    viewport.chosen.value = { ...viewport.chosen.value, zoom: 1, center: [width / 2, height / 2] };
+  });
+  await settled(page);
+  const row = await page.evaluate((columns) => {
+    const { canvas } = window.reading.painter.current!;
+    return [...canvas.getContext("2d")!.getImageData(0, 5, columns, 1).data].filter((_, i) => i % 4 === 0);
+  }, SIDE);
+  const wanted = Array.from({ length: SIDE }, (_, x) => Math.round(Math.min(Math.max((x * 10 - 600 + 0.5) / 199 + 0.5, 0), 1) * 255));
+  expect(Math.max(...row.map((v, i) => Math.abs(v - wanted[i]!)))).toBeLessThanOrEqual(1);
+  expect(await page.locator('button[aria-label="Reconstruction"]').count()).toBe(0);
+  await page.evaluate(() => (window.reading.session.tool.value = "length"));
+  await drag(page, [20, 20], [60, 20]);
+  expect((await measured(page))[0]).toMatch(/20\.\d mm|19\.9 mm/);
+});
+
+test("a phone scrolls by touch and zooms with two fingers", async () => {
+  const page = await read(study, "", { width: 390, height: 844, touch: true });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+  const before = await page.evaluate(() => window.reading.session.active.value!.placement.value!.zoom);
+  const box = (await page.locator(".pane").boundingBox())!;
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const session = await page.context().newCDPSession(page);
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...points: number[]) =>
+    session.send("Input.dispatchTouchEvent", { type, touchPoints: points.map((dx, id) => ({ x: x + dx, y, id })) });
+  await touch("touchStart", -40, 40);
+  for (let d = 50; d <= 80; d += 10) await touch("touchMove", -d, d);
+  await touch("touchEnd");
+  await settled(page);
+  const after = await page.evaluate(() => window.reading.session.active.value!.placement.value!.zoom);
+  expect(after / before).toBeCloseTo(2, 0);
+});
+
+test("the worklist filters by a Chinese name only once the input method has committed it", async () => {
+  const page = await open("?lang=zh");
+  await until(page, () => document.querySelectorAll("tr[data-uid]").length > 0);
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(decodeURIComponent(request.url())));
+  const input = page.locator("input[type=search]").first();
+  await input.focus();
+  const session = await page.context().newCDPSession(page);
+  await session.send("Input.imeSetComposition", { text: "wang", selectionStart: 4, selectionEnd: 4 });
+  await page.waitForTimeout(400);
+  expect(asked.filter((url) => url.includes("PatientName"))).toEqual([]);
+  await session.send("Input.insertText", { text: "王小" });
+  await page.waitForRequest((request) => request.url().includes("PatientName"));
+  await until(page, () => [...document.querySelectorAll(".column-patient a")].every((a) => a.textContent === "王小东"));
+  expect(asked.some((url) => url.includes("PatientName=*王小*"))).toBe(true);
+});
+
+test("arrow keys walk the worklist, Enter opens the study", async () => {
+  const page = await open("?lang=en");
+  await until(page, () => document.querySelectorAll("tr[data-uid]").length > 1);
+  await page.locator("tr[data-uid]").first().focus();
+  await page.keyboard.press("ArrowDown");
+  const wanted = await page.evaluate(() => (document.activeElement as HTMLElement).dataset["uid"]);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/read\.html/);
+  expect(page.url()).toContain(wanted);
+});
+
+test("files are uploaded with a result for each, and deleted again", async () => {
+  const { part10 } = await import("../../src/dicom/write");
+  const sent = image({ rows: 8, columns: 8, extra: { "00100010": ["PN", "Upload^Test"] } });
+  const page = await open("?lang=en&name=Upload");
+  await page.setInputFiles("input[type=file] >> nth=0", [
+    { name: "good.dcm", mimeType: "application/dicom", buffer: Buffer.from(part10(sent)) },
+    { name: "letter.txt", mimeType: "text/plain", buffer: Buffer.from("not DICOM") },
+  ]);
+  await until(page, () => document.querySelector(".upload")?.textContent?.includes("1 stored, 1 failed") ?? false);
+  expect(await page.locator(".upload li").textContent()).toContain("letter.txt");
+  await until(page, () => document.querySelectorAll("tr[data-uid]").length === 1);
+  await page.click("tr[data-uid] .more button");
+  const download = page.waitForEvent("download");
+  await page.click("text=Download (zip)");
+  expect((await download).suggestedFilename()).toMatch(/\.zip$/);
+  await page.click("text=Delete study");
+  await page.click("dialog >> text=Delete study >> nth=1");
+  await until(page, () => document.querySelectorAll("tr[data-uid]").length === 0);
+  const gone = await fetch(`${BASE}/dicom-web/studies/${uid(sent, "0020000D")}/metadata`);
+  expect(gone.status).toBe(404);
+});

@@ -1,0 +1,186 @@
+// A browser on the server that VIEWER_URL names, phantoms stored in it, and the page's state.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, type BrowserContext, type Page } from "playwright-core";
+import { afterAll, expect } from "vitest";
+import { part10, type Item } from "../../src/dicom/write";
+
+export const BASE = process.env["VIEWER_URL"]!;
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const opened: { context: BrowserContext; profile: string }[] = [];
+
+afterAll(async () => {
+  for (const { context, profile } of opened) {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  }
+});
+
+export interface Opened extends Page {
+  /** Console errors and requests to other hosts so far. */
+  readonly complaints: string[];
+}
+
+export async function open(
+  path: string,
+  options: { width?: number; height?: number; touch?: boolean; args?: string[] } = {},
+): Promise<Opened> {
+  const profile = mkdtempSync(join(tmpdir(), "viewer-test-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    headless: true,
+    args: [...FLAGS, ...(options.args ?? [])],
+    viewport: { width: options.width ?? 1280, height: options.height ?? 800 },
+    hasTouch: options.touch ?? false,
+    isMobile: options.touch ?? false,
+    acceptDownloads: true,
+  });
+  opened.push({ context, profile });
+  const page = context.pages()[0] ?? (await context.newPage());
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    // SwiftShader remarks on reading pixels back, which only the tests do.
+    if (["error", "warning"].includes(message.type()) && !message.text().includes("GL Driver")) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(BASE) && !/^(blob|data):/.test(url)) complaints.push(`request to ${url}`);
+  });
+  await page.goto(`${BASE}/${path}`);
+  return Object.assign(page, { complaints });
+}
+
+/** Polls, because wait_for_function needs eval, which the pages' policy forbids. */
+export async function until<T>(page: Page, read: () => T | Promise<T>, milliseconds = 20_000): Promise<T> {
+  const end = Date.now() + milliseconds;
+  for (;;) {
+    const value = await page.evaluate(read);
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`still not so after ${milliseconds} ms: ${read}`);
+    await new Promise((go) => setTimeout(go, 40));
+  }
+}
+
+export async function store(...objects: Item[]): Promise<void> {
+  const boundary = "phantom";
+  const body = new Blob([
+    ...objects.flatMap((object): BlobPart[] => [
+      `\r\n--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`,
+      part10(object),
+    ]),
+    `\r\n--${boundary}--`,
+  ]);
+  const response = await fetch(`${BASE}/dicom-web/studies`, {
+    method: "POST",
+    headers: { "Content-Type": `multipart/related; type="application/dicom"; boundary=${boundary}` },
+    body,
+  });
+  expect(response.status, await response.clone().text()).toBe(200);
+}
+
+export const uid = (object: Item, tag: string): string => object[tag]![1] as string;
+
+/** The reading page on a study, its first image drawn. */
+export async function read(study: string, query = "", options: Parameters<typeof open>[1] = {}): Promise<Opened> {
+  const page = await open(`read.html?lang=en&study=${study}${query}`, options);
+  await drawn(page);
+  return page;
+}
+
+export async function drawn(page: Page): Promise<void> {
+  await until(page, () => {
+    const viewport = window.reading.session.active.value;
+    return viewport?.pixels.value !== undefined && viewport.rect.value.width > 0;
+  });
+  await settled(page);
+}
+
+/** Two screen refreshes: what was changed has been drawn. */
+export async function settled(page: Page): Promise<void> {
+  await page.evaluate(() => new Promise<void>((go) => requestAnimationFrame(() => requestAnimationFrame(() => go()))));
+}
+
+/** Where an image point of the active pane is on the page. */
+export async function at(page: Page, x: number, y: number): Promise<[number, number]> {
+  return page.evaluate(
+    ([px, py]) => {
+      const viewport = window.reading.session.active.value!;
+      const m = viewport.toScreen.value!;
+      const box = document.querySelector(`[data-pane="${viewport.id}"]`)!.getBoundingClientRect();
+      return [box.left + m[0] * px + m[2] * py + m[4], box.top + m[1] * px + m[3] * py + m[5]] as [number, number];
+    },
+    [x, y] as const,
+  );
+}
+
+export async function drag(page: Page, from: readonly [number, number], ...to: (readonly [number, number])[]): Promise<void> {
+  await page.mouse.move(...(await at(page, ...from)));
+  await page.mouse.down();
+  for (const point of to) await page.mouse.move(...(await at(page, ...point)), { steps: 3 });
+  await page.mouse.up();
+}
+
+export async function click(page: Page, ...points: (readonly [number, number])[]): Promise<void> {
+  for (const point of points) await page.mouse.click(...(await at(page, ...point)));
+}
+
+export interface Numbers {
+  readonly tool: string;
+  readonly text: string;
+  readonly [quantity: string]: number | string;
+}
+
+/** What the list of measurements says, read from the page. */
+export async function measured(page: Page): Promise<string[]> {
+  await settled(page);
+  return page.evaluate(() => [...document.querySelectorAll(".measurements .row")].map((row) => [...row.children].map((c) => c.textContent).join(" | ")));
+}
+
+/** The active pane shown pixel for pixel, without interpolation, from its upper left corner. */
+export async function exact(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const viewport = window.reading.session.active.value!;
+    const { width, height } = viewport.rect.value;
+    viewport.interpolate.value = false;
+    viewport.chosen.value = { ...viewport.chosen.value, zoom: 1, center: [width / 2, height / 2] };
+  });
+  await settled(page);
+}
+
+/** RGB of the canvas in the upper left `columns` x `rows` of the active pane. */
+export async function canvas(page: Page, columns: number, rows: number): Promise<number[]> {
+  return page.evaluate(
+    ([w, h]) => {
+      const { session } = window.reading;
+      const painter = window.reading.painter.current as import("../../src/reading/painter").GpuPainter;
+      const viewport = session.active.value!;
+      painter.draw(viewport);
+      const { gl } = painter.stage;
+      const rect = viewport.rect.value;
+      const out = new Uint8Array(w! * h! * 4);
+      gl.readPixels(rect.x, gl.drawingBufferHeight - rect.y - h!, w!, h!, gl.RGBA, gl.UNSIGNED_BYTE, out);
+      const rgb: number[] = [];
+      for (let y = h! - 1; y >= 0; y--) for (let x = 0; x < w!; x++) rgb.push(...out.subarray((y * w! + x) * 4, (y * w! + x) * 4 + 3));
+      return rgb;
+    },
+    [columns, rows] as const,
+  );
+}
+
+declare global {
+  interface Window {
+    reading: import("../../src/reading/context").Reading;
+  }
+}

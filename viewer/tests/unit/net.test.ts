@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { boundaryOf, parameterOf, parts } from "../../src/net/multipart";
+import { crc32 } from "../../src/worklist/zip";
+import { NO_FILTERS, qido } from "../../src/worklist/query";
+
+const stream = (text: string, piece: number): ReadableStream<Uint8Array> => {
+  const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
+  return new ReadableStream({
+    start(control) {
+      for (let i = 0; i < bytes.length; i += piece) control.enqueue(bytes.slice(i, i + piece));
+      control.close();
+    },
+  });
+};
+
+const body =
+  "\r\n--b\r\nContent-Type: application/octet-stream; transfer-syntax=1.2\r\n\r\none--\r\n-b\r\n--b\r\nX: 2\r\n\r\n\r\n--b--\r\n";
+
+test.each([1, 2, 7, 1000])("parts are found however the body is cut (%i bytes)", async (piece) => {
+  const found = [];
+  for await (const part of parts(stream(body, piece), "b")) found.push(part);
+  expect(found.map((p) => String.fromCharCode(...p.body))).toEqual(["one--\r\n-b", ""]);
+  expect(found[0]!.headers.get("content-type")).toContain("transfer-syntax=1.2");
+});
+
+test("a body that ends within a part is an error, not a short frame", async () => {
+  const read = async (): Promise<void> => {
+    for await (const _ of parts(stream("--b\r\nA: 1\r\n\r\nhalf", 5), "b"));
+  };
+  await expect(read()).rejects.toThrow("ends inside a part");
+});
+
+test("boundaries and parameters, quoted or not", () => {
+  expect(boundaryOf('multipart/related; type="application/dicom"; boundary="a b"')).toBe("a b");
+  expect(boundaryOf("multipart/related; boundary=xyz; type=x")).toBe("xyz");
+  expect(parameterOf("application/octet-stream;transfer-syntax=1.2.3", "transfer-syntax")).toBe("1.2.3");
+});
+
+test("filters become QIDO parameters; dates count from today", () => {
+  const query = qido({ ...NO_FILTERS, name: "王", period: "week" }, 50, new Date(2024, 2, 3));
+  expect(query).toContainEqual(["PatientName", "*王*"]);
+  expect(query).toContainEqual(["StudyDate", "20240226-"]);
+  expect(query).toContainEqual(["offset", "50"]);
+});
+
+test("crc32 of the check string", () => {
+  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+});

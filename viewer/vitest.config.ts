@@ -1,0 +1,18 @@
+// `npm test` runs the unit tests; browser tests run when VIEWER_URL names a server to test against.
+import { resolve } from "node:path";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  root: import.meta.dirname,
+  test: {
+    environment: "node",
+    include: [
+      "tests/unit/**/*.test.ts",
+      ...(process.env["VIEWER_URL"] ? ["tests/browser/**/*.test.ts"] : []),
+    ],
+    setupFiles: [resolve(import.meta.dirname, "tests/setup.ts")],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+});
