@@ -12,7 +12,6 @@ from itertools import islice
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.pixels import pack_bits
 
 from dicomweb_server.demo.ct import ct_files
 from dicomweb_server.demo.head import head_files
@@ -49,10 +48,11 @@ def files() -> Iterator[bytes]:
     now = [dcmread(io.BytesIO(file)) for _, file in islice(ct_files(), SLICES)]
     for image in now:
         yield part10(image)
-    for image in now[::2]:
+    for image in now[1::2]:
         yield part10(earlier(image))
     yield part10(lungs(now))
-    for _, file in (*letter_files(), *head_files()):
+    yield part10(letter())
+    for _, file in head_files():
         yield file
     yield part10(electrocardiogram())
 
@@ -68,6 +68,17 @@ def earlier(image: FileDataset) -> Dataset:
     for moment in ("Study", "Series", "Content", "Acquisition"):
         setattr(prior, f"{moment}Date", CT_PRIOR.date)
     return prior
+
+
+def letter() -> Dataset:
+    """The report, longer than what is sent within metadata."""
+    ((_, file),) = letter_files()
+    d = dcmread(io.BytesIO(file))
+    comment = b"\n%" + b"-" * 99_998
+    d.EncapsulatedDocument = d.EncapsulatedDocument[: d.EncapsulatedDocumentLength] + comment
+    d.EncapsulatedDocumentLength = len(d.EncapsulatedDocument)
+    d.EncapsulatedDocument += b"\0" * (len(d.EncapsulatedDocument) % 2)
+    return d
 
 
 def lungs(images: list[FileDataset]) -> Dataset:
@@ -120,12 +131,13 @@ def lungs(images: list[FileDataset]) -> Dataset:
         frame(image, position) for position, image in enumerate(images, 1)
     ]
     y, x = np.mgrid[: first.Rows, : first.Columns]
-    body = ((x - 256) / 170) ** 2 + ((y - 270) / 110) ** 2 < 1
+    body = ((x - 256) / 95) ** 2 + ((y - 270) / 65) ** 2 < 1
     masks = [(image.pixel_array - 1024 < -500) & body for image in images]
     d.NumberOfFrames, d.Rows, d.Columns = len(images), first.Rows, first.Columns
     d.SamplesPerPixel, d.PhotometricInterpretation = 1, "MONOCHROME2"
     d.BitsAllocated, d.BitsStored, d.HighBit, d.PixelRepresentation = 1, 1, 0, 0
-    d.add_new("PixelData", "OB", pack_bits(np.stack(masks).astype(np.uint8).ravel()))
+    bits = np.packbits(np.stack(masks).ravel(), bitorder="little").tobytes()
+    d.add_new("PixelData", "OB", bits)
     return d
 
 

@@ -1,10 +1,8 @@
 """A browser with hands and eyes: clicks where things are shown, keys, and pixels as numbers."""
 
 import base64
-import io
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import imagecodecs
@@ -20,15 +18,21 @@ Box = tuple[float, float, float, float]
 """left, top, width and height in CSS pixels, which are those of a picture."""
 
 
+WAIT_S = 60.0
+"""For what may take this long on a busy machine; on an idle one it takes a second or two."""
+
+
 class Page(Browser):
     """What a person does. Elements are named by a JavaScript expression."""
 
+    def wait(self, condition: str, *, timeout_s: float = WAIT_S) -> None:
+        super().wait(condition, timeout_s=timeout_s)
+
     def box(self, element: str) -> Box:
-        """Where an element is; it is scrolled into view."""
+        """Where an element is."""
         script = f"""(() => {{
             const e = {element};
             if (!e) return null;
-            e.scrollIntoView({{block: "nearest"}});
             const b = e.getBoundingClientRect();
             return [b.left, b.top, b.width, b.height];
         }})()"""
@@ -38,15 +42,27 @@ class Page(Browser):
         left, top, width, height = found
         return left, top, width, height
 
+    def size(self, width: int, height: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
     def mouse(self, kind: str, x: float, y: float, **more: object) -> None:
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     def click(self, element: str, *, times: int = 1) -> None:
+        """Where an element is once it is there and at rest: menus slide in."""
         self.wait(element)
-        left, top, width, height = self.box(element)
-        self.click_at(left + width / 2, top + height / 2, times=times)
-
-    def click_at(self, x: float, y: float, *, times: int = 1) -> None:
+        before: Box | None = None
+        while (box := self.box(element)) != before:
+            before = box
+            time.sleep(0.05)
+        left, top, width, height = box
+        x, y = left + width / 2, top + height / 2
         self.mouse("mouseMoved", x, y)
         for count in range(1, times + 1):
             self.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=count)
@@ -73,7 +89,7 @@ class Page(Browser):
     def type(self, element: str, text: str) -> None:
         """Into a field, instead of what is in it."""
         self.click(element)
-        self.run(f"({element}).select?.()")
+        self.run(f"({element}).select()")
         self.enter(text)
 
     def choose_files(self, selector: str, files: Sequence[Path]) -> None:
@@ -90,3 +106,22 @@ class Page(Browser):
             return image
         left, top, width, height = (round(value) for value in box)
         return image[max(0, top) : top + height, max(0, left) : left + width]
+
+    def settle(
+        self,
+        box: Callable[[], Box],
+        *,
+        timeout_s: float = WAIT_S,
+        like: Callable[[Picture], bool] = lambda picture: float(picture.std()) > 10,
+    ) -> Picture:
+        """Until a part of the page looks as it should and the same on two looks; that picture."""
+        until = time.monotonic() + timeout_s
+        before: Picture | None = None
+        while True:
+            now = self.picture(box())
+            if like(now) and before is not None and np.array_equal(before, now):
+                return now
+            if time.monotonic() > until:
+                raise PageError(f"not settled within {timeout_s} s")
+            before = now
+            time.sleep(0.1)
