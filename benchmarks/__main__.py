@@ -10,7 +10,7 @@ from benchmarks.measure import Summary, append_history
 from benchmarks.peers import Missing, isolate
 
 HERE = Path(__file__).parent
-QUESTIONS = ("frames", "series", "metadata", "search", "ingest", "rendered")
+QUESTIONS = ("frames", "series", "metadata", "search", "ingest", "rendered", "dimse")
 
 
 def table(summaries: Sequence[Summary]) -> str:

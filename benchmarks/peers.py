@@ -148,6 +148,7 @@ class Ours(Peer):
             str(self.port),
             "--workers",
             str(self.workers),
+            "--no-dimse",
         )
 
     def load(self, files: Iterable[Path]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from dicomweb_server import __version__, compose
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.delete import delete
+from dicomweb_server.archive.desk import open_desk
 from dicomweb_server.archive.export import ExportReport, export
 from dicomweb_server.archive.importer import Summary, find, import_files
 from dicomweb_server.archive.reindex import Reindexed, reindex
@@ -31,6 +32,10 @@ from dicomweb_server.demo.archive import demo_files
 from dicomweb_server.dicom.describe import describe
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.source import BytesSource
+from dicomweb_server.dimse.conformance import conformance
+from dicomweb_server.dimse.errors import DimseError
+from dicomweb_server.dimse.peers import read_peers
+from dicomweb_server.dimse.pull import pull
 from storage.errors import StorageError
 from storage.model import Scope, Stored
 
@@ -55,7 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except ConfigError as error:
         return _sorry(error, MISUNDERSTOOD)
-    except (Failure, compose.CannotListen, StorageError, DicomError, OSError, ValueError) as error:
+    except (
+        Failure,
+        compose.CannotListen,
+        StorageError,
+        DicomError,
+        DimseError,
+        OSError,
+        ValueError,
+    ) as error:
         return _sorry(error, FAILED)
     except BrokenExecutor:
         return _sorry("a process that imported was killed; run the command again", FAILED)
@@ -73,6 +86,39 @@ def _sorry(error: object, code: int) -> int:
 
 def _serve(asked: argparse.Namespace, config: Config) -> int:
     return compose.serve(config, announce=lambda text: print(text, flush=True))
+
+
+def _dimse(asked: argparse.Namespace, config: Config) -> int:
+    return compose.serve_dimse(config, announce=lambda text: print(text, flush=True))
+
+
+def _pull(asked: argparse.Namespace, config: Config) -> int:
+    peer = read_peers(config).to(asked.peer)
+    if peer is None:
+        raise Failure(f"{asked.peer} is no row of [[peers]] with host and port")
+    code = DONE
+    with _opened(config) as archive:
+        desk = open_desk(archive)
+        for study_uid in asked.study:
+            found = pull(
+                archive,
+                desk,
+                peer,
+                study_uid=study_uid,
+                series_uid=asked.series or "",
+                by_move=asked.by_move,
+            )
+            print(f"study {study_uid}: {found.completed:,} instances, {found.failed:,} failed")
+            if found.failed or not found.completed:
+                print(found.comment or f"{peer.aet} sent nothing", file=sys.stderr)
+                code = FAILED
+        desk.close()
+    return code
+
+
+def _conformance(asked: argparse.Namespace, config: Config) -> int:
+    print(conformance(config), end="")
+    return DONE
 
 
 def _import(asked: argparse.Namespace, config: Config) -> int:
@@ -329,6 +375,41 @@ def parser() -> argparse.ArgumentParser:
     )
     _settings(serve, *sentences())
 
+    bridge = _command(
+        commands,
+        "dimse",
+        _dimse,
+        "serve the archive over DIMSE alone, without DICOMweb",
+        example="dimse --data /srv/archive --aet DICOMWEB --dimse-port 11112",
+    )
+    _settings(bridge, *(name for name in sentences() if name not in _WEB_ONLY))
+
+    pulling = _command(
+        commands,
+        "pull",
+        _pull,
+        "fetch studies from a DIMSE peer",
+        example="pull --config archive.toml --from PACS2 --study 1.2.3",
+    )
+    pulling.add_argument("--from", dest="peer", required=True, metavar="AE", help="whom to ask")
+    pulling.add_argument(
+        "--study", action="append", required=True, metavar="UID", help="what; may be repeated"
+    )
+    pulling.add_argument("--series", metavar="UID", help="only this series of it")
+    pulling.add_argument(
+        "--by-move", action="store_true", help="have it sent here (C-MOVE) instead of C-GET"
+    )
+    _settings(pulling, "data", "aet", "peers", "log_level")
+
+    stating = _command(
+        commands,
+        "conformance",
+        _conformance,
+        "write the DICOM conformance statement of this configuration as Markdown",
+        example="conformance --config archive.toml > CONFORMANCE-DICOM.md",
+    )
+    _settings(stating, *(name for name in sentences() if name not in _WEB_ONLY))
+
     importing = _command(
         commands,
         "import",
@@ -421,6 +502,9 @@ def parser() -> argparse.ArgumentParser:
     )
     _settings(demonstrating, "data", "log_level")
     return parser
+
+
+_WEB_ONLY = ("port", "workers", "prefix", "public_url", "settle", "dimse")
 
 
 def _command(

@@ -1,8 +1,8 @@
 """Where the parts meet: configuration -> storage -> archive -> ASGI application -> processes.
 
-`serve` listens, starts the process that keeps the archive up (settles, compacts) and lets uvicorn
-answer, in this process or in several. Those import `app` here; what they serve comes to them as
-environment variables (`Config.environment`).
+`serve` listens, starts the process that keeps the archive up (settles, compacts) and those of the
+DIMSE bridge, and lets uvicorn answer, in this process or in several. Those import `app` here; what
+they serve comes to them as environment variables (`Config.environment`).
 """
 
 import errno
@@ -24,6 +24,8 @@ from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
+from dicomweb_server.dimse.peers import read_peers
+from dicomweb_server.dimse.process import run_bridge
 from dicomweb_server.web.app import application
 
 logger = logging.getLogger(__name__)
@@ -92,7 +94,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         reason = "each process would have an archive in memory of its own: use 1, or a directory"
         raise ConfigError("workers", reason, origin="with data in memory")
     open_archive(config).close()
-    listening = _listen(config)
+    listening = _listen(config, port=config.port, flag="--port")
     os.environ.update(config.environment())
     server = uvicorn.Config(
         "dicomweb_server.compose:app",
@@ -114,9 +116,14 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     announce(f"serving {config.data} on {url}/, DICOMweb root {url}{config.prefix}")
     # uvicorn raises a signal it was stopped by once more when it has stopped.
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
-    upkeep = Upkeep(config)
-    if config.settle and not in_memory:
-        upkeep.start()
+    beside: list[Beside] = []
+    if not in_memory:
+        if config.settle:
+            beside.append(Beside("upkeep", run_upkeep, config))
+        if config.dimse:
+            beside += _dimse_beside(config, announce)
+    for each in beside:
+        each.start()
     try:
         with suppress(KeyboardInterrupt):
             if config.workers == 1:
@@ -125,33 +132,108 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
                 return 0 if single.started else 1
             Multiprocess(server, sockets=[listening]).run()
     finally:
-        upkeep.stop()
+        for each in beside:
+            each.stop()
         listening.close()
     return 0
 
 
-def _listen(config: Config) -> socket.socket:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    where = f"port {config.port} of {config.host}"
+def _dimse_beside(config: Config, announce: Callable[[str], None]) -> "list[Beside]":
+    """The processes of the DIMSE bridge. A port that is taken hinders nobody who reads by
+    DICOMweb: then there is no bridge, and the log says so."""
+    read_peers(config)
     try:
-        listening = socket.create_server((config.host, config.port), family=family, backlog=2048)
+        listening = _listen_dimse(config, announce)
+    except CannotListen as error:
+        logger.error("no DIMSE: %s", error)
+        return []
+    return [
+        Beside("dimse", run_dimse, config, listening, number == 0)
+        for number in range(config.dimse_processes)
+    ]
+
+
+def _listen_dimse(
+    config: Config, announce: Callable[[str], None]
+) -> list[tuple[socket.socket, bool]]:
+    """The sockets of the bridge, and whether TLS is spoken on them. Raises CannotListen."""
+    listening = [(_listen(config, port=config.dimse_port, flag="--dimse-port"), False)]
+    if config.dimse_tls_port:
+        tls = _listen(config, port=config.dimse_tls_port, flag="--dimse-tls-port")
+        listening.append((tls, True))
+    for each, secure in listening:
+        host, port = each.getsockname()[:2]
+        announce(f"DIMSE{' over TLS' if secure else ''}: {config.aet} at {host} port {port}")
+    return listening
+
+
+def serve_dimse(config: Config, *, announce: Callable[[str], None]) -> int:
+    """The bridge alone, until SIGINT or SIGTERM; returns the exit code.
+
+    Raises CannotListen, config.ConfigError, and what `open_archive` raises.
+    """
+    read_peers(config)
+    listening = _listen_dimse(config, announce)
+    others = [
+        Beside("dimse", run_dimse, config, listening, False)
+        for _ in range(config.dimse_processes - 1)
+    ]
+    for each in others:
+        each.start()
+    try:
+        run_dimse(config, listening, True)
+    finally:
+        for each in others:
+            each.stop()
+    return 0
+
+
+def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs: bool) -> None:
+    """The main function of a process of the bridge, until SIGTERM.
+
+    jobs  whether it also does what is queued: one process does
+    """
+    set_up_logging(config)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _, stack: stopped.set())
+    if multiprocessing.parent_process() is not None:
+        leave_interrupts_to_parent()
+        end_with_parent()
+    archive = open_archive(config)
+    try:
+        run_bridge(archive, listening, jobs=jobs, stop=stopped)
+    finally:
+        archive.close()
+
+
+def _listen(config: Config, *, port: int, flag: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    where = f"port {port} of {config.host}"
+    try:
+        listening = socket.create_server((config.host, port), family=family, backlog=2048)
     except OSError as error:
         reason = {
-            errno.EADDRINUSE: "is taken by another program: choose another with --port",
-            errno.EACCES: "may not be used by this user: choose one above 1023 with --port",
+            errno.EADDRINUSE: f"is taken by another program: choose another with {flag}",
+            errno.EACCES: f"may not be used by this user: choose one above 1023 with {flag}",
         }.get(error.errno or 0, f"cannot be listened on: {error.strerror}")
         raise CannotListen(f"{where} {reason}") from error
     listening.set_inheritable(True)
     return listening
 
 
-class Upkeep:
-    """The process that settles and compacts beside the server, started again when it dies."""
+class Beside:
+    """A process beside the server, started again when it dies.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    run  its main function, to be found by name in another process; ends on SIGTERM
+    """
+
+    def __init__(self, name: str, run: Callable[..., None], *arguments: object) -> None:
+        self._name = name
+        self._run_it = run
+        self._arguments = arguments
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -164,12 +246,12 @@ class Upkeep:
     def _run(self) -> None:
         context = multiprocessing.get_context("spawn")
         while not self._stopping.is_set():
-            process = context.Process(target=run_upkeep, args=(self._config,), name="upkeep")
+            process = context.Process(target=self._run_it, args=self._arguments, name=self._name)
             process.start()
             while process.is_alive() and not self._stopping.wait(0.2):
                 pass
             if not self._stopping.is_set():
-                logger.error("upkeep ended with code %s; it starts again", process.exitcode)
+                logger.error("%s ended with code %s; it starts again", self._name, process.exitcode)
                 self._stopping.wait(10)
                 continue
             process.terminate()

@@ -5,6 +5,7 @@ What is said last wins: the default, then the TOML file of `--config`, then the 
 holds README to naming every field.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -110,6 +111,50 @@ class Config:
     import_processes: int = setting(
         0, "Processes that import at the same time; 0 for one each processor.", low=0, high=256
     )
+    dimse: bool = setting(True, "Whether serve also speaks DIMSE, in processes of its own.")
+    dimse_port: int = setting(
+        11112, "TCP port for DIMSE associations on the same address.", low=0, high=65535
+    )
+    aet: str = setting("DICOMWEB", "AE title of the archive.")
+    dimse_check_called: bool = setting(
+        False, "Whether associations for another AE title than the archive's are rejected."
+    )
+    dimse_processes: int = setting(
+        1, "Processes that take DIMSE associations side by side.", low=1, high=64
+    )
+    dimse_associations: int = setting(
+        200, "Associations one DIMSE process has at the same time.", low=1, high=10_000
+    )
+    dimse_max_pdu: int = setting(
+        131_072, "Longest P-DATA-TF PDU that peers may send.", low=4096, high=2**24
+    )
+    dimse_timeout_s: float = setting(
+        60.0, "Seconds a peer may be silent before its association is aborted.", low=0.1, high=86400
+    )
+    dimse_private_sop_classes: str | None = setting(
+        None,
+        "Private storage SOP Class UIDs that C-STORE accepts, separated by commas; * for any.",
+    )
+    dimse_tls_port: int = setting(
+        0, "TCP port for DIMSE over TLS (2762 is registered for it); 0 for none.", low=0, high=65535
+    )
+    dimse_tls_certificate: str | None = setting(
+        None, "PEM file with the certificate chain for DIMSE."
+    )
+    dimse_tls_key: str | None = setting(None, "PEM file with the private key of that certificate.")
+    dimse_tls_authorities: str | None = setting(
+        None,
+        "PEM file with the authorities DIMSE peers are trusted by; callers must then show one.",
+    )
+    dimse_complete_after_s: float = setting(
+        60.0,
+        "Seconds after the last instance of a study until its exam counts as complete when no "
+        "modality says so, and until peers are told that it is available.",
+        low=0,
+        high=86400,
+    )
+    peers: str = setting("[]", "Table of the DIMSE peers: [[peers]] in the TOML file.")
+    forward: str = setting("[]", "Table of what is sent on to whom: [[forward]] in the TOML file.")
     log_level: str = setting(
         "info",
         "What is logged on standard error: debug, info, warning or error.",
@@ -172,6 +217,8 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 _TYPES = get_type_hints(Config)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_TABLES = frozenset({"peers", "forward"})
+"""Settings that are an array of tables in TOML and the same as JSON everywhere else."""
 _KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -205,6 +252,8 @@ def _checked(declared: "Field[Any]", raw: object, *, origin: str) -> object:
 def _converted(name: str, raw: object, *, origin: str) -> object:
     kind = kind_of(name)
     wrong = ConfigError(name, f"'{raw}' is not {_KINDS.get(kind, 'a text')}", origin=origin)
+    if name in _TABLES and isinstance(raw, list):
+        return json.dumps(raw, default=str)
     if kind is bool:
         if isinstance(raw, str):
             raw = _FLAGS.get(raw.strip().lower())
@@ -261,7 +310,13 @@ def _data(value: str) -> tuple[str, str]:
     return value, "" if value.strip() else "is empty"
 
 
+def _aet(value: str) -> tuple[str, str]:
+    wrong = not 1 <= len(value.strip()) <= 16 or not value.isprintable() or not value.isascii()
+    return value.strip(), f"'{value}' is no AE title: 1 to 16 characters" if wrong else ""
+
+
 _RULES = {
+    "aet": _aet,
     "prefix": _prefix,
     "public_url": _public_url,
     "trusted_proxies": _trusted_proxies,

@@ -34,7 +34,10 @@ def command(*arguments: object, **options: Any) -> Process:
 @contextmanager
 def serving(data: Path, *arguments: object) -> Iterator[tuple[Process, str]]:
     """A server process that answers, and its URL; killed with all its children at the end."""
-    process = command("serve", "--data", data, "--port", 0, *arguments, start_new_session=True)
+    # Its DIMSE port is one for the whole machine, and tests/dimse has servers of its own.
+    process = command(
+        "serve", "--data", data, "--port", 0, "--no-dimse", *arguments, start_new_session=True
+    )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

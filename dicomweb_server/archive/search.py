@@ -12,9 +12,9 @@ import orjson
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import instance_metadata
-from dicomweb_server.dicom.attributes import key_of
+from dicomweb_server.dicom.attributes import key_of, vr_of
 from dicomweb_server.dicom.errors import BadQuery
-from dicomweb_server.dicom.matching import ParsedQuery, default_attributes
+from dicomweb_server.dicom.matching import REQUIRED, ParsedQuery, default_attributes
 from storage.errors import NotFound
 from storage.model import QueryLevel, Row, Scope
 
@@ -125,6 +125,8 @@ def _item(row: Row, level: QueryLevel, wanted: frozenset[str] | None, metadata: 
         # What frames can be had in without asking first, so that nobody has to probe.
         item["00083002"] = {"vr": "UI", "Value": [row.instance.transfer_syntax_uid]}
     item["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
+    for tag in REQUIRED[level]:
+        item.setdefault(tag, {"vr": vr_of(tag)})
     kept = {
         tag: item[tag] for tag in sorted(item) if (wanted is None or tag in wanted) and item[tag]
     }

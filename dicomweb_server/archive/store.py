@@ -79,6 +79,7 @@ class Outcome:
 
     stored   NEW, DUPLICATE, REPLACED or VERSIONED
     comment  a sentence for people; empty when there is nothing to say
+    coerced  True when what is stored is not in all what was sent (PS3.18 Table I.2-1, B000)
     The UIDs are None as far as the part could not be read.
     """
 
@@ -89,6 +90,7 @@ class Outcome:
     series_uid: str | None = None
     sop_class_uid: str | None = None
     instance_uid: str | None = None
+    coerced: bool = False
 
 
 def store(

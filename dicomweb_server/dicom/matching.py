@@ -15,7 +15,7 @@
 
 Keys of one sequence must match in one item. An empty value, or `*` alone, matches everything
 (universal matching). `emptyvaluematching=true` makes `""` ask for absent or empty values,
-`multiplevaluematching=true` makes `a\\b` ask for either (PS3.4 §C.2.2.2.7 and §C.2.2.2.8). Times in
+`multiplevaluematching=true` makes `a\\b` ask for both (PS3.4 §C.2.2.2.7 and §C.2.2.2.8). Times in
 a range may be short: until 10:30 includes its last second.
 
 An attribute can be searched at its level and below; at study level Modality and SOP Class UID ask
@@ -23,6 +23,7 @@ for studies that have one such series or instance. Whatever is not understood is
 an answer to another question than the one asked would be worse.
 """
 
+import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,6 +110,28 @@ _DEFAULTS = {
     ),
 }
 
+_REQUIRED = {
+    QueryLevel.STUDY: (
+        "StudyDate",
+        "StudyTime",
+        "AccessionNumber",
+        "ModalitiesInStudy",
+        "ReferringPhysicianName",
+        "PatientName",
+        "PatientID",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyID",
+    ),
+    QueryLevel.SERIES: ("Modality", "SeriesNumber"),
+    QueryLevel.INSTANCE: ("InstanceNumber",),
+}
+
+REQUIRED = {
+    level: tuple(key_of(keyword) for keyword in keywords) for level, keywords in _REQUIRED.items()
+}
+"""Returned of a row of the level whether they have a value or not (type R of those tables)."""
+
 _DEFAULT_KEYS = {
     level: frozenset(key_of(keyword) for keyword in keywords)
     for level, keywords in _DEFAULTS.items()
@@ -128,6 +151,9 @@ _WILD_CARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR"
 _LIST_VRS = frozenset({"CS", "UI"})
 """A comma cannot be part of a value of these."""
 
+_MULTIPLE_VRS = frozenset({"AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"})
+"""PS3.4 §C.2.2.2.8."""
+
 _RANGE_VRS = frozenset({"DA", "DT", "TM"})
 
 
@@ -136,10 +162,12 @@ class ParsedQuery:
     """A search as asked.
 
     include  tags to return besides the default ones of the level; None for all there are
+    ignored  names of parameters that are none
     """
 
     query: Query
     include: frozenset[str] | None
+    ignored: tuple[str, ...] = ()
 
 
 def default_attributes(level: QueryLevel) -> frozenset[str]:
@@ -161,9 +189,15 @@ def parse_query(
     """
     asked = _Parameters()
     keys: dict[str, _Key] = {}
+    ignored: list[str] = []
     for name, value in parameters:
         if name in _PARAMETERS:
             _PARAMETERS[name](asked, value)
+            continue
+        if not re.match(r"[0-9A-Z]|[a-f][0-9a-fA-F]{7}$", name):
+            # PS3.18 §8.3: what is no parameter that is known, nor has the form of a keyword or
+            # tag, is passed over.
+            ignored.append(name)
             continue
         path = _path(name, name)
         if path in keys:
@@ -182,6 +216,7 @@ def parse_query(
             count=asked.count,
         ),
         include=None if asked.include_all else frozenset(asked.include),
+        ignored=tuple(ignored),
     )
 
 
@@ -412,10 +447,15 @@ class _Conditions:
         if vr in _RANGE_VRS and "-" in value:
             return [_range(at, tag, name, vr, value)]
         values = [value]
+        if self._asked.multiple_values and vr in _MULTIPLE_VRS and "\\" in value:
+            # PS3.4 §C.2.2.2.8: "each and every value in the Key Attribute matches a value in the
+            # corresponding Attribute", which "shall not include wild cards".
+            every = [part.strip() for part in value.split("\\") if part.strip()]
+            if vr in _WILD_CARD_VRS and any(wild in value for wild in "*?"):
+                raise BadQuery(name, "asks for several values, which cannot hold wild cards")
+            return [OneOf(at, tag, (_term(vr, each),)) for each in every]
         if vr in _LIST_VRS:
             values = [part.strip() for part in re.split(r"[,\\]", value) if part.strip()]
-        elif self._asked.multiple_values:
-            values = [part for part in value.split("\\") if part]
         if len(values) == 1:
             _check(name, vr, values[0])
             return [_one(at, tag, vr, values[0])]
@@ -430,21 +470,21 @@ class _Conditions:
         "additional fuzzy semantic matching")."""
         value = key.value.strip(" ")
         names = [value]
-        if self._asked.multiple_values:
+        if self._asked.multiple_values and "\\" in value:
             names = [name for name in value.split("\\") if name]
-        if len(names) > 1 and not self._asked.fuzzy and not any(wild in value for wild in "*?="):
-            return [OneOf(at, tag, tuple(fold(name) for name in names))]
-        alternatives: list[tuple[Condition, ...]] = []
+            if any(wild in value for wild in "*?"):
+                raise BadQuery(key.name, "asks for several values, which cannot hold wild cards")
+        found: list[Condition] = []
         for name in names:
             # Groups of a name are stored as values of their own: each asked for must be there.
             groups = [group for group in name.split("=") if fold(group)]
-            alternatives.append(tuple(_one(at, tag, "PN", group) for group in groups))
-            if self._asked.fuzzy:
-                alternatives.append(tuple(_sounding(at, tag + SOUNDS, name)))
-        alternatives = [each for each in alternatives if each]
-        if len(alternatives) == 1:
-            return list(alternatives[0])
-        return [AnyOf(at, tuple(alternatives))]
+            literal = tuple(_one(at, tag, "PN", group) for group in groups)
+            sounding = tuple(_sounding(at, tag + SOUNDS, name)) if self._asked.fuzzy else ()
+            if sounding:
+                found.append(AnyOf(at, (literal, sounding) if literal else (sounding,)))
+            else:
+                found += literal
+        return found
 
     # Dates and times
 
@@ -606,6 +646,23 @@ def _check(name: str, vr: str, value: str) -> None:
         form, sentence = _FORMS[vr]
         if not re.fullmatch(form, value):
             raise BadQuery(name, f"{value!r} cannot be read: {sentence}; a range has a `-` between")
+        _check_calendar(name, vr, value)
+
+
+def _check_calendar(name: str, vr: str, value: str) -> None:
+    """Refuses a 31st of February and a 25th hour; a second may be a leap second."""
+    digits = re.split(r"[+-]", re.sub(r"[.:]", "", value) if vr != "DT" else value)[0]
+    day = {"DA": digits, "DT": digits[:8], "TM": ""}[vr]
+    hours = {"DA": "", "DT": digits[8:14], "TM": digits[:6]}[vr]
+    try:
+        if day:
+            datetime.date(int(day[:4]), int(day[4:6] or "1"), int(day[6:8] or "1"))
+        if hours:
+            datetime.time(int(hours[:2]), int(hours[2:4] or "0"))
+            if int(hours[4:6] or "0") > 60:
+                raise ValueError(hours)
+    except ValueError:
+        raise BadQuery(name, f"{value!r} is no date or time of any calendar") from None
 
 
 def _date_time_range(at: QueryLevel, tag: str, name: str, value: str) -> Between | None:
@@ -622,6 +679,8 @@ def _range(
     if found is None or not (found["low"] or found["high"]):
         raise BadQuery(name, f"{value!r} is no range: {sentence}")
     low, high = found["low"], found["high"]
+    for end in filter(None, (low, high)):
+        _check_calendar(name, vr, end)
     if ordered and low and high and _term(vr, low) > _last(vr, high):
         raise BadQuery(name, f"{value!r} ends before it begins")
     return Between(at, tag, _term(vr, low) if low else None, _last(vr, high) if high else None)

@@ -4,7 +4,10 @@ Reading by position is what lets a 2 GB instance pass through with a few megabyt
 """
 
 import os
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -65,3 +68,47 @@ class FileSource:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes [offset, offset + length) of a source."""
+
+    source: Source
+    offset: int
+    length: int
+
+
+Piece = bytes | Part
+
+
+class PiecedSource:
+    """Pieces one after the other: bytes, and parts of other sources, which stay where they are."""
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self.pieces = [piece for piece in pieces if piece_length(piece)]
+        self._starts = list(accumulate(map(piece_length, self.pieces), initial=0))
+
+    @property
+    def length(self) -> int:
+        return self._starts[-1]
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self.length)
+        found: list[bytes] = []
+        number = bisect_right(self._starts, offset) - 1
+        while offset < end:
+            piece = self.pieces[number]
+            within = offset - self._starts[number]
+            wanted = min(end, self._starts[number + 1]) - offset
+            if isinstance(piece, bytes):
+                found.append(piece[within : within + wanted])
+            else:
+                found.append(piece.source.read_at(piece.offset + within, wanted))
+            offset += wanted
+            number += 1
+        return found[0] if len(found) == 1 else b"".join(found)
+
+
+def piece_length(piece: Piece) -> int:
+    return len(piece) if isinstance(piece, bytes) else piece.length

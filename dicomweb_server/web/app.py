@@ -21,10 +21,12 @@ from dicomweb_server.web import (
     health,
     instances,
     metadata,
+    orders,
     pages,
     rendered,
     search,
     stow,
+    transfers,
 )
 from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
@@ -80,6 +82,17 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/health", health.health),
     ("GET", "/health/ready", health.health),
     ("GET", "/health/live", health.live),
+    ("POST", "/api/v1/orders", orders.create),
+    ("GET", "/api/v1/orders", orders.listed),
+    ("GET", "/api/v1/orders/{order}", orders.one),
+    ("PATCH", "/api/v1/orders/{order}", orders.change),
+    ("DELETE", "/api/v1/orders/{order}", orders.cancel),
+    ("POST", "/api/v1/orders/{order}/complete", orders.complete),
+    ("GET", "/api/v1/transfers", transfers.listed),
+    ("POST", "/api/v1/transfers", transfers.send),
+    ("GET", "/api/v1/transfers/{transfer}", transfers.one),
+    ("POST", "/api/v1/pulls", transfers.pull),
+    ("GET", "/api/v1/pulls/{transfer}", transfers.one),
 )
 
 

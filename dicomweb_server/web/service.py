@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
+from dicomweb_server.archive.desk import Desk, open_desk
 from dicomweb_server.config import Config
 from dicomweb_server.web.http import Reply, Request, Workers
 
@@ -49,6 +51,11 @@ class Service:
     def __post_init__(self) -> None:
         object.__setattr__(self, "uploads", asyncio.Semaphore(self.config.upload_concurrency))
         object.__setattr__(self, "upload_bytes", Budget(UPLOAD_BYTES))
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Orders and transfers; opened when somebody first asks for them."""
+        return open_desk(self.archive)
 
     def root(self, request: Request) -> str:
         """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""

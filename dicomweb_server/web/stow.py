@@ -12,6 +12,9 @@ of 409 when size alone, the disk alone or the server alone is why nothing was st
 Not only multipart: a body of `application/dicom` is taken as one part, so that
 `curl --data-binary @file -H 'Content-Type: application/dicom'` works.
 
+Metadata and bulk data (multipart/related of application/dicom+json or +xml) are put together by
+`stow_metadata.py` and stored as such parts are.
+
 When the body breaks off, what had been received whole is stored and answered for, and the broken
 part is an item of the Other Failures Sequence. When the client is gone there is nobody to answer:
 what has not begun to be stored is dropped.
@@ -21,14 +24,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import orjson
 
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import Outcome, Received, Refusal, refused, store
 from dicomweb_server.dicom.errors import TooLarge
+from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.xml_model import to_xml
 from dicomweb_server.web.http import MESSAGE_BYTES, Reply, Request, content
 from dicomweb_server.web.multipart import MultipartError, Parser, PartBegin, PartData, PartEnd
@@ -36,6 +40,7 @@ from dicomweb_server.web.negotiate import BadMediaType, MediaRange, parse_media_
 from dicomweb_server.web.offers import DICOM, DICOM_XML, STORE_RESPONSES, selected
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Service, instance_url
+from dicomweb_server.web.stow_metadata import METADATA_TYPES, BulkData, made_of_metadata
 from storage.errors import OutOfSpace, Unavailable
 
 BATCH_PARTS = 32
@@ -61,6 +66,9 @@ _FAILURE_REASONS = {
     Refusal.OUT_OF_SPACE: 0xA700,
     Refusal.FAILED: 0x0110,
 }
+_COERCED = 0xB000
+"""Table I.2-1: "Coercion of Data Elements"."""
+
 _STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507, Refusal.FAILED: 500}
 
 
@@ -117,12 +125,13 @@ def _body_type(request: Request) -> MediaRange:
         return media_type
     # RFC 2387 §3.1 requires `type`; without it the parts are looked at one by one.
     inner = media_type.parameters.get("type", DICOM).lower()
-    if media_type.essence != "multipart/related" or inner != DICOM:
+    if media_type.essence != "multipart/related" or inner not in (DICOM, *METADATA_TYPES):
         shown = f'{media_type.essence}; type="{inner}"' if inner != DICOM else media_type.essence
         raise Problem(
             415,
-            f'Content-Type {shown[:200]} is not stored; multipart/related; type="application/dicom"'
-            " is, and application/dicom for one instance",
+            f"Content-Type {shown[:200]} is not stored; multipart/related of application/dicom, "
+            "application/dicom+json or application/dicom+xml is, and application/dicom for one "
+            "instance",
             field="Content-Type",
         )
     if not media_type.parameters.get("boundary"):
@@ -137,12 +146,45 @@ def _outcome(refusal: Refusal, comment: str) -> Outcome:
 # --- receiving ----------------------------------------------------------------------------------
 
 
+class _Held(Protocol):
+    """Bytes that are kept until they are discarded."""
+
+    @property
+    def length(self) -> int: ...
+
+    def finish(self) -> Source: ...
+
+    def discard(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeOf:
+    """An instance whose values lie in the bulk data of its request."""
+
+    source: Source
+    bulk: BulkData
+
+    @property
+    def length(self) -> int:
+        return self.source.length
+
+    def finish(self) -> Source:
+        return self.source
+
+    def discard(self) -> None:
+        self.bulk.release()
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part that has been received: in its spool, or refused already."""
+    """A part that has been received: in its spool, or refused already.
 
-    spool: Spool | None
+    coerced  what was put right in it, as a sentence
+    """
+
+    spool: _Held | None
     refused: Outcome | None = None
+    coerced: str = ""
 
     @property
     def held_bytes(self) -> int:
@@ -166,7 +208,24 @@ async def _parts(
         finally:
             receiving.discard()
         return
-    parser = Parser(media_type.parameters["boundary"])
+    boundary, inner = media_type.parameters["boundary"], media_type.parameters.get("type", DICOM)
+    if inner.lower() in METADATA_TYPES:
+        bulk = BulkData(service)
+        try:
+            made_parts = made_of_metadata(
+                service, request, boundary=boundary, inner=inner.lower(), bulk=bulk
+            )
+            async with aclosing(made_parts):
+                async for made in made_parts:
+                    if made.source is None:
+                        yield _Part(None, made.refused)
+                        continue
+                    bulk.hold()
+                    yield _Part(_MadeOf(made.source, bulk), coerced=made.coerced)
+        finally:
+            bulk.release()
+        return
+    parser = Parser(boundary)
     part: _Receiving | None = None
     try:
         async for chunk in request.chunks():
@@ -265,6 +324,7 @@ class _Line:
         self._study_uid = study_uid
         self._sender = sender
         self._outcomes: list[Outcome | None] = []
+        self._coerced: dict[int, str] = {}
         self._waiting: deque[tuple[int, _Part]] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
         self.unavailable: Unavailable | None = None
@@ -273,6 +333,8 @@ class _Line:
         """Waits while too much is held already."""
         number = len(self._outcomes)
         self._outcomes.append(part.refused)
+        if part.coerced:
+            self._coerced[number] = part.coerced
         if part.spool is None:
             return
         try:
@@ -333,6 +395,9 @@ class _Line:
         except Exception as error:
             outcomes = [refused(error)] * len(batch)
         for (number, _), outcome in zip(batch, outcomes, strict=True):
+            if number in self._coerced and outcome.refusal is None:
+                sentences = filter(None, (self._coerced[number], outcome.comment))
+                outcome = replace(outcome, coerced=True, comment="; ".join(sentences))
             self._outcomes[number] = outcome
 
     async def _release(self, batch: list[tuple[int, _Part]]) -> None:
@@ -368,6 +433,8 @@ def response_data_set(outcomes: list[Outcome], *, root: str) -> dict[str, Any]:
             studies.add(outcome.study_uid)
             url = instance_url(root, outcome.study_uid, outcome.series_uid, outcome.instance_uid)
             item["00081190"] = {"vr": "UR", "Value": [url]}
+            if outcome.coerced:
+                item["00081196"] = {"vr": "US", "Value": [_COERCED]}
             stored.append(item)
         else:
             reason = _FAILURE_REASONS[outcome.refusal]
@@ -389,7 +456,7 @@ def response_data_set(outcomes: list[Outcome], *, root: str) -> dict[str, Any]:
 def _status(outcomes: list[Outcome]) -> int:
     refusals = {outcome.refusal for outcome in outcomes}
     if refusals == {None}:
-        return 200
+        return 202 if any(outcome.coerced for outcome in outcomes) else 200
     if None in refusals:
         return 202
     if len(refusals) == 1:

@@ -114,7 +114,10 @@ class TestConditions:
 
     def test_multiple_value_matching_has_to_be_asked_for(self) -> None:
         asked = parsed(STUDY, ("PatientID", "a\\b"), ("multiplevaluematching", "true"))
-        assert asked.query.conditions == (OneOf(STUDY, "00100020", ("a", "b")),)
+        assert asked.query.conditions == (
+            OneOf(STUDY, "00100020", ("a",)),
+            OneOf(STUDY, "00100020", ("b",)),
+        )
         assert condition_of(STUDY, "PatientID", "a\\b") == OneOf(STUDY, "00100020", ("a\\b",))
 
 
@@ -273,6 +276,9 @@ class TestParameters:
         (STUDY, [("PatientID", "1"), ("00100020", "2")], "00100020: is given twice"),
         (STUDY, [("StudyDate", "yesterday")], "StudyDate: 'yesterday' cannot be read"),
         (STUDY, [("StudyDate", "2024-01-31")], "StudyDate: '2024-01-31' is no range"),
+        (STUDY, [("StudyDate", "20240230")], "StudyDate: '20240230' is no date or time"),
+        (STUDY, [("StudyDate", "20241301-")], "StudyDate: '20241301' is no date or time"),
+        (STUDY, [("StudyTime", "2500")], "StudyTime: '2500' is no date or time"),
         (STUDY, [("StudyDate", "-")], "StudyDate: '-' is no range"),
         (STUDY, [("StudyDate", "20250101-20240101")], "ends before it begins"),
         (STUDY, [("StudyTime", "9")], "StudyTime: '9' cannot be read"),

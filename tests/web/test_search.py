@@ -223,6 +223,8 @@ class TestPages:
         name = "PatientName=*e*"
         assert stored.get(f"/studies?{name}").headers["x-total-count"] == "2"
         one = stored.get(f"/studies?{name}&limit=1")
+        assert "There are 1 additional results" in one.headers["warning"]
+        one = stored.get("/instances?Modality=*C*&limit=1")
         assert "x-total-count" not in one.headers
         assert "There are additional results" in one.headers["warning"]
         counted = stored.get(f"/studies?{name}&limit=1&count=true")
@@ -258,6 +260,22 @@ class TestPages:
         response = stored.get("/studies?cursor=nonsense")
         assert response.status_code == 400
         assert response.json()["field"] == "cursor"
+
+
+def test_ps3_18_8_3_what_is_no_parameter_is_passed_over_and_said(stored: httpx.Client) -> None:
+    response = stored.get("/studies?x-nothing=1&PatientID=007")
+    assert [item["0020000D"]["Value"] for item in response.json()] == [["1.1"]]
+    assert response.headers["warning"].endswith("The x-nothing parameter is not supported.")
+    assert stored.get("/studies?PatientNme=x").status_code == 400
+
+
+def test_ps3_18_table_10_6_3_3_required_attributes_are_returned_empty(http: httpx.Client) -> None:
+    file = part10(Modality=None)
+    http.post("/studies", content=file, headers={"Content-Type": "application/dicom"})
+    (study,) = http.get("/studies").json()
+    for tag, vr in (("00080020", "DA"), ("00100010", "PN"), ("00200010", "SH"), ("00080061", "CS")):
+        assert study[tag] == {"vr": vr}
+    assert "00080201" not in study
 
 
 class TestMatching:
@@ -297,6 +315,7 @@ class TestMatching:
             ),
             study(3, PatientName="Mayer^Hans", StudyDate="20240102", StudyTime="230000"),
             study(4, PatientName="Smith^Jane", StudyDate="20240103"),
+            part10(study_uid="3.4", series_uid="3.4.2", instance_uid="3.4.2.1", Modality="MR"),
         ]
         response = http.post(
             "/studies", content=related(*parts), headers={"Content-Type": CONTENT_TYPE}
@@ -314,7 +333,8 @@ class TestMatching:
             ("fuzzymatching=true&PatientName=zh*", "12"),
             ("fuzzymatching=false&PatientName=meier*", ""),
             ("PatientName=zhang*", "1"),
-            ("PatientName=mayer*\\smith*&multiplevaluematching=true", "34"),
+            ("ModalitiesInStudy=CT\\MR&multiplevaluematching=true", "4"),
+            ("ModalitiesInStudy=CT,MR", "1234"),
             ('emptyvaluematching=true&AccessionNumber=""', "134"),
             ('AccessionNumber=""', ""),
             ("AccessionNumber=", "1234"),
@@ -340,7 +360,7 @@ class TestMatching:
             ("RequestAttributesSequence.ScheduledProcedureStepID=B", "1"),
             ("00400275.00400009=A&00400275.00401001=P1", "1"),
             ("00400275.00400009=A&00400275.00401001=P2", ""),
-            ('00400275.00401001=""&emptyvaluematching=true', "234"),
+            ('00400275.00401001=""&emptyvaluematching=true', "2344"),
         ],
     )
     def test_ps3_4_c_2_2_2_6_sequences_match_within_one_item(

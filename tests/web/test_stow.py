@@ -193,7 +193,7 @@ FAT = part10(
         (None, related(ONE), 415, "has no Content-Type"),
         ("text/plain", b"hello", 415, "text/plain is not stored"),
         ("multipart/form-data; boundary=x", b"", 415, "multipart/form-data is not stored"),
-        (CONTENT_TYPE.replace("/dicom", "/dicom+json"), b"", 415, "application/dicom+json"),
+        (CONTENT_TYPE.replace("/dicom", "/text"), b"", 415, "application/text"),
         ("nonsense", b"", 400, "no type/subtype"),
         (CONTENT_TYPE, b"", 400, f"boundary '{BOUNDARY}' does not occur"),
         (CONTENT_TYPE, b"x" * 100_000, 400, "no boundary in the first 65536 bytes"),

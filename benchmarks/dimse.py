@@ -1,0 +1,433 @@
+"""How fast is the archive as a DIMSE peer, beside Orthanc and dcmtk's dcmqrscp?
+
+C-STORE of 500 CT slices and of small MR images over 1 and 8 associations (dcmtk's dcmsend sends),
+C-GET (getscu) and C-MOVE (movescu, to a storescp) of the 500 slices, and C-FIND among many studies
+over an association that is open. A fresh archive for every sample of C-STORE. dcmqrscp rewrites its
+whole index with each image, so it is left out where there are many studies.
+
+Debian's dcmtk, and Orthanc with it, leave Nagle's algorithm on and write a response in two pieces,
+so that every C-STORE waits 40 ms for an acknowledgement. TCP_NODELAY=1 in their environment, as set
+here, spares them that: they are measured at their best, not as they come.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pydicom
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from benchmarks.bench import Bench
+from benchmarks.data import studies, tiny_studies
+from benchmarks.measure import Sample, Summary
+from benchmarks.peers import START_TIMEOUT_S, Missing, Orthanc, Ours, Peer
+from dicomweb_server.archive.archive import open_archive
+from dicomweb_server.config import load
+from dicomweb_server.dimse import commands, identifiers
+from dicomweb_server.dimse.negotiation import UNCOMPRESSED
+from dicomweb_server.dimse.peers import Peer as Remote
+from dicomweb_server.dimse.requestor import associate, request, response
+from dicomweb_server.dimse.sop_classes import STUDY_FIND
+
+SINK_PORT = 18299
+
+
+class OursByDimse(Ours):
+    """`dicomweb-server dimse` of this checkout, one process: its associations share commits."""
+
+    def __init__(self, directory: Path, *, port: int) -> None:
+        super().__init__(directory, port=port)
+
+    def start(self) -> None:
+        started(self, self.port)
+
+    def command(self) -> Sequence[str]:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "archive.toml"
+        config.write_text(f'[[peers]]\naet = "SINK"\nhost = "127.0.0.1"\nport = {SINK_PORT}\n')
+        return self._cli(
+            "dimse", "--config", str(config), "--data", str(self.directory / "archive"),
+            "--dimse-port", str(self.port), "--log-level", "error",
+        )  # fmt: skip
+
+    def load(self, files: Iterable[Path]) -> None:
+        data = str(self.directory / "archive")
+        folders = sorted({str(path.parent) for path in files})
+        subprocess.run(
+            self._cli("import", *folders, "--data", data), check=True, capture_output=True
+        )
+
+
+class OrthancByDimse(Orthanc):
+    """Debian's Orthanc as a DICOM server."""
+
+    settings: ClassVar[dict[str, object]] = {
+        **Orthanc.settings,
+        "DicomServerEnabled": True,
+        "DicomAet": "DICOMWEB",
+        "DicomModalities": {"sink": ["SINK", "127.0.0.1", SINK_PORT]},
+        "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
+        "DicomAlwaysAllowMove": True,
+        "LimitFindResults": 0,
+        "DicomThreadsCount": 8,
+    }
+
+    def __init__(self, directory: Path, *, port: int) -> None:
+        self.settings = {**self.settings, "DicomPort": port}  # type: ignore[misc]
+        super().__init__(directory, port=port + 1000)
+        self.dicom_port = port
+
+    def start(self) -> None:
+        super().start()
+        assert self._process is not None
+        wait_for_echo(self.dicom_port, self._process, self.log)
+
+
+class Dcmqrscp(Peer):
+    """dcmtk's archive: one file an image, one index for all."""
+
+    name = "dcmqrscp"
+
+    def __init__(self, directory: Path, *, port: int) -> None:
+        super().__init__(directory)
+        self.port = port
+
+    def version(self) -> str:
+        run = subprocess.run(["dcmqrscp", "--version"], capture_output=True, text=True, check=False)
+        return run.stdout.partition("dcmqrscp ")[2].partition(" ")[0]
+
+    def command(self) -> Sequence[str]:
+        if shutil.which("dcmqrscp") is None:
+            raise Missing("dcmqrscp (Debian: dcmtk)")
+        store = self.directory / "store"
+        store.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "dcmqrscp.cfg"
+        config.write_text(
+            f"NetworkTCPPort = {self.port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
+            f"HostTable BEGIN\nsink = (SINK, 127.0.0.1, {SINK_PORT})\nHostTable END\n"
+            "VendorTable BEGIN\nVendorTable END\nAETable BEGIN\n"
+            f"DICOMWEB {store} RW (500, 100000mb) ANY\nAETable END\n"
+        )
+        return ["dcmqrscp", "-c", str(config)]
+
+    def load(self, files: Iterable[Path]) -> None:
+        self.start()
+        send(self.port, list(files), associations=1)
+        self.stop()
+
+    def start(self) -> None:
+        started(self, self.port)
+
+
+def started(peer: OursByDimse | Dcmqrscp, port: int) -> None:
+    """Starts what answers DIMSE only."""
+    peer.directory.mkdir(parents=True, exist_ok=True)
+    with peer.log.open("ab") as log:
+        peer._process = subprocess.Popen(
+            peer.command(), stdout=log, stderr=log, start_new_session=True
+        )
+    wait_for_echo(port, peer._process, peer.log)
+
+
+def listen(peer: Peer) -> int:
+    """Starts a peer; the port it speaks DIMSE on."""
+    peer.start()
+    return peer.dicom_port if isinstance(peer, OrthancByDimse) else peer.port
+
+
+def wait_for_echo(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Returns once the port answers C-ECHO. Raises Missing with the log's end otherwise."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        echo = ["echoscu", "-aec", "DICOMWEB", "127.0.0.1", str(port)]
+        if subprocess.run(echo, capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(0.1)
+    raise Missing(f"nothing answers on port {port}: {log.read_text(errors='replace')[-400:]}")
+
+
+def send(port: int, files: Sequence[Path], *, associations: int) -> int:
+    """C-STORE of the files, shared out; how many of the associations were not content."""
+
+    def one(mine: Sequence[Path]) -> bool:
+        listed = mine[0].parent / f"list-{mine[0].name}.txt"
+        listed.write_text("\n".join(map(str, mine)))
+        said = subprocess.run(
+            ["dcmsend", "-v", "-aec", "DICOMWEB", "127.0.0.1", str(port), f"@{listed}"],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        listed.unlink()
+        return f"SUCCESS  : {len(mine)}" not in said.stderr + said.stdout
+
+    with ThreadPoolExecutor(associations) as pool:
+        return sum(pool.map(one, [files[n::associations] for n in range(associations)]))
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU time of the processes, with that of threads that have ended: associations are threads."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def timed(peer: Peer, count: int, work: Callable[[], object]) -> Sample:
+    pids = peer.pids
+    cpu = cpu_seconds(pids)
+    started = time.perf_counter()
+    work()
+    elapsed = time.perf_counter() - started
+    used = cpu_seconds(peer.pids) - cpu
+    return Sample(rate=count / elapsed, cpu_us=used / count * 1e6)
+
+
+def small_mr(directory: Path, count: int) -> list[Path]:
+    """MR images of 64x64 in series of 100, written once."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"{number:05}.dcm" for number in range(count)]
+    noise = np.random.default_rng(5)
+    template = pydicom.Dataset()
+    template.file_meta = pydicom.dataset.FileMetaDataset()
+    template.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    template.file_meta.MediaStorageSOPClassUID = template.SOPClassUID = MRImageStorage
+    template.Rows = template.Columns = 64
+    template.BitsAllocated, template.BitsStored, template.HighBit = 16, 12, 11
+    template.PixelRepresentation, template.SamplesPerPixel = 0, 1
+    template.PhotometricInterpretation, template.Modality = "MONOCHROME2", "MR"
+    template.PatientID, template.PatientName = "BENCH-MR", "BENCH^MR"
+    template.StudyInstanceUID = generate_uid(entropy_srcs=["dimse", "mr study"])
+    for number, path in enumerate(paths):
+        if path.is_file():
+            continue
+        uid = generate_uid(entropy_srcs=["dimse", "mr", str(number)])
+        template.SOPInstanceUID = template.file_meta.MediaStorageSOPInstanceUID = uid
+        template.SeriesInstanceUID = generate_uid(
+            entropy_srcs=["dimse", "mr series", str(number // 100)]
+        )
+        template.SeriesNumber, template.InstanceNumber = number // 100 + 1, number % 100 + 1
+        template.PixelData = noise.integers(0, 4096, 64 * 64, np.uint16).tobytes()
+        buffer = BytesIO()
+        template.save_as(buffer, enforce_file_format=True)
+        path.write_bytes(buffer.getvalue())
+    return paths
+
+
+def stored(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[Summary]:
+    ct = list(bench.ct500.files)
+    mr = small_mr(bench.cache / "dimse-mr", 5000 if bench.full else 1000)
+
+    def storing(
+        make: Callable[[Path], Peer], files: Sequence[Path], associations: int
+    ) -> tuple[str, Callable[[], Sample]]:
+        place = bench.cache / "dimse-store"
+
+        def measure() -> Sample:
+            peer = make(place / make(place).name.replace(" ", "-"))
+            shutil.rmtree(peer.directory, ignore_errors=True)
+            port = listen(peer)
+
+            def sending() -> None:
+                if refused := send(port, files, associations=associations):
+                    # dcmqrscp's index does not stand eight writers; ours must.
+                    if isinstance(peer, OursByDimse):
+                        raise RuntimeError(f"{refused} of {associations} associations failed")
+                    bench.notes.append(f"{peer.name}: {refused} of {associations} failed")
+
+            try:
+                return timed(peer, len(files), sending)
+            finally:
+                peer.stop()
+
+        return make(place).name, measure
+
+    for what, files in (("500 CT", ct), (f"{len(mr):,} small MR", mr)):
+        for associations in (1, 8):
+            yield from bench.compare(
+                "dimse",
+                f"C-STORE of {what}, {associations} associations",
+                "instances",
+                [storing(make, files, associations) for make in makers],
+            )
+
+
+def retrieved(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[Summary]:
+    series = bench.ct500
+    keys = (
+        "-S", "-aec", "DICOMWEB", "-k", "QueryRetrieveLevel=SERIES",
+        "-k", f"StudyInstanceUID={series.study_uid}",
+        "-k", f"SeriesInstanceUID={series.series_uid}",
+    )  # fmt: skip
+    with ExitStack() as stack:
+        targets: list[tuple[Peer, int]] = []
+        for make in makers:
+            peer = make(bench.cache / "dimse-retrieve" / make(Path()).name.replace(" ", "-"))
+            port = listen(peer)
+            stack.callback(peer.stop)
+            if not (peer.directory / "loaded").is_file():
+                send(port, list(series.files), associations=1)
+                (peer.directory / "loaded").touch()
+            targets.append((peer, port))
+        sink = subprocess.Popen(["storescp", "--ignore", "-aet", "SINK", str(SINK_PORT)])
+        stack.callback(sink.wait)
+        stack.callback(sink.terminate)
+
+        def run(program: str, *arguments: str) -> None:
+            subprocess.run([program, *arguments], check=True, capture_output=True)
+
+        def getting(peer: Peer, port: int) -> Sample:
+            return timed(
+                peer,
+                len(series.files),
+                lambda: run("getscu", "--ignore", *keys, "127.0.0.1", str(port)),
+            )
+
+        def moving(peer: Peer, port: int) -> Sample:
+            return timed(
+                peer,
+                len(series.files),
+                lambda: run("movescu", "-aem", "SINK", *keys, "127.0.0.1", str(port)),
+            )
+
+        for case, how in (("C-GET", getting), ("C-MOVE", moving)):
+            yield from bench.compare(
+                "dimse",
+                f"{case} of a series of {len(series.files)} CT",
+                "instances",
+                [(peer.name, lambda p=peer, q=port, h=how: h(p, q)) for peer, port in targets],  # type: ignore[misc]
+            )
+
+
+def found(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[Summary]:
+    count = 100_000 if bench.full else 2_000
+    files = bench.cache / f"dimse-tiny-{count}"
+    if not (files / "made").is_file():
+        files.mkdir(parents=True, exist_ok=True)
+        for number, content in enumerate(tiny_studies(count)):
+            (files / f"{number:06}.dcm").write_bytes(content)
+        (files / "made").touch()
+    one = next(studies(count))
+    month = one.date[:6]
+    cases = (
+        ("Patient ID", {"PatientID": one.patient_id}),
+        ("a day", {"StudyDate": one.date}),
+        ("a month of CT", {"StudyDate": f"{month}01-{month}31", "ModalitiesInStudy": "CT"}),
+        ("a family name", {"PatientName": "ZHANG^WEI*"}),
+    )
+    local = open_archive(load(environment={}, flags={"data": "memory:"}))
+    with ExitStack() as stack:
+        stack.callback(local.close)
+        targets: list[tuple[Peer, int]] = []
+        for make in makers:
+            peer = make(bench.cache / f"dimse-find-{count}" / make(Path()).name.replace(" ", "-"))
+            if isinstance(peer, Dcmqrscp):
+                continue
+            if not (peer.directory / "loaded").is_file():
+                print(f"· loading {peer.name} with {count:,} studies", flush=True)
+                peer.directory.mkdir(parents=True, exist_ok=True)
+                peer.load(sorted(files.glob("*.dcm")))
+                (peer.directory / "loaded").touch()
+            targets.append((peer, listen(peer)))
+            stack.callback(peer.stop)
+        for name, keys in cases:
+            matches = {asked(local, port, keys) for _, port in targets}
+            if len(matches) != 1:
+                bench.notes.append(f"C-FIND by {name} was answered with {matches} rows")
+            yield from bench.compare(
+                "dimse",
+                f"C-FIND by {name} among {count:,} studies ({matches.pop()} rows)",
+                "queries",
+                [
+                    (
+                        peer.name,
+                        lambda p=peer, q=port, k=keys: asking(bench, local, p, q, k),  # type: ignore[misc]
+                    )
+                    for peer, port in targets
+                ],
+            )
+
+
+def asking(bench: Bench, local: object, peer: Peer, port: int, keys: dict[str, str]) -> Sample:
+    """Queries one after another over one association for a second or more."""
+    count = 0
+    pids = peer.pids
+    cpu = cpu_seconds(pids)
+    started = time.perf_counter()
+    for _ in query(local, port, keys):
+        count += 1
+        if time.perf_counter() - started > bench.seconds:
+            break
+    elapsed = time.perf_counter() - started
+    return Sample(rate=count / elapsed, cpu_us=(cpu_seconds(pids) - cpu) / count * 1e6)
+
+
+def asked(local: object, port: int, keys: dict[str, str]) -> int:
+    """How many rows one query is answered with."""
+    return next(query(local, port, keys))
+
+
+def query(local: object, port: int, keys: dict[str, str]) -> Iterator[int]:
+    """The same C-FIND again and again; how many rows each was answered with."""
+    remote = Remote(aet="DICOMWEB", host="127.0.0.1", port=port)
+    association = associate(local, remote, [(STUDY_FIND, UNCOMPRESSED)])  # type: ignore[arg-type]
+    context = next(iter(association.contexts.values()))
+    returned = "PatientID PatientName StudyInstanceUID StudyDate StudyDescription AccessionNumber"
+    identifier = {"00080052": {"vr": "CS", "Value": ["STUDY"]}}
+    for keyword in [*returned.split(), *keys]:
+        tag = f"{pydicom.datadict.tag_for_keyword(keyword):08X}"
+        value = keys.get(keyword)
+        vr = pydicom.datadict.dictionary_VR(tag)
+        identifier[tag] = {"vr": vr, "Value": [value]} if value else {"vr": vr}
+    raw = identifiers.write(identifier, transfer_syntax_uid=context.transfer_syntax)
+    try:
+        while True:
+            rows = 0
+            message_id = association.new_id()
+            answer = request(
+                association,
+                context,
+                {
+                    commands.COMMAND_FIELD: commands.C_FIND,
+                    commands.MESSAGE_ID: message_id,
+                    commands.AFFECTED_CLASS: STUDY_FIND,
+                    commands.PRIORITY: commands.MEDIUM,
+                },
+                (raw,),
+            )
+            while answer.status >> 8 == 0xFF:
+                rows += 1
+                answer.discard()
+                answer = response(association, message_id)
+            yield rows
+    finally:
+        association.release()
+
+
+def run(bench: Bench) -> Iterator[Summary]:
+    if shutil.which("dcmsend") is None or shutil.which("Orthanc") is None:
+        raise Missing("dcmtk and Orthanc (Debian: dcmtk orthanc orthanc-dicomweb)")
+    os.environ["TCP_NODELAY"] = "1"
+    makers: list[Callable[[Path], Peer]] = [
+        lambda place: OursByDimse(place, port=18211),
+        lambda place: OrthancByDimse(place, port=18212),
+        lambda place: Dcmqrscp(place, port=18213),
+    ]
+    for make in makers:
+        peer = make(bench.cache / "dimse-version")
+        bench.versions[f"{peer.name}, DIMSE"] = peer.version()
+    yield from stored(bench, makers)
+    yield from retrieved(bench, makers)
+    yield from found(bench, makers)

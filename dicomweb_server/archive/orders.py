@@ -1,0 +1,580 @@
+"""Orders: examinations that somebody has asked for, from the request to the finished exam.
+
+    scheduled -> in_progress -> completed | discontinued          cancelled, from scheduled
+
+A modality reads scheduled orders as its worklist, says by performed steps (MPPS) that it has begun
+and ended; where none says so, the first instance that arrives begins the exam and quiet ends it.
+Whoever is first completes it, once: `completed_by` says who. An order belongs to one study, whose
+UID it gives to the modality.
+"""
+
+import json
+import re
+import sqlite3
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dicomweb_server.archive.desk import Desk
+from dicomweb_server.dicom.errors import Malformed
+from dicomweb_server.dicom.json_model import Json
+from dicomweb_server.dicom.pinyin import pinyin_name
+from dicomweb_server.dicom.uids import checked_uid
+from storage.errors import Conflict, NotFound
+
+SCHEDULED, IN_PROGRESS = "scheduled", "in_progress"
+COMPLETED, DISCONTINUED, CANCELLED = "completed", "discontinued", "cancelled"
+STATES = (SCHEDULED, IN_PROGRESS, COMPLETED, DISCONTINUED, CANCELLED)
+OPEN = (SCHEDULED, IN_PROGRESS)
+
+PRIORITIES = {"stat": "STAT", "urgent": "HIGH", "routine": "ROUTINE", "low": "LOW"}
+"""Ours -> Requested Procedure Priority (0040,1003)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order.
+
+    wish          what was asked for, as `checked` gives it
+    completed_by  "mpps", "commitment", "quiet" or who confirmed it; None while it is open
+    Times are microseconds since 1970 UTC.
+    """
+
+    id: str
+    status: str
+    wish: Mapping[str, Any]
+    created_us: int
+    changed_us: int
+    started_us: int | None
+    completed_us: int | None
+    completed_by: str | None
+
+    @property
+    def study_uid(self) -> str:
+        return str(self.wish["study_uid"])
+
+
+_FIELDS: Mapping[str, Mapping[str, int]] = {
+    "": {
+        "accession_number": 16,
+        "study_uid": 64,
+        "priority": 16,
+        "referring_physician": 64,
+        "requesting_physician": 64,
+        "requesting_service": 64,
+        "reason": 64,
+    },
+    "patient": {
+        "id": 64,
+        "birth_date": 10,
+        "sex": 1,
+        "size_m": 16,
+        "weight_kg": 16,
+        "comments": 1024,
+    },
+    "procedure": {"id": 16, "description": 64, "code": 16, "scheme": 16, "meaning": 64},
+    "step": {
+        "id": 16,
+        "station_aet": 16,
+        "station_name": 16,
+        "modality": 16,
+        "start": 32,
+        "description": 64,
+        "performing_physician": 64,
+        "location": 16,
+    },
+}
+"""Fields of an order and the characters their DICOM attributes hold."""
+
+_GROUPS = ("alphabetic", "ideographic", "phonetic")
+_START = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})(?:[T ]?(\d{2}):?(\d{2})(?::?(\d{2}))?)?")
+
+
+def checked(wish: Mapping[str, Any], *, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """An order as it is kept: what is missing made up, names with all their component groups.
+
+    before  the order that is changed: what `wish` does not say stays
+
+    Raises Malformed naming the field.
+    """
+    kept: dict[str, Any] = {
+        key: dict(value) if isinstance(value, Mapping) else value
+        for key, value in (before or {}).items()
+    }
+    for key, value in wish.items():
+        if key in _FIELDS[""]:
+            kept[key] = _text(key, value, _FIELDS[""][key])
+        elif key in _FIELDS and key:
+            if not isinstance(value, Mapping):
+                raise Malformed(key, "is no object")
+            kept[key] = {**kept.get(key, {}), **_section(key, value)}
+        else:
+            raise Malformed(key, "is no field of an order")
+    patient, step = kept.setdefault("patient", {}), kept.setdefault("step", {})
+    kept.setdefault("procedure", {})
+    for where, section, field in (
+        ("patient.id", patient, "id"),
+        ("patient.name", patient, "name"),
+        ("step.station_aet", step, "station_aet"),
+        ("step.modality", step, "modality"),
+        ("step.start", step, "start"),
+    ):
+        if not section.get(field):
+            raise Malformed(where, "is missing")
+    unique = uuid.uuid4().int
+    kept.setdefault("accession_number", f"{unique % 10**12:012d}")
+    kept.setdefault("study_uid", f"2.25.{unique}")
+    kept.setdefault("priority", "routine")
+    kept["procedure"].setdefault("id", kept["accession_number"][:16])
+    step.setdefault("id", kept["procedure"]["id"])
+    checked_uid("study_uid", kept["study_uid"])
+    if kept["priority"] not in PRIORITIES:
+        raise Malformed("priority", f"'{kept['priority']}' is none of {', '.join(PRIORITIES)}")
+    if patient.get("sex", "O") not in ("M", "F", "O", ""):
+        raise Malformed("patient.sex", f"'{patient['sex']}' is none of M, F, O")
+    if patient.get("birth_date") and not _START.fullmatch(patient["birth_date"]):
+        raise Malformed("patient.birth_date", f"'{patient['birth_date']}' is not YYYY-MM-DD")
+    _when(step["start"])
+    return kept
+
+
+def _section(section: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field, one in value.items():
+        where = f"{section}.{field}"
+        if where == "patient.name":
+            found["name"] = _name(one)
+        elif field in _FIELDS[section]:
+            found[field] = _text(where, one, _FIELDS[section][field])
+        else:
+            raise Malformed(where, "is no field of an order")
+    return found
+
+
+def _name(value: Any) -> dict[str, str]:
+    """The component groups of a name; a Chinese one without letters gets them (ING-02)."""
+    if isinstance(value, str):
+        groups = value.split("=")
+        if len(groups) == 1 and not value.isascii():
+            groups = ["", value]
+        value = dict(zip(_GROUPS, groups, strict=False))
+    if not isinstance(value, Mapping) or not set(value) <= set(_GROUPS):
+        raise Malformed("patient.name", f"is no text and no object of {', '.join(_GROUPS)}")
+    name = {group: _text(f"patient.name.{group}", text, 64) for group, text in value.items()}
+    name = {group: text for group, text in name.items() if text}
+    if not name.get("alphabetic") and name.get("ideographic"):
+        name["alphabetic"] = pinyin_name(name["ideographic"])
+    if not name:
+        raise Malformed("patient.name", "is missing")
+    return name
+
+
+def _text(where: str, value: Any, limit: int) -> str:
+    if not isinstance(value, str):
+        raise Malformed(where, f"{value!r} is no text")
+    if len(value) > limit:
+        raise Malformed(where, f"has {len(value)} characters, {limit} are the most")
+    if "\\" in value or not value.isprintable():
+        raise Malformed(where, "holds a backslash or a control character")
+    return value.strip()
+
+
+def _when(start: str) -> str:
+    """YYYYMMDDHHMMSS of a local date and time."""
+    found = _START.fullmatch(start)
+    if found is None:
+        raise Malformed("step.start", f"'{start}' is not YYYY-MM-DDTHH:MM")
+    return "".join(part or "00" for part in found.groups())
+
+
+# ---------------------------------------------------------------------------- verbs
+
+
+def create(desk: Desk, wish: Mapping[str, Any]) -> Order:
+    """Raises Malformed, and Conflict when the study has an order already."""
+    kept = checked(wish)
+    now = _now()
+    order = Order(str(uuid.uuid4()), SCHEDULED, kept, now, now, None, None, None)
+    with desk.write() as connection:
+        _put(connection, order)
+    return order
+
+
+def change(desk: Desk, order_id: str, wish: Mapping[str, Any]) -> Order:
+    """Changes what `wish` says. Raises NotFound, Malformed, Conflict when the exam is over."""
+    with desk.write() as connection:
+        order = _get(connection, order_id)
+        if order.status not in OPEN:
+            raise Conflict(f"order {order_id}", f"is {order.status}")
+        kept = checked(wish, before=order.wish)
+        changed = _with(order, wish=kept)
+        _put(connection, changed)
+    return changed
+
+
+def cancel(desk: Desk, order_id: str) -> Order:
+    """Raises NotFound, and Conflict when the exam has begun."""
+    with desk.write() as connection:
+        order = _get(connection, order_id)
+        if order.status not in (SCHEDULED, CANCELLED):
+            raise Conflict(f"order {order_id}", f"is {order.status} and cannot be cancelled")
+        cancelled = _with(order, status=CANCELLED)
+        _put(connection, cancelled)
+    return cancelled
+
+
+def confirm(desk: Desk, order_id: str) -> Order:
+    """Somebody says that the exam is complete. Raises NotFound, Conflict when it was cancelled."""
+    with desk.write() as connection:
+        order = _get(connection, order_id)
+        if order.status not in (*OPEN, COMPLETED):
+            raise Conflict(f"order {order_id}", f"is {order.status}")
+        ended = end(
+            connection, study_uid=order.study_uid, accession="", status=COMPLETED, by="confirmed"
+        )
+    assert ended is not None
+    return ended
+
+
+def get(desk: Desk, order_id: str) -> Order:
+    """Raises NotFound."""
+    return _one(desk.read("SELECT * FROM orders WHERE id = ?", order_id), order_id)
+
+
+def find(
+    desk: Desk,
+    *,
+    states: Sequence[str] = (),
+    station: str = "",
+    modality: str = "",
+    accession: str = "",
+    patient_id: str = "",
+    study_uid: str = "",
+    since: str = "",
+    until: str = "",
+    limit: int = 1000,
+) -> list[Order]:
+    """Orders that fit all that is given, by scheduled time. since and until are YYYYMMDD."""
+    clauses, values = ["1"], list[object]()
+    if states:
+        clauses.append(f"status IN ({', '.join('?' * len(states))})")
+        values += states
+    for column, value in (
+        ("station", station),
+        ("modality", modality),
+        ("accession", accession),
+        ("patient_id", patient_id),
+        ("study_uid", study_uid),
+    ):
+        if value:
+            clauses.append(f"{column} = ?")
+            values.append(value)
+    if since:
+        clauses.append("scheduled >= ?")
+        values.append(since)
+    if until:
+        clauses.append("scheduled <= ?")
+        values.append(until + "~")
+    rows = desk.read(
+        f"SELECT * FROM orders WHERE {' AND '.join(clauses)} ORDER BY scheduled, id LIMIT ?",
+        *values,
+        limit,
+    )
+    return [_order(row) for row in rows]
+
+
+def begin(connection: sqlite3.Connection, *, study_uid: str, accession: str) -> Order | None:
+    """The exam of an order has begun: the order, None when nobody ordered it."""
+    order = _belonging(connection, study_uid=study_uid, accession=accession)
+    if order is not None and order.status == SCHEDULED:
+        order = _with(order, status=IN_PROGRESS, started_us=_now())
+        _put(connection, order)
+    return order
+
+
+def end(
+    connection: sqlite3.Connection, *, study_uid: str, accession: str, status: str, by: str
+) -> Order | None:
+    """The exam of an order has ended, COMPLETED or DISCONTINUED. An order that had ended already
+    stays as it is: it is completed once."""
+    order = _belonging(connection, study_uid=study_uid, accession=accession)
+    if order is not None and order.status in OPEN:
+        now = _now()
+        order = _with(
+            order,
+            status=status,
+            started_us=order.started_us or now,
+            completed_us=now,
+            completed_by=by,
+        )
+        _put(connection, order)
+    return order
+
+
+def end_unless_performing(connection: sqlite3.Connection, *, study_uid: str, by: str) -> None:
+    """The exam has ended as far as one can see, unless a modality says that it still performs."""
+    performing = connection.execute(
+        "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'IN PROGRESS'",
+        (study_uid,),
+    ).fetchone()
+    if performing is None:
+        end(connection, study_uid=study_uid, accession="", status=COMPLETED, by=by)
+
+
+# ---------------------------------------------------------------------------- performed steps
+
+STEP_STATUS = "00400252"
+_SCHEDULED_STEPS = "00400270"
+_ENDS = {"COMPLETED": COMPLETED, "DISCONTINUED": DISCONTINUED}
+
+
+class StepEnded(Exception):
+    """The performed step is COMPLETED or DISCONTINUED and can no longer be changed."""
+
+
+def begin_step(desk: Desk, instance_uid: str, document: Json, *, sender: str) -> None:
+    """A modality has begun (N-CREATE of MPPS, PS3.4 §F.7.2.1).
+
+    Raises Malformed when it is not IN PROGRESS, Conflict when there is such a step already.
+    """
+    if (found := first(document, STEP_STATUS)) != "IN PROGRESS":
+        raise Malformed("(0040,0252)", f"is '{found}', a step begins IN PROGRESS")
+    scheduled = first_item(document, _SCHEDULED_STEPS)
+    study_uid = first(scheduled, "0020000D")
+    if not study_uid:
+        raise Malformed("(0040,0270)>(0020,000D)", "is missing")
+    now = _now()
+    with desk.write() as connection:
+        order = begin(connection, study_uid=study_uid, accession=first(scheduled, "00080050"))
+        try:
+            connection.execute(
+                "INSERT INTO performed_steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    instance_uid,
+                    order.id if order else None,
+                    study_uid,
+                    "IN PROGRESS",
+                    sender,
+                    json.dumps(document),
+                    now,
+                    now,
+                ),
+            )
+        except sqlite3.IntegrityError:
+            raise Conflict(f"performed step {instance_uid}", "exists already") from None
+
+
+def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
+    """A modality says more of a step, or that it has ended (N-SET, PS3.4 §F.7.2.2).
+
+    Raises NotFound, StepEnded, Malformed for a status that is none.
+    """
+    status = first(changes, STEP_STATUS)
+    if status and status != "IN PROGRESS" and status not in _ENDS:
+        raise Malformed("(0040,0252)", f"'{status}' is no status of a performed step")
+    with desk.write() as connection:
+        row = connection.execute(
+            "SELECT * FROM performed_steps WHERE instance_uid = ?", (instance_uid,)
+        ).fetchone()
+        if row is None:
+            raise NotFound("performed step", instance_uid)
+        if row["status"] in _ENDS:
+            raise StepEnded(f"performed step {instance_uid} is {row['status']}")
+        document = json.loads(row["document"]) | changes
+        connection.execute(
+            "UPDATE performed_steps SET status = ?, document = ?, changed_us = ? "
+            "WHERE instance_uid = ?",
+            (status or row["status"], json.dumps(document), _now(), instance_uid),
+        )
+        if status in _ENDS:
+            scheduled = first_item(document, _SCHEDULED_STEPS)
+            end(
+                connection,
+                study_uid=row["study_uid"],
+                accession=first(scheduled, "00080050"),
+                status=_ENDS[status],
+                by="mpps",
+            )
+
+
+def step(desk: Desk, instance_uid: str) -> Json:
+    """A performed step as it is now. Raises NotFound."""
+    rows = desk.read("SELECT document FROM performed_steps WHERE instance_uid = ?", instance_uid)
+    if not rows:
+        raise NotFound("performed step", instance_uid)
+    document: Json = json.loads(rows[0]["document"])
+    return document
+
+
+# ---------------------------------------------------------------------------- worklist
+
+
+def worklist_item(order: Order) -> Json:
+    """The order as a modality reads it (PS3.4 Table K.6-1), as DICOM JSON."""
+    wish = order.wish
+    patient, procedure, step_ = wish["patient"], wish["procedure"], wish["step"]
+    start = _when(step_["start"])
+    name = patient["name"]
+    return {
+        "00080050": _value("SH", wish["accession_number"]),
+        "00080090": _person(wish.get("referring_physician")),
+        "00100010": {
+            "vr": "PN",
+            "Value": [{g.capitalize(): name[g] for g in _GROUPS if name.get(g)}],
+        },
+        "00100020": _value("LO", patient["id"]),
+        "00100030": _value("DA", patient.get("birth_date", "").replace("-", "")),
+        "00100040": _value("CS", patient.get("sex")),
+        "00101020": _value("DS", patient.get("size_m")),
+        "00101030": _value("DS", patient.get("weight_kg")),
+        "00104000": _value("LT", patient.get("comments")),
+        "0020000D": _value("UI", wish["study_uid"]),
+        "00321032": _person(wish.get("requesting_physician")),
+        "00321033": _value("LO", wish.get("requesting_service")),
+        "00321060": _value("LO", procedure.get("description")),
+        "00321064": _code(procedure),
+        "00400100": {
+            "vr": "SQ",
+            "Value": [
+                {
+                    "00080060": _value("CS", step_["modality"]),
+                    "00400001": _value("AE", step_["station_aet"]),
+                    "00400002": _value("DA", start[:8]),
+                    "00400003": _value("TM", start[8:]),
+                    "00400006": _person(step_.get("performing_physician")),
+                    "00400007": _value("LO", step_.get("description")),
+                    "00400009": _value("SH", step_["id"]),
+                    "00400010": _value("SH", step_.get("station_name")),
+                    "00400011": _value("SH", step_.get("location")),
+                    "00400020": _value(
+                        "CS", "SCHEDULED" if order.status == SCHEDULED else "STARTED"
+                    ),
+                }
+            ],
+        },
+        "00401001": _value("SH", procedure["id"]),
+        "00401002": _value("LO", wish.get("reason")),
+        "00401003": _value("SH", PRIORITIES[wish["priority"]]),
+        "00402016": _value("LO", order.id[:16]),
+    }
+
+
+def _value(vr: str, text: str | None) -> dict[str, Any]:
+    return {"vr": vr, "Value": [text]} if text else {"vr": vr}
+
+
+def _person(text: str | None) -> dict[str, Any]:
+    if not text:
+        return {"vr": "PN"}
+    if text.isascii():
+        return {"vr": "PN", "Value": [{"Alphabetic": text}]}
+    return {"vr": "PN", "Value": [{"Alphabetic": pinyin_name(text), "Ideographic": text}]}
+
+
+def _code(procedure: Mapping[str, str]) -> dict[str, Any]:
+    if not procedure.get("code"):
+        return {"vr": "SQ"}
+    return {
+        "vr": "SQ",
+        "Value": [
+            {
+                "00080100": _value("SH", procedure["code"]),
+                "00080102": _value("SH", procedure.get("scheme", "L")),
+                "00080104": _value("LO", procedure.get("meaning")),
+            }
+        ],
+    }
+
+
+def first(document: Mapping[str, Any], key: str) -> str:
+    """The first value of an attribute of DICOM JSON as text, "" when there is none."""
+    values = document.get(key, {}).get("Value")
+    return str(values[0]) if values and values[0] is not None else ""
+
+
+def first_item(document: Mapping[str, Any], key: str) -> Json:
+    """The first item of a sequence of DICOM JSON, empty when there is none."""
+    items = document.get(key, {}).get("Value")
+    item: Json = items[0] if items and isinstance(items[0], dict) else {}
+    return item
+
+
+# ---------------------------------------------------------------------------- rows
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _with(order: Order, **changes: Any) -> Order:
+    return replace(order, changed_us=_now(), **changes)
+
+
+def _put(connection: sqlite3.Connection, order: Order) -> None:
+    wish = order.wish
+    try:
+        connection.execute(
+            "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET status = excluded.status, "
+            "accession = excluded.accession, study_uid = excluded.study_uid, "
+            "station = excluded.station, modality = excluded.modality, "
+            "scheduled = excluded.scheduled, patient_id = excluded.patient_id, "
+            "document = excluded.document, changed_us = excluded.changed_us, "
+            "started_us = excluded.started_us, completed_us = excluded.completed_us, "
+            "completed_by = excluded.completed_by",
+            (
+                order.id,
+                order.status,
+                wish["accession_number"],
+                wish["study_uid"],
+                wish["step"]["station_aet"],
+                wish["step"]["modality"],
+                _when(wish["step"]["start"]),
+                wish["patient"]["id"],
+                json.dumps(wish, ensure_ascii=False),
+                order.created_us,
+                order.changed_us,
+                order.started_us,
+                order.completed_us,
+                order.completed_by,
+            ),
+        )
+    except sqlite3.IntegrityError:
+        raise Conflict(f"study {wish['study_uid']}", "has an order already") from None
+
+
+def _get(connection: sqlite3.Connection, order_id: str) -> Order:
+    rows = connection.execute("SELECT * FROM orders WHERE id = ?", (order_id,)).fetchall()
+    return _one(rows, order_id)
+
+
+def _one(rows: Sequence[sqlite3.Row], order_id: str) -> Order:
+    if not rows:
+        raise NotFound("order", order_id)
+    return _order(rows[0])
+
+
+def _belonging(connection: sqlite3.Connection, *, study_uid: str, accession: str) -> Order | None:
+    """The order of a study: by its UID, else by an accession number that one open order has."""
+    row = connection.execute("SELECT * FROM orders WHERE study_uid = ?", (study_uid,)).fetchone()
+    if row is None and accession:
+        rows = connection.execute(
+            "SELECT * FROM orders WHERE accession = ? AND status IN (?, ?)", (accession, *OPEN)
+        ).fetchall()
+        row = rows[0] if len(rows) == 1 else None
+    return _order(row) if row is not None else None
+
+
+def _order(row: sqlite3.Row) -> Order:
+    return Order(
+        id=row["id"],
+        status=row["status"],
+        wish=json.loads(row["document"]),
+        created_us=row["created_us"],
+        changed_us=row["changed_us"],
+        started_us=row["started_us"],
+        completed_us=row["completed_us"],
+        completed_by=row["completed_by"],
+    )

@@ -1,0 +1,308 @@
+"""What is to be sent to peers and fetched from them: a queue that survives a restart.
+
+    waiting -> done                       sent, and nothing more was asked
+    waiting -> asked -> done              sent, storage commitment asked for and given
+    waiting -> ... -> failed              given up after MOST_ATTEMPTS
+
+Urgent goes before routine, but of URGENT_IN_A_ROW + 1 batches one is routine when any waits, so
+that nothing waits for ever (PER-08). A transfer that fails waits longer each time.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dicomweb_server.archive.desk import Desk
+from storage.errors import NotFound
+
+SEND, PULL, NOTIFY = "send", "pull", "notify"
+WAITING, ASKED, DONE, FAILED = "waiting", "asked", "done", "failed"
+
+BATCH = 10
+URGENT_IN_A_ROW = 4
+"""Batches."""
+
+MOST_ATTEMPTS = 50
+FIRST_BACK_OFF_S = 5.0
+LONGEST_BACK_OFF_S = 900.0
+KEPT_S = 7 * 86400.0
+"""How long what is done or given up can still be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One thing to do. kind SEND is of one instance, PULL of what `wish` and the UIDs say, NOTIFY
+    of a study that has become available. `wish` is JSON: commit, asked criteria, results."""
+
+    id: int
+    kind: str
+    peer: str
+    study_uid: str
+    series_uid: str
+    instance_uid: str
+    urgent: bool
+    wish: Mapping[str, Any]
+    state: str
+    attempts: int
+    due_us: int
+    error: str
+    created_us: int
+    done_us: int | None
+    transaction_uid: str
+
+
+def add(
+    connection: sqlite3.Connection,
+    *,
+    kind: str,
+    peer: str,
+    study_uid: str = "",
+    series_uid: str = "",
+    instance_uid: str = "",
+    urgent: bool = False,
+    wish: Mapping[str, Any] | None = None,
+    after_s: float = 0.0,
+) -> int:
+    """Queues one thing; what waits already for the same is not queued twice, but becomes urgent
+    when this is. Returns its ID."""
+    now = time.time_ns() // 1000
+    connection.execute(
+        "INSERT INTO transfers (kind, peer, study_uid, series_uid, instance_uid, urgent, wish, "
+        "state, due_us, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?) "
+        "ON CONFLICT (kind, peer, study_uid, series_uid, instance_uid) WHERE state = 'waiting' "
+        "DO UPDATE SET urgent = max(urgent, excluded.urgent), wish = excluded.wish",
+        (
+            kind,
+            peer,
+            study_uid,
+            series_uid,
+            instance_uid,
+            int(urgent),
+            json.dumps(wish or {}),
+            now + int(after_s * 1e6),
+            now,
+        ),
+    )
+    row = connection.execute(
+        "SELECT id FROM transfers WHERE kind = ? AND peer = ? AND study_uid = ? "
+        "AND series_uid = ? AND instance_uid = ? AND state = 'waiting'",
+        (kind, peer, study_uid, series_uid, instance_uid),
+    ).fetchone()
+    return int(row["id"])
+
+
+def busy_peers(desk: Desk) -> list[str]:
+    """Peers with something due."""
+    rows = desk.read(
+        "SELECT DISTINCT peer FROM transfers WHERE state = 'waiting' AND due_us <= ?",
+        time.time_ns() // 1000,
+    )
+    return [row["peer"] for row in rows]
+
+
+def due(desk: Desk, peer: str, *, urgent: bool, limit: int = BATCH) -> list[Transfer]:
+    """What is to be done for a peer now, oldest first, of one priority."""
+    rows = desk.read(
+        "SELECT * FROM transfers WHERE state = 'waiting' AND peer = ? AND urgent = ? "
+        "AND due_us <= ? ORDER BY due_us, id LIMIT ?",
+        peer,
+        int(urgent),
+        time.time_ns() // 1000,
+        limit,
+    )
+    return [_transfer(row) for row in rows]
+
+
+class Turns:
+    """Whose turn it is at one peer: see the module."""
+
+    def __init__(self) -> None:
+        self._urgent_in_a_row = 0
+
+    def next(self, desk: Desk, peer: str) -> list[Transfer]:
+        """The next batch, all of one priority; empty when nothing is due."""
+        routine_first = self._urgent_in_a_row >= URGENT_IN_A_ROW
+        for urgent in (False, True) if routine_first else (True, False):
+            batch = due(desk, peer, urgent=urgent)
+            if batch:
+                self._urgent_in_a_row = self._urgent_in_a_row + 1 if urgent else 0
+                return batch
+        return []
+
+
+def succeeded(desk: Desk, transfers: Sequence[Transfer], *, state: str = DONE) -> None:
+    """These are done, or ASKED when the peer still has to commit to them."""
+    now = time.time_ns() // 1000
+    with desk.write() as connection:
+        connection.executemany(
+            "UPDATE transfers SET state = ?, error = '', done_us = ? WHERE id = ?",
+            [(state, now, each.id) for each in transfers],
+        )
+
+
+def failed(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
+    """Those of these that are not done are tried again later, or given up."""
+    now = time.time_ns() // 1000
+    with desk.write() as connection:
+        for each in transfers:
+            attempts = each.attempts + 1
+            state = FAILED if attempts >= MOST_ATTEMPTS else WAITING
+            connection.execute(
+                "UPDATE transfers SET state = ?, attempts = ?, due_us = ?, error = ? "
+                "WHERE id = ? AND state = 'waiting'",
+                (state, attempts, now + int(back_off_s(attempts) * 1e6), reason[:500], each.id),
+            )
+
+
+def gave_up(desk: Desk, transfer: Transfer, reason: str) -> None:
+    """Trying again would not help."""
+    with desk.write() as connection:
+        connection.execute(
+            "UPDATE transfers SET state = 'failed', attempts = attempts + 1, error = ?, "
+            "done_us = ? WHERE id = ?",
+            (reason[:500], time.time_ns() // 1000, transfer.id),
+        )
+
+
+def postponed(desk: Desk, transfers: Sequence[Transfer], reason: str, for_s: float) -> None:
+    """The peer is away: these wait, without that counting as a failure of theirs."""
+    due_us = time.time_ns() // 1000 + int(for_s * 1e6)
+    with desk.write() as connection:
+        connection.executemany(
+            "UPDATE transfers SET due_us = ?, error = ? WHERE id = ? AND state = 'waiting'",
+            [(due_us, reason[:500], each.id) for each in transfers],
+        )
+
+
+def told(desk: Desk, transfer: Transfer, result: Mapping[str, Any]) -> None:
+    """Adds what came of it to the wish, under `result`."""
+    with desk.write() as connection:
+        connection.execute(
+            "UPDATE transfers SET wish = ? WHERE id = ?",
+            (json.dumps({**transfer.wish, "result": dict(result)}), transfer.id),
+        )
+
+
+def back_off_s(attempts: int) -> float:
+    """Seconds to wait after so many failures."""
+    return min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** min(attempts - 1, 20))
+
+
+def asked_to_commit(desk: Desk, transfers: Sequence[Transfer], transaction_uid: str) -> None:
+    """The peer was asked, in a transaction, to commit to what was sent."""
+    with desk.write() as connection:
+        connection.executemany(
+            "UPDATE transfers SET state = 'asked', transaction_uid = ?, done_us = ? WHERE id = ?",
+            [(transaction_uid, time.time_ns() // 1000, each.id) for each in transfers],
+        )
+
+
+def to_commit(
+    desk: Desk, *, again_after_s: float, limit: int = 500
+) -> Mapping[str, list[Transfer]]:
+    """By peer, what was sent and is to be asked for: never asked, or long ago without answer."""
+    now = time.time_ns() // 1000
+    rows = desk.read(
+        "SELECT * FROM transfers WHERE state = 'asked' AND due_us <= ? AND (transaction_uid = '' "
+        "OR done_us <= ?) ORDER BY id LIMIT ?",
+        now,
+        now - int(again_after_s * 1e6),
+        limit,
+    )
+    found: dict[str, list[Transfer]] = {}
+    for row in rows:
+        found.setdefault(row["peer"], []).append(_transfer(row))
+    return found
+
+
+def postponed_commit(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
+    """The peer could not be asked: it is asked anew later."""
+    now = time.time_ns() // 1000
+    with desk.write() as connection:
+        connection.executemany(
+            "UPDATE transfers SET transaction_uid = '', attempts = ?, due_us = ?, error = ? "
+            "WHERE id = ? AND state = 'asked'",
+            [
+                (
+                    each.attempts + 1,
+                    now + int(back_off_s(each.attempts + 1) * 1e6),
+                    reason[:500],
+                    each.id,
+                )
+                for each in transfers
+            ],
+        )
+
+
+def committed(
+    desk: Desk, transaction_uid: str, *, peer: str, kept: Sequence[str], lost: Mapping[str, int]
+) -> int:
+    """A peer's answer in a transaction: SOP Instance UIDs it keeps, and failure reasons of those
+    it does not, which are sent again. Returns how many transfers it was about."""
+    now = time.time_ns() // 1000
+    with desk.write() as connection:
+        rows = connection.execute(
+            "SELECT * FROM transfers WHERE state = 'asked' AND transaction_uid = ? AND peer = ?",
+            (transaction_uid, peer),
+        ).fetchall()
+        for row in rows:
+            uid, attempts = row["instance_uid"], row["attempts"] + 1
+            if uid in kept:
+                connection.execute(
+                    "UPDATE transfers SET state = 'done', done_us = ? WHERE id = ?",
+                    (now, row["id"]),
+                )
+            elif uid in lost:
+                connection.execute(
+                    "UPDATE transfers SET state = ?, attempts = ?, due_us = ?, error = ? "
+                    "WHERE id = ?",
+                    (
+                        FAILED if attempts >= MOST_ATTEMPTS else WAITING,
+                        attempts,
+                        now + int(back_off_s(attempts) * 1e6),
+                        f"{peer} does not keep it: failure reason {lost[uid]:04X}",
+                        row["id"],
+                    ),
+                )
+    return len(rows)
+
+
+def get(desk: Desk, transfer_id: int) -> Transfer:
+    """Raises NotFound."""
+    rows = desk.read("SELECT * FROM transfers WHERE id = ?", transfer_id)
+    if not rows:
+        raise NotFound("transfer", str(transfer_id))
+    return _transfer(rows[0])
+
+
+def queue(desk: Desk, *, state: str = "", peer: str = "", limit: int = 1000) -> list[Transfer]:
+    """What is there, in the order it will be tried: urgent first, then oldest."""
+    rows = desk.read(
+        "SELECT * FROM transfers WHERE (? = '' OR state = ?) AND (? = '' OR peer = ?) "
+        "ORDER BY state = 'waiting' DESC, urgent DESC, due_us, id LIMIT ?",
+        state,
+        state,
+        peer,
+        peer,
+        limit,
+    )
+    return [_transfer(row) for row in rows]
+
+
+def forget_old(desk: Desk) -> None:
+    """Removes what was done or given up long ago."""
+    with desk.write() as connection:
+        connection.execute(
+            "DELETE FROM transfers WHERE state IN ('done', 'failed') AND created_us < ?",
+            (time.time_ns() // 1000 - int(KEPT_S * 1e6),),
+        )
+
+
+def _transfer(row: sqlite3.Row) -> Transfer:
+    values = dict(row)
+    values["urgent"] = bool(values["urgent"])
+    values["wish"] = json.loads(values["wish"])
+    return Transfer(**values)

@@ -1,0 +1,137 @@
+"""DIMSE messages' command sets <-> values (PS3.7 §6.3, §9, §10, §E).
+
+A command set is always Implicit VR Little Endian, group 0000, and small. Its elements are kept by
+their element number: `command[MESSAGE_ID]`.
+"""
+
+import struct
+from collections.abc import Mapping
+
+from dicomweb_server.dimse.errors import ProtocolError
+
+# Elements of group 0000 (PS3.7 Table E.1-1).
+AFFECTED_CLASS = 0x0002
+REQUESTED_CLASS = 0x0003
+COMMAND_FIELD = 0x0100
+MESSAGE_ID = 0x0110
+RESPONDED_ID = 0x0120
+MOVE_DESTINATION = 0x0600
+PRIORITY = 0x0700
+DATA_SET_TYPE = 0x0800
+STATUS = 0x0900
+OFFENDING_ELEMENT = 0x0901
+ERROR_COMMENT = 0x0902
+ERROR_ID = 0x0903
+AFFECTED_INSTANCE = 0x1000
+REQUESTED_INSTANCE = 0x1001
+EVENT_TYPE = 0x1002
+ATTRIBUTE_LIST = 0x1005
+ACTION_TYPE = 0x1008
+REMAINING = 0x1020
+COMPLETED = 0x1021
+FAILED = 0x1022
+WARNING = 0x1023
+ORIGINATOR_TITLE = 0x1030
+ORIGINATOR_ID = 0x1031
+
+_UI = frozenset({AFFECTED_CLASS, REQUESTED_CLASS, AFFECTED_INSTANCE, REQUESTED_INSTANCE})
+_TEXT = frozenset({MOVE_DESTINATION, ERROR_COMMENT, ORIGINATOR_TITLE})
+_TAGS = frozenset({OFFENDING_ELEMENT, ATTRIBUTE_LIST})
+
+# Command Field (0000,0100); a response is its request with the highest bit set.
+C_STORE = 0x0001
+C_GET = 0x0010
+C_FIND = 0x0020
+C_MOVE = 0x0021
+C_ECHO = 0x0030
+C_CANCEL = 0x0FFF
+N_EVENT_REPORT = 0x0100
+N_GET = 0x0110
+N_SET = 0x0120
+N_ACTION = 0x0130
+N_CREATE = 0x0140
+N_DELETE = 0x0150
+RESPONSE = 0x8000
+
+NAMES = {
+    C_STORE: "C-STORE",
+    C_GET: "C-GET",
+    C_FIND: "C-FIND",
+    C_MOVE: "C-MOVE",
+    C_ECHO: "C-ECHO",
+    C_CANCEL: "C-CANCEL",
+    N_EVENT_REPORT: "N-EVENT-REPORT",
+    N_GET: "N-GET",
+    N_SET: "N-SET",
+    N_ACTION: "N-ACTION",
+    N_CREATE: "N-CREATE",
+    N_DELETE: "N-DELETE",
+}
+
+NO_DATA_SET = 0x0101
+WITH_DATA_SET = 0x0001
+
+MEDIUM = 0
+HIGH = 1
+LOW = 2
+"""Priority (0000,0700)."""
+
+Command = Mapping[int, int | str]
+"""Element number -> value; an element that is not there is not in it."""
+
+_HEADER = struct.Struct("<HHI")
+
+
+def encode(command: Command, *, with_data_set: bool) -> bytes:
+    """The command set with its group length; Command Data Set Type as said."""
+    fields = {**command, DATA_SET_TYPE: WITH_DATA_SET if with_data_set else NO_DATA_SET}
+    parts: list[bytes] = []
+    for element in sorted(fields):
+        value = fields[element]
+        if isinstance(value, int):
+            raw = struct.pack("<HH", value >> 16, value & 0xFFFF) if element in _TAGS else b""
+            raw = raw or struct.pack("<H", value)
+        else:
+            raw = value.encode("latin-1", "replace")
+            if element == ERROR_COMMENT:
+                raw = raw[:64]  # LO
+            raw += (b"\0" if element in _UI else b" ") * (len(raw) % 2)
+        parts.append(_HEADER.pack(0, element, len(raw)) + raw)
+    body = b"".join(parts)
+    return _HEADER.pack(0, 0, 4) + struct.pack("<I", len(body)) + body
+
+
+def decode(raw: bytes) -> dict[int, int | str]:
+    """A command set. Raises ProtocolError; elements that are not known here are passed over."""
+    command: dict[int, int | str] = {}
+    at = 0
+    while at < len(raw):
+        if len(raw) - at < 8:
+            raise ProtocolError(f"{len(raw) - at} bytes after the last command element")
+        group, element, length = _HEADER.unpack_from(raw, at)
+        value = raw[at + 8 : at + 8 + length]
+        if group != 0 or len(value) != length:
+            raise ProtocolError(f"command element ({group:04X},{element:04X}) of {length} bytes")
+        at += 8 + length
+        if element in _UI or element in _TEXT:
+            command[element] = value.decode("latin-1").strip("\0 ")
+        elif length == 2 and element not in _TAGS:
+            command[element] = int.from_bytes(value, "little")
+    for needed in (COMMAND_FIELD, DATA_SET_TYPE):
+        if not isinstance(command.get(needed), int):
+            raise ProtocolError(f"a command set without (0000,{needed:04X})")
+    return command
+
+
+def number(command: Command, element: int) -> int:
+    """An integer of a command. Raises ProtocolError when it is absent."""
+    value = command.get(element)
+    if not isinstance(value, int):
+        raise ProtocolError(f"a command set without (0000,{element:04X})")
+    return value
+
+
+def text(command: Command, element: int) -> str:
+    """A text or UID of a command, "" when absent."""
+    value = command.get(element, "")
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,215 @@
+"""Small data sets of messages: bytes <-> DICOM JSON (PS3.18 §F.2), in the peer's character set.
+
+Identifiers, worklist items, attribute lists. What comes in is read by the same bounded reader as
+files are. What goes out is written here; a text that the peer's character set does not have turns
+the whole data set to ISO_IR 192, which it then says: never a `?` in a patient's name.
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from struct import Struct, pack
+from typing import Any, Final
+
+from dicomweb_server.dicom.attributes import vr_of
+from dicomweb_server.dicom.json_model import Json, document
+from dicomweb_server.dicom.part10 import Element, Limits, read_structure
+from dicomweb_server.dicom.source import BytesSource
+from dicomweb_server.dicom.transfer_syntaxes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+
+SPECIFIC_CHARACTER_SET: Final = "00080005"
+DEFAULT_CHARSET: Final = "ISO_IR 192"
+
+IDENTIFIER_BYTES: Final = 8 * 2**20
+"""Identifiers are some kilobytes; a list of UIDs or of referenced instances may be long."""
+
+_LIMITS = Limits(skeleton_bytes=IDENTIFIER_BYTES, elements=500_000, depth=16)
+
+CHARSETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "": ("ascii",),
+    "ISO_IR 6": ("ascii",),
+    "ISO_IR 100": ("latin_1",),
+    "ISO_IR 101": ("iso8859_2",),
+    "ISO_IR 109": ("iso8859_3",),
+    "ISO_IR 110": ("iso8859_4",),
+    "ISO_IR 144": ("iso8859_5",),
+    "ISO_IR 127": ("iso8859_6",),
+    "ISO_IR 126": ("iso8859_7",),
+    "ISO_IR 138": ("iso8859_8",),
+    "ISO_IR 148": ("iso8859_9",),
+    "ISO_IR 166": ("tis_620",),
+    "ISO_IR 13": ("shift_jis",),
+    "ISO_IR 192": ("utf_8",),
+    "GB18030": ("gb18030",),
+    "GBK": ("gbk",),
+    "\\ISO 2022 IR 58": ("ascii", "gb2312"),
+    "\\ISO 2022 IR 87": ("ascii", "iso2022_jp"),
+    "\\ISO 2022 IR 149": ("ascii", "euc_kr"),
+    "ISO 2022 IR 100\\ISO 2022 IR 58": ("latin_1", "gb2312"),
+}
+"""Values of Specific Character Set (0008,0005) that a peer may be answered in (PS3.3 §C.12.1.1.2),
+and the codecs: the first holds at the beginning of a component, the others by escape."""
+
+_ESCAPES = {"gb2312": b"\x1b$)A", "euc_kr": b"\x1b$)C", "iso2022_jp": b""}
+"""Python's iso2022_jp writes its escape sequences itself, and the one back to ASCII."""
+
+_LONG_VRS = frozenset(
+    ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"]
+)
+_IN_CHARSET = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UT"])
+_COMPONENTS = re.compile(r"([\^=\\\r\n\f\t])")
+_NUMBERS = {
+    vr: Struct("<" + letter)
+    for vr, letter in zip(["US", "SS", "UL", "SL", "FL", "FD", "UV", "SV"], "HhIifdQq", strict=True)
+}
+
+
+def read(raw: bytes, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET) -> Json:
+    """A data set as DICOM JSON. Raises Malformed and TooLarge.
+
+    charset  what texts are read in when the data set does not say
+    """
+    structure = read_structure(
+        BytesSource(raw),
+        offset=0,
+        implicit=transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN,
+        big_endian=transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN,
+        limits=_LIMITS,
+    )
+    elements = structure.data_set.elements
+    if 0x00080005 not in elements:
+        value = charset.encode("ascii")
+        elements[0x00080005] = Element("CS", 0, len(value), value)
+        found = document(structure)
+        del found[SPECIFIC_CHARACTER_SET]
+        return found
+    return document(structure)
+
+
+def write(item: Json, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET) -> bytes:
+    """A data set with the attributes of `item`, and Specific Character Set when it needs one."""
+    implicit = transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN
+    try:
+        return _write(item, implicit=implicit, charset=charset)
+    except UnicodeEncodeError:
+        return _write(item, implicit=implicit, charset=DEFAULT_CHARSET)
+
+
+def _write(item: Json, *, implicit: bool, charset: str) -> bytes:
+    codecs = CHARSETS[charset]
+    parts: list[bytes] = []
+    needed = False
+    for key in sorted(item):
+        if key == SPECIFIC_CHARACTER_SET:
+            continue
+        part, plain = _element(key, item[key], implicit=implicit, codecs=codecs)
+        needed |= not plain
+        parts.append(part)
+    if needed and charset:
+        named = {"vr": "CS", "Value": charset.split("\\")}
+        part, _ = _element(SPECIFIC_CHARACTER_SET, named, implicit=implicit, codecs=("ascii",))
+        # (0008,0005) goes before everything but group lengths, which are not written.
+        position = sum(key < SPECIFIC_CHARACTER_SET for key in item)
+        parts.insert(position, part)
+    return b"".join(parts)
+
+
+def _element(
+    key: str, element: Mapping[str, Any], *, implicit: bool, codecs: tuple[str, ...]
+) -> tuple[bytes, bool]:
+    """An encoded element, and whether it is ASCII only."""
+    vr: str = element.get("vr") or vr_of(key)
+    values = element.get("Value")
+    if vr == "SQ":
+        value, plain = _items(values or (), implicit=implicit, codecs=codecs)
+    elif values:
+        value, plain = _value(vr, values, codecs)
+    else:
+        value, plain = b64decode(element.get("InlineBinary", "")), True
+    if len(value) % 2:
+        value += b"\0" if vr in ("UI", "OB", "UN") else b" "
+    return _header(key, vr, len(value), implicit=implicit) + value, plain
+
+
+def _header(key: str, vr: str, length: int, *, implicit: bool) -> bytes:
+    group, element = int(key[:4], 16), int(key[4:], 16)
+    if implicit:
+        return pack("<HHI", group, element, length)
+    if vr in _LONG_VRS:
+        return pack("<HH2sxxI", group, element, vr.encode(), length)
+    return pack("<HH2sH", group, element, vr.encode(), length)
+
+
+def _items(items: Iterable[Json], *, implicit: bool, codecs: tuple[str, ...]) -> tuple[bytes, bool]:
+    written: list[bytes] = []
+    all_plain = True
+    for item in items:
+        parts = []
+        for key in sorted(item):
+            part, plain = _element(key, item[key], implicit=implicit, codecs=codecs)
+            all_plain &= plain
+            parts.append(part)
+        body = b"".join(parts)
+        written.append(pack("<HHI", 0xFFFE, 0xE000, len(body)) + body)
+    return b"".join(written), all_plain
+
+
+def _value(vr: str, values: Iterable[Any], codecs: tuple[str, ...]) -> tuple[bytes, bool]:
+    packing = _NUMBERS.get(vr)
+    if packing is not None:
+        return b"".join(packing.pack(value) for value in values if value is not None), True
+    if vr == "AT":
+        return b"".join(pack("<HH", int(v[:4], 16), int(v[4:], 16)) for v in values), True
+    if vr == "PN":
+        text = "\\".join(_name(value) for value in values)
+    else:
+        text = "\\".join("" if value is None else _text(value) for value in values)
+    if text.isascii():
+        return text.encode("ascii"), True
+    if vr not in _IN_CHARSET:
+        # Only these VRs are in the character set at all (PS3.5 §6.1.2.2); what somebody stored in
+        # another goes out with its bytes as far as Latin-1 has them.
+        return text.encode("latin-1", "ignore"), True
+    return encode_text(text, codecs), False
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        short = repr(value)
+        return short if len(short) <= 16 else f"{value:.10g}"
+    return str(value)
+
+
+def _name(value: Mapping[str, str] | str | None) -> str:
+    """The three component groups of a name (PS3.5 §6.2.1)."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    groups = [value.get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic")]
+    return "=".join(groups).rstrip("=")
+
+
+def encode_text(text: str, codecs: tuple[str, ...]) -> bytes:
+    """A text in a character set. Raises UnicodeEncodeError when it does not have a character.
+
+    With code extensions every component begins anew: PS3.5 §6.1.2.5.3 switches back at `^`, `=`,
+    `\\` and control characters.
+    """
+    if len(codecs) == 1:
+        return text.encode(codecs[0])
+    return b"".join(_component(part, codecs) for part in _COMPONENTS.split(text))
+
+
+def _component(text: str, codecs: tuple[str, ...]) -> bytes:
+    failure: UnicodeEncodeError | None = None
+    for codec in codecs:
+        try:
+            encoded = text.encode(codec)
+        except UnicodeEncodeError as error:
+            failure = failure or error
+            continue
+        return encoded if codec == codecs[0] else _ESCAPES[codec] + encoded
+    assert failure is not None
+    raise failure

@@ -1,0 +1,252 @@
+"""Fetching from a remote archive as SCU: C-FIND for what there is, then C-GET over the same
+association or C-MOVE to ourselves (PS3.4 §C.4). What comes is stored as anybody's C-STORE is."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from dicomweb_server.archive import orders
+from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.desk import Desk
+from dicomweb_server.archive.spool import Spool
+from dicomweb_server.dicom.attributes import key_of, vr_of
+from dicomweb_server.dicom.json_model import Json
+from dicomweb_server.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
+from dicomweb_server.dimse import commands, identifiers, status, store
+from dicomweb_server.dimse.association import Association, Context, Message, Sink
+from dicomweb_server.dimse.commands import Command
+from dicomweb_server.dimse.errors import NotNegotiated, ProtocolError, Refused
+from dicomweb_server.dimse.find import LEVEL
+from dicomweb_server.dimse.negotiation import UNCOMPRESSED
+from dicomweb_server.dimse.peers import Peer
+from dicomweb_server.dimse.requestor import (
+    MOST_CONTEXTS,
+    Wanted,
+    association_with,
+    request,
+    response,
+)
+from dicomweb_server.dimse.session import Bridge, Session, terms_of
+from dicomweb_server.dimse.sop_classes import STORAGE, STUDY_FIND, STUDY_GET, STUDY_MOVE
+from storage.model import Buffer
+
+STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
+
+
+@dataclass(slots=True)
+class Pulled:
+    """Counts of sub-operations, as the remote archive counts them; and what it said of failures."""
+
+    completed: int = 0
+    failed: int = 0
+    warnings: int = 0
+    comment: str = ""
+    studies: list[str] = field(default_factory=list)
+
+
+def find(
+    archive: Archive, peer: Peer, level: str, keys: Mapping[str, str], *, returned: tuple[str, ...]
+) -> Iterator[Json]:
+    """C-FIND Study Root: the matches as DICOM JSON.
+
+    keys      keyword or tag -> what to match
+    returned  keywords to return besides
+
+    Raises DimseError.
+    """
+    identifier: Json = {LEVEL: {"vr": "CS", "Value": [level]}}
+    for name in (*returned, *keys):
+        key = name.upper() if len(name) == 8 and name.isalnum() and name[:4].isdigit() else None
+        key = key or key_of(name)
+        vr = vr_of(key)
+        value = keys.get(name, "")
+        identifier[key] = {"vr": vr, "Value": [value]} if value else {"vr": vr}
+    with association_with(archive, peer, [(STUDY_FIND, UNCOMPRESSED)]) as association:
+        context = next(iter(association.contexts.values()))
+        message_id = association.new_id()
+        answered = request(
+            association,
+            context,
+            {
+                commands.COMMAND_FIELD: commands.C_FIND,
+                commands.MESSAGE_ID: message_id,
+                commands.AFFECTED_CLASS: STUDY_FIND,
+                commands.PRIORITY: commands.MEDIUM,
+            },
+            (
+                identifiers.write(
+                    identifier,
+                    transfer_syntax_uid=context.transfer_syntax,
+                    charset=peer.charset,
+                ),
+            ),
+        )
+        while answered.status >> 8 == status.PENDING >> 8:
+            yield identifiers.read(
+                answered.data_set(),
+                transfer_syntax_uid=context.transfer_syntax,
+                charset=peer.charset,
+            )
+            answered.discard()
+            answered = response(association, message_id)
+        _check("C-FIND", answered)
+
+
+def pull(
+    archive: Archive,
+    desk: Desk,
+    peer: Peer,
+    *,
+    study_uid: str,
+    series_uid: str = "",
+    instance_uid: str = "",
+    by_move: bool = False,
+    report: Callable[[Pulled], None] = lambda _: None,
+) -> Pulled:
+    """Fetches a study, a series or an instance.
+
+    by_move  asks the peer to send it here, which it must have us in its table for; else C-GET
+    report   is called after each sub-operation
+
+    Raises DimseError, Refused when the peer refuses altogether.
+    """
+    level, key, uid = "STUDY", STUDY, study_uid
+    identifier: Json = {STUDY: {"vr": "UI", "Value": [study_uid]}}
+    if series_uid:
+        level, key, uid = "SERIES", SERIES, series_uid
+    if instance_uid:
+        identifier[SERIES] = {"vr": "UI", "Value": [series_uid]}
+        level, key, uid = "IMAGE", INSTANCE, instance_uid
+    identifier[key] = {"vr": "UI", "Value": [uid]}
+    identifier[LEVEL] = {"vr": "CS", "Value": [level]}
+    if by_move:
+        return _retrieve(archive, desk, peer, identifier, [], STUDY_MOVE, report)
+    classes = _classes(archive, peer, study_uid, series_uid)
+    done = Pulled()
+    # A context with the uncompressed syntaxes, one with all others: what is stored compressed
+    # comes as it is, from those that choose so.
+    per_association = (MOST_CONTEXTS - 1) // 2
+    for at in range(0, len(classes), per_association):
+        wanted = [
+            context
+            for uid in classes[at : at + per_association]
+            for context in ((uid, _COMPRESSED), (uid, UNCOMPRESSED))
+        ]
+        part = _retrieve(archive, desk, peer, identifier, wanted, STUDY_GET, report)
+        done.completed += part.completed
+        done.warnings += part.warnings
+        done.failed += part.failed
+        done.comment = done.comment or part.comment
+    return done
+
+
+_COMPRESSED = tuple(
+    one.uid
+    for one in TRANSFER_SYNTAXES.values()
+    if one.uid not in UNCOMPRESSED and one.encapsulated and not one.video
+)
+
+
+def _classes(archive: Archive, peer: Peer, study_uid: str, series_uid: str) -> list[str]:
+    """The SOP classes that are to be expected: asked for image by image, else the usual ones."""
+    keys = {"StudyInstanceUID": study_uid} | (
+        {"SeriesInstanceUID": series_uid} if series_uid else {}
+    )
+    found: dict[str, None] = {}
+    try:
+        for image in find(archive, peer, "IMAGE", keys, returned=("SOPClassUID", "SOPInstanceUID")):
+            if uid := orders.first(image, "00080016"):
+                found[uid] = None
+    except (Refused, NotNegotiated):
+        found.clear()
+    return list(found) or sorted(STORAGE)[: (MOST_CONTEXTS - 1) // 2]
+
+
+def _retrieve(
+    archive: Archive,
+    desk: Desk,
+    peer: Peer,
+    identifier: Json,
+    storage: list[Wanted],
+    model: str,
+    report: Callable[[Pulled], None],
+) -> Pulled:
+    sender = f"{peer.aet}@{peer.host}"
+
+    def open_sink(context: Context, command: Command) -> Sink:
+        if command.get(commands.COMMAND_FIELD) == commands.C_STORE:
+            return store.Incoming(archive, context, command, sender=peer.aet)
+        return Spool(archive.storage.incoming, limit_bytes=identifiers.IDENTIFIER_BYTES)
+
+    done = Pulled()
+    with association_with(
+        archive,
+        peer,
+        [(model, UNCOMPRESSED), *storage],
+        roles={uid: (False, True) for uid, _ in storage},
+        open_sink=open_sink,
+    ) as association:
+        context = association.context_for(model)
+        if context is None:
+            raise NotNegotiated("retrieving")
+        session = Session(Bridge(archive, desk, terms_of(archive.config)), association, peer)
+
+        def on_other(message: Message) -> None:
+            try:
+                if message.field != commands.C_STORE:
+                    raise ProtocolError(f"a message of field {message.field:04X} in a retrieval")
+                store.handle(session, message)
+            finally:
+                message.discard()
+
+        answered = request(
+            association,
+            context,
+            _command(archive, association, model),
+            _identifier(identifier, context),
+            on_other=on_other,
+        )
+        message_id = int(answered.command[commands.RESPONDED_ID])
+        while answered.status >> 8 == status.PENDING >> 8:
+            _count(done, answered)
+            report(done)
+            answered.discard()
+            answered = response(association, message_id, on_other=on_other)
+        _count(done, answered)
+        answered.discard()
+        if status.is_failure(answered.status) and not (done.completed or done.failed):
+            _check(f"a retrieval from {sender}", answered)
+    report(done)
+    return done
+
+
+def _command(archive: Archive, association: Association, model: str) -> dict[int, int | str]:
+    command: dict[int, int | str] = {
+        commands.COMMAND_FIELD: commands.C_MOVE if model == STUDY_MOVE else commands.C_GET,
+        commands.MESSAGE_ID: association.new_id(),
+        commands.AFFECTED_CLASS: model,
+        commands.PRIORITY: commands.MEDIUM,
+    }
+    if model == STUDY_MOVE:
+        command[commands.MOVE_DESTINATION] = archive.config.aet
+    return command
+
+
+def _identifier(identifier: Json, context: Context) -> tuple[Buffer]:
+    return (identifiers.write(identifier, transfer_syntax_uid=context.transfer_syntax),)
+
+
+def _count(done: Pulled, answered: Message) -> None:
+    for name, element in (
+        ("completed", commands.COMPLETED),
+        ("failed", commands.FAILED),
+        ("warnings", commands.WARNING),
+    ):
+        if isinstance(value := answered.command.get(element), int):
+            setattr(done, name, value)
+    done.comment = commands.text(answered.command, commands.ERROR_COMMENT) or done.comment
+
+
+def _check(what: str, answered: Message) -> None:
+    if status.is_failure(answered.status):
+        comment = commands.text(answered.command, commands.ERROR_COMMENT)
+        raise Refused(what, status=answered.status, comment=comment)

@@ -1,0 +1,248 @@
+"""C-GET and C-MOVE as SCP (PS3.4 §C.4.2, §C.4.3).
+
+What is to be sent is known before the first sub-operation; each sub-operation is one C-STORE, over
+the same association (C-GET) or one to the destination (C-MOVE), and a pending response with the
+counts after it. C-CANCEL is seen between two sub-operations.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dicomweb_server.archive import retrieve
+from dicomweb_server.archive.archive import Archive
+from dicomweb_server.dicom.attributes import term_of
+from dicomweb_server.dicom.errors import BadQuery, DicomError
+from dicomweb_server.dicom.json_model import Json
+from dicomweb_server.dimse import commands, identifiers, outgoing, status
+from dicomweb_server.dimse.association import Association, Message
+from dicomweb_server.dimse.errors import DimseError, NotNegotiated, ProtocolError
+from dicomweb_server.dimse.find import LEVEL, PATIENT_ID, text_of
+from dicomweb_server.dimse.requestor import associate
+from dicomweb_server.dimse.session import Session
+from dicomweb_server.dimse.sop_classes import MODELS
+from storage.errors import NotFound, StorageError
+from storage.model import Instance, OneOf, Query, QueryLevel, Scope
+
+STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
+
+Send = Callable[[Instance], int]
+"""Sends one instance and gives the status of the answer."""
+
+
+def handle_get(session: Session, message: Message) -> None:
+    """Answers a C-GET."""
+    asked = _asked(session, message)
+    if asked is None:
+        return
+    association = session.association
+    operation = Operation(session, message, asked)
+
+    def on_other(other: Message) -> None:
+        other.discard()
+        if other.field != commands.C_CANCEL:
+            raise ProtocolError("a request while a sub-operation waits for its answer")
+        operation.cancelled = True
+
+    for instance in asked:
+        if operation.is_cancelled():
+            break
+        operation.run(
+            instance,
+            lambda one: outgoing.send(session.archive, association, one, on_other=on_other)[0],
+            association,
+        )
+    operation.finish()
+
+
+def handle_move(session: Session, message: Message) -> None:
+    """Answers a C-MOVE."""
+    title = commands.text(message.command, commands.MOVE_DESTINATION)
+    destination = session.bridge.terms.peers.to(title)
+    if destination is None:
+        session.association.respond(
+            message,
+            status.DESTINATION_UNKNOWN,
+            comment=f"{title} is no peer that can be sent to",
+        )
+        return
+    asked = _asked(session, message)
+    if asked is None:
+        return
+    operation = Operation(session, message, asked)
+    originator = (session.peer.aet, message.message_id)
+    remaining = iter(asked)
+    for wanted, count in outgoing.proposals(asked, destination):
+        part = [next(remaining) for _ in range(count)]
+        try:
+            association = associate(session.archive, destination, wanted)
+        except DimseError as error:
+            operation.fail(part, str(error))
+            continue
+        for position, instance in enumerate(part):
+            if operation.is_cancelled():
+                break
+            try:
+                operation.run(
+                    instance,
+                    lambda one, to=association: outgoing.send(  # type: ignore[misc]
+                        session.archive, to, one, originator=originator
+                    )[0],
+                    association,
+                )
+            except DimseError as error:
+                association.abort()
+                operation.fail(part[position:], str(error))
+                break
+        association.release()
+        if operation.cancelled:
+            break
+    operation.finish()
+
+
+@dataclass
+class Operation:
+    """The counts of one C-GET or C-MOVE, and its responses."""
+
+    session: Session
+    message: Message
+    instances: Sequence[Instance]
+    completed: int = 0
+    warnings: int = 0
+    failed: list[str] = field(default_factory=list)
+    comment: str = ""
+    cancelled: bool = False
+
+    def is_cancelled(self) -> bool:
+        """Whether C-CANCEL has come; asks the association."""
+        self.cancelled = self.cancelled or self.session.association.cancelled(
+            self.message.message_id
+        )
+        return self.cancelled
+
+    @property
+    def remaining(self) -> int:
+        done = self.completed + self.warnings + len(self.failed)
+        return len(self.instances) - done
+
+    def run(self, instance: Instance, send: Send, to: Association) -> None:
+        """One sub-operation and the pending response after it. Raises what ends `to`."""
+        try:
+            code = send(instance)
+        except (NotNegotiated, DicomError, StorageError) as error:
+            if to.sending:
+                raise ProtocolError(f"half of {instance.instance_uid} is sent: {error}") from error
+            self._failed(instance, str(error))
+        else:
+            if status.is_failure(code):
+                self._failed(instance, f"the destination answered {code:04X}")
+            elif status.is_warning(code):
+                self.warnings += 1
+            else:
+                self.completed += 1
+        if self.remaining:
+            self.session.association.respond(self.message, status.PENDING, more=self._counts())
+
+    def fail(self, instances: Sequence[Instance], reason: str) -> None:
+        """What cannot be sent at all any more."""
+        for instance in instances:
+            self._failed(instance, reason)
+
+    def finish(self) -> None:
+        """The last response."""
+        if self.cancelled:
+            code = status.CANCEL
+        elif not self.failed:
+            code = status.SUBOPERATIONS_FAILED if self.warnings else status.SUCCESS
+        elif self.completed or self.warnings:
+            code = status.SUBOPERATIONS_FAILED
+        else:
+            code = status.CANNOT_SEND
+        counts = self._counts()
+        if not self.cancelled:
+            del counts[commands.REMAINING]
+        listed = None
+        if self.failed:
+            listed = identifiers.write(
+                {"00080058": {"vr": "UI", "Value": self.failed}},
+                transfer_syntax_uid=self.message.context.transfer_syntax,
+            )
+        self.session.association.respond(
+            self.message, code, listed, comment=self.comment, more=counts
+        )
+
+    def _failed(self, instance: Instance, reason: str) -> None:
+        self.failed.append(instance.instance_uid)
+        self.comment = self.comment or reason
+
+    def _counts(self) -> dict[int, int | str]:
+        return {
+            commands.REMAINING: self.remaining,
+            commands.COMPLETED: self.completed,
+            commands.FAILED: len(self.failed),
+            commands.WARNING: self.warnings,
+        }
+
+
+def _asked(session: Session, message: Message) -> list[Instance] | None:
+    """The instances an identifier names; None when the request was refused."""
+    try:
+        identifier = identifiers.read(
+            message.data_set(),
+            transfer_syntax_uid=message.context.transfer_syntax,
+            charset=session.peer.charset,
+        )
+        levels = MODELS[message.context.abstract_syntax].levels
+        if (level := text_of(identifier, LEVEL)) not in levels:
+            raise BadQuery("QueryRetrieveLevel", f"'{level}' is none of {', '.join(levels)}")
+        return list(named(session.archive, identifier, level))
+    except DicomError as error:
+        session.association.respond(message, status.of_error(error), comment=str(error))
+        return None
+
+
+def named(archive: Archive, identifier: Json, level: str) -> Iterator[Instance]:
+    """The instances that the unique keys of an identifier name, in order. Raises BadQuery when the
+    key of its level is missing."""
+    key = {"PATIENT": PATIENT_ID, "STUDY": STUDY, "SERIES": SERIES, "IMAGE": INSTANCE}[level]
+    wanted = _values(identifier, key)
+    if not wanted:
+        raise BadQuery(key, f"is missing: a retrieval at level {level} names it")
+    studies = _values(identifier, STUDY)
+    if level == "PATIENT":
+        for study_uid in _studies_of(archive, wanted[0]):
+            yield from _instances(archive, Scope(study_uid))
+    elif level == "STUDY":
+        for study_uid in wanted:
+            yield from _instances(archive, Scope(study_uid))
+    elif level == "SERIES":
+        for series_uid in wanted:
+            for study_uid in studies or _study_of(archive, series_uid):
+                yield from _instances(archive, Scope(study_uid, series_uid))
+    else:
+        for instance_uid in wanted:
+            found = archive.storage.index.instance(instance_uid)
+            if found is not None and (not studies or found.study_uid in studies):
+                yield found
+
+
+def _instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
+    try:
+        return retrieve.instances(archive, scope)
+    except NotFound:
+        return ()
+
+
+def _studies_of(archive: Archive, patient_id: str) -> Iterator[str]:
+    condition = OneOf(QueryLevel.STUDY, PATIENT_ID, (term_of("LO", patient_id),))
+    for row in archive.storage.index.find(Query(QueryLevel.STUDY, (condition,))).rows:
+        yield row.study.study_uid
+
+
+def _study_of(archive: Archive, series_uid: str) -> Iterator[str]:
+    for row in archive.storage.index.find(Query(QueryLevel.SERIES, series_uid=series_uid)).rows:
+        yield row.study.study_uid
+
+
+def _values(identifier: Json, key: str) -> list[str]:
+    values = identifier.get(key, {}).get("Value") or ()
+    return [str(value) for value in values if value]

@@ -1,0 +1,247 @@
+"""The bridge as acceptor: listens, negotiates, and lets each message's service answer it.
+
+A thread an association; what an association may cost is bounded (their number, the length of a
+PDU, of a command, of an identifier, seconds of silence), and a handler's error ends at most its
+association, never the server.
+"""
+
+import logging
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dicomweb_server.archive.spool import Spool
+from dicomweb_server.dimse import (
+    commands,
+    commitment,
+    find,
+    pdu,
+    retrieve,
+    sop_classes,
+    status,
+    store,
+    worklist,
+)
+from dicomweb_server.dimse.association import Association, Context, Message, Sink
+from dicomweb_server.dimse.commands import Command
+from dicomweb_server.dimse.errors import Aborted, DimseError, PeerGone, ProtocolError
+from dicomweb_server.dimse.identifiers import IDENTIFIER_BYTES
+from dicomweb_server.dimse.negotiation import (
+    TOO_MANY,
+    Rejection,
+    answer,
+    contexts,
+    judge,
+)
+from dicomweb_server.dimse.session import Bridge, Session
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Session, Message], None]
+
+ARTIM_S = 30.0
+"""Seconds from the connection to the A-ASSOCIATE-RQ (the ARTIM timer of PS3.8 §9.1.5)."""
+
+REJECTED_AT_ONCE = 50
+"""Connections above the limit of associations that are still listened to, to be rejected with the
+reason; above that they are only closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that listens; with `tls`, what is accepted on it speaks TLS first."""
+
+    listening: socket.socket
+    tls: ssl.SSLContext | None = None
+
+
+def _echo(session: Session, message: Message) -> None:
+    session.association.respond(message, status.SUCCESS)
+
+
+def _nothing(session: Session, message: Message) -> None:
+    """C-CANCEL that came when its request was answered already has no answer (PS3.7 §9.3.2.3)."""
+
+
+HANDLERS: Mapping[tuple[str, int], Handler] = {
+    (sop_classes.ECHO, commands.C_ECHO): _echo,
+    (sop_classes.STORE, commands.C_STORE): store.handle,
+    (sop_classes.FIND, commands.C_FIND): find.handle,
+    (sop_classes.FIND, commands.C_CANCEL): _nothing,
+    (sop_classes.MOVE, commands.C_MOVE): retrieve.handle_move,
+    (sop_classes.MOVE, commands.C_CANCEL): _nothing,
+    (sop_classes.GET, commands.C_GET): retrieve.handle_get,
+    (sop_classes.GET, commands.C_CANCEL): _nothing,
+    (sop_classes.WORKLIST, commands.C_FIND): worklist.handle_find,
+    (sop_classes.WORKLIST, commands.C_CANCEL): _nothing,
+    (sop_classes.MPPS, commands.N_CREATE): worklist.handle_create,
+    (sop_classes.MPPS, commands.N_SET): worklist.handle_set,
+    (sop_classes.MPPS, commands.N_GET): worklist.handle_get,
+    (sop_classes.COMMITMENT, commands.N_ACTION): commitment.handle_action,
+    (sop_classes.COMMITMENT, commands.N_EVENT_REPORT): commitment.handle_report,
+}
+"""By service of the presentation context and command field."""
+
+
+class Server:
+    """Accepts on all listeners."""
+
+    def __init__(self, bridge: Bridge, listeners: Sequence[Listener]) -> None:
+        self._bridge = bridge
+        self._listeners = {each.listening.fileno(): each for each in listeners}
+        self._active: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+
+    def run(self, stop: threading.Event) -> None:
+        """Returns once `stop` is set and the associations have ended, or had time to."""
+        poll = select.poll()
+        for each in self._listeners.values():
+            each.listening.setblocking(False)
+            poll.register(each.listening, select.POLLIN)
+        while not stop.is_set():
+            for descriptor, _ in poll.poll(200):
+                self._accept(self._listeners[descriptor])
+        with self._lock:
+            remaining = list(self._active)
+        for thread in remaining:
+            thread.join(timeout=5.0 / len(remaining))
+
+    def _accept(self, listener: Listener) -> None:
+        try:
+            connection, address = listener.listening.accept()
+        except OSError:
+            return  # another process was faster, or the caller has gone
+        limit = self._bridge.archive.config.dimse_associations
+        with self._lock:
+            active = len(self._active)
+        if active >= limit + REJECTED_AT_ONCE:
+            connection.close()
+            return
+        thread = threading.Thread(
+            target=self._run,
+            args=(connection, str(address[0]), listener.tls),
+            kwargs={"rejection": TOO_MANY if active >= limit else None},
+            name=f"association {address[0]}",
+            daemon=True,
+        )
+        with self._lock:
+            self._active.add(thread)
+        thread.start()
+
+    def _run(
+        self,
+        connection: socket.socket,
+        address: str,
+        tls: ssl.SSLContext | None,
+        *,
+        rejection: Rejection | None,
+    ) -> None:
+        try:
+            connection.settimeout(ARTIM_S)
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
+            serve(self._bridge, connection, address, rejection=rejection)
+        except (OSError, ssl.SSLError) as error:
+            logger.warning("%s: no association: %s", address, error)
+        except Exception:
+            logger.exception("%s: an association ended in an unforeseen way", address)
+        finally:
+            with suppress(OSError):
+                connection.close()
+            with self._lock:
+                self._active.discard(threading.current_thread())
+
+
+def serve(
+    bridge: Bridge, connection: socket.socket, address: str, *, rejection: Rejection | None = None
+) -> None:
+    """One association, from its request to its end.
+
+    rejection  what the request is answered with whatever it says
+    """
+    config = bridge.archive.config
+    calling = ""
+
+    def open_sink(context: Context, command: Command) -> Sink:
+        if command.get(commands.COMMAND_FIELD) == commands.C_STORE:
+            return store.Incoming(bridge.archive, context, command, sender=calling)
+        return Spool(bridge.archive.storage.incoming, limit_bytes=IDENTIFIER_BYTES)
+
+    association = Association(
+        connection,
+        address=address,
+        open_sink=open_sink,
+        max_length=config.dimse_max_pdu,
+        timeout_s=min(ARTIM_S, config.dimse_timeout_s),
+    )
+    try:
+        kind, body = association.read_associate()
+        if kind != pdu.ASSOCIATE_RQ:
+            raise ProtocolError(
+                f"PDU of type {kind:02X} where an association was to be asked for",
+                reason=pdu.REASON_UNEXPECTED_PDU,
+            )
+        request = pdu.decode_associate(body)
+        calling = request.calling
+        peer = rejection or judge(request, address=address, terms=bridge.terms)
+        if isinstance(peer, Rejection):
+            logger.warning("%s@%s was rejected: %s", calling, address, peer)
+            association.write(
+                pdu.encode_reject(result=peer.result, source=peer.source, reason=peer.reason)
+            )
+            association.linger()
+            return
+        acceptance = answer(request, peer=peer, terms=bridge.terms)
+        association.peer_title = calling
+        association.peer_max_length = request.max_length
+        association.contexts = contexts(request, acceptance)
+        association.write(pdu.encode_associate(acceptance, accept=True))
+        association.wait_at_most(config.dimse_timeout_s)
+        session = Session(bridge, association, peer)
+        while (message := association.receive()) is not None:
+            try:
+                _dispatch(session, message)
+            finally:
+                message.discard()
+            if association.closed:
+                return
+    except ProtocolError as error:
+        logger.warning("%s@%s: %s", calling, address, error)
+        association.abort(source=2, reason=error.reason)
+    except Aborted as error:
+        logger.info("%s@%s: %s", calling, address, error)
+    except PeerGone as error:
+        logger.info("%s@%s: %s", calling, address, error)
+        association.abort(source=2)
+    except DimseError as error:
+        logger.warning("%s@%s: %s", calling, address, error)
+        association.abort()
+    finally:
+        association.close()
+
+
+def _dispatch(session: Session, message: Message) -> None:
+    service = sop_classes.service_of(message.context.abstract_syntax, session.bridge.terms.private)
+    handler = HANDLERS.get((service or sop_classes.STORE, message.field))
+    if handler is None:
+        if message.field & commands.RESPONSE:
+            raise ProtocolError(f"a response {message.field:04X} to no request")
+        session.association.respond(message, status.UNRECOGNIZED_OPERATION)
+        return
+    try:
+        handler(session, message)
+    except DimseError:
+        raise
+    except Exception as error:
+        logger.exception("%s: %s failed", session.sender, commands.NAMES.get(message.field))
+        if session.association.sending:
+            # Half a message is out: nothing more can be said on this association.
+            session.association.abort()
+            return
+        session.association.respond(
+            message, status.of_error(error), comment=f"the server failed ({type(error).__name__})"
+        )

@@ -1,0 +1,138 @@
+"""Storage commitment: on the same association, on a new one, and over a restart."""
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import generate_uid
+from pynetdicom import AE, evt
+
+from dicomweb_server.dimse.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+from tests.dicom.build import CT_IMAGE_STORAGE, part10
+from tests.dimse.conftest import Bridge, bridged, stop
+from tests.dimse.programs import free_port, run
+from tests.dimse.test_worklist import asked, wish
+
+STUDY = "2.25.7001"
+
+
+def sent(bridge: Bridge, directory: Path, *numbers: int, study: str = STUDY) -> list[str]:
+    uids = []
+    for number in numbers:
+        uids.append(f"{study}.1.{number}")
+        (directory / f"{number}.dcm").write_bytes(
+            part10(study_uid=study, series_uid=f"{study}.1", instance_uid=uids[-1])
+        )
+    run("dcmsend", "127.0.0.1", bridge.port, *sorted(directory.glob("*.dcm")))
+    return uids
+
+
+def action(*uids: str) -> Dataset:
+    asked_for = Dataset()
+    asked_for.TransactionUID = generate_uid()
+    items = []
+    for uid in uids:
+        item = Dataset()
+        item.ReferencedSOPClassUID = CT_IMAGE_STORAGE
+        item.ReferencedSOPInstanceUID = uid
+        items.append(item)
+    asked_for.ReferencedSOPSequence = Sequence(items)
+    return asked_for
+
+
+def handler(reports: "queue.Queue[tuple[int, Dataset]]") -> Any:
+    def take(event: Any) -> tuple[int, None]:
+        reports.put((event.request.EventTypeID, event.event_information))
+        return 0, None
+
+    return (evt.EVT_N_EVENT_REPORT, take)
+
+
+def ask(bridge: Bridge, wanted: Dataset, *, title: str, reports: Any = None) -> Any:
+    entity = AE(title)
+    entity.add_requested_context(STORAGE_COMMITMENT)
+    handlers = [handler(reports)] if reports is not None else []
+    association = entity.associate("127.0.0.1", bridge.port, evt_handlers=handlers)
+    assert association.is_established
+    status, _ = association.send_n_action(
+        wanted, 1, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+    )
+    assert status.Status == 0
+    return association
+
+
+def test_a_peer_without_address_is_told_over_its_own_association(
+    bridge: Bridge, tmp_path: Path
+) -> None:
+    (kept,) = sent(bridge, tmp_path, 1)
+    reports: queue.Queue[tuple[int, Dataset]] = queue.Queue()
+    wanted = action(kept, f"{STUDY}.1.99")
+    association = ask(bridge, wanted, title="NOWHERE", reports=reports)
+    event, report = reports.get(timeout=10)
+    association.release()
+    assert event == 2  # complete, failures exist
+    assert report.TransactionUID == wanted.TransactionUID
+    assert [item.ReferencedSOPInstanceUID for item in report.ReferencedSOPSequence] == [kept]
+    (failed,) = report.FailedSOPSequence
+    assert (failed.ReferencedSOPInstanceUID, failed.FailureReason) == (f"{STUDY}.1.99", 0x0112)
+
+
+@contextmanager
+def listening(port: int, reports: Any) -> Iterator[None]:
+    """The modality's own port, where it is told."""
+    entity = AE("SINK")
+    entity.add_supported_context(STORAGE_COMMITMENT, scu_role=False, scp_role=True)
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=[handler(reports)])
+    try:
+        yield
+    finally:
+        assert server is not None
+        server.shutdown()
+
+
+def test_a_peer_with_address_is_told_over_a_new_association(bridge: Bridge, tmp_path: Path) -> None:
+    (kept,) = sent(bridge, tmp_path, 2)
+    reports: queue.Queue[tuple[int, Dataset]] = queue.Queue()
+    with listening(bridge.sink, reports):
+        ask(bridge, action(kept), title="SINK").release()
+        event, report = reports.get(timeout=15)
+    assert event == 1
+    assert [item.ReferencedSOPInstanceUID for item in report.ReferencedSOPSequence] == [kept]
+
+
+def test_a_report_that_could_not_be_sent_is_sent_after_a_restart(tmp_path: Path) -> None:
+    sink = free_port()
+    config = f"""
+        [[peers]]
+        aet = "SINK"
+        host = "127.0.0.1"
+        port = {sink}
+    """
+    with bridged(tmp_path, config=config, sink=sink) as bridge:
+        files = tmp_path / "files"
+        files.mkdir()
+        (kept,) = sent(bridge, files, 3)
+        wanted = action(kept)
+        ask(bridge, wanted, title="SINK").release()
+        stop(bridge)
+    reports: queue.Queue[tuple[int, Dataset]] = queue.Queue()
+    with listening(sink, reports), bridged(tmp_path, config=config, sink=sink):
+        event, report = reports.get(timeout=30)
+    assert event == 1
+    assert report.TransactionUID == wanted.TransactionUID
+
+
+def test_storage_commitment_completes_an_exam(bridge: Bridge, tmp_path: Path) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="COMMIT1"))[1]
+    uids = sent(bridge, tmp_path, 1, study=order["study_uid"])
+    reports: queue.Queue[tuple[int, Dataset]] = queue.Queue()
+    association = ask(bridge, action(*uids), title="NOWHERE", reports=reports)
+    assert reports.get(timeout=10)[0] == 1
+    association.release()
+    found = asked(bridge, "GET", f"/orders/{order['id']}")[1]
+    assert found["status"] == "completed"
+    assert found["completed_by"] == "commitment"

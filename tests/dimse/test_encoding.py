@@ -1,0 +1,224 @@
+"""PDUs, command sets, identifiers: what is written is read, and any bytes are an error at most."""
+
+from contextlib import suppress
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+
+from dicomweb_server.config import load
+from dicomweb_server.dicom.errors import DicomError, Malformed, UnsupportedEncoding
+from dicomweb_server.dicom.implicit import implicit_little_endian
+from dicomweb_server.dimse import commands, identifiers, negotiation, pdu
+from dicomweb_server.dimse.errors import ProtocolError
+from dicomweb_server.dimse.peers import Peer, Peers, Rule
+from dicomweb_server.dimse.session import terms_of
+
+EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
+REQUEST = pdu.Associate(
+    called="ARCHIVE",
+    calling="CT1",
+    proposed=(pdu.Proposed(1, CT, (JPEG_LS, EXPLICIT)), pdu.Proposed(3, "1.2.3", (IMPLICIT,))),
+    max_length=16384,
+    implementation_uid="1.2.3.4",
+    implementation_version="TEST",
+    roles={CT: (False, True)},
+    extended={"1.2.840.10008.5.1.4.1.2.2.1": b"\1\1\1"},
+)
+
+
+def test_an_association_request_is_read_as_it_was_written() -> None:
+    raw = pdu.encode_associate(REQUEST, accept=False)
+    assert pdu.decode_associate(raw[6:]) == REQUEST
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_an_association_request_or_a_protocol_error(raw: bytes) -> None:
+    with suppress(ProtocolError):
+        pdu.decode_associate(raw)
+    with suppress(ProtocolError):
+        list(pdu.fragments(memoryview(raw)))
+
+
+@given(st.integers(0, 300), st.binary(max_size=8))
+def test_a_damaged_association_request_is_read_or_a_protocol_error(at: int, by: bytes) -> None:
+    raw = bytearray(pdu.encode_associate(REQUEST, accept=False)[6:])
+    raw[at : at + len(by)] = by
+    with suppress(ProtocolError):
+        pdu.decode_associate(bytes(raw))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_command_set_or_a_protocol_error(raw: bytes) -> None:
+    with suppress(ProtocolError):
+        commands.decode(raw)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_an_identifier_or_a_dicom_error(raw: bytes) -> None:
+    for uid in (EXPLICIT, IMPLICIT):
+        with suppress(DicomError):
+            identifiers.read(raw, transfer_syntax_uid=uid)
+
+
+def test_a_command_set_is_read_as_it_was_written() -> None:
+    command: dict[int, int | str] = {
+        commands.AFFECTED_CLASS: CT,
+        commands.COMMAND_FIELD: commands.C_STORE,
+        commands.MESSAGE_ID: 7,
+        commands.MOVE_DESTINATION: "SINK",
+    }
+    raw = commands.encode(command, with_data_set=True)
+    assert commands.decode(raw) == {**command, commands.DATA_SET_TYPE: commands.WITH_DATA_SET}
+
+
+ITEM = {
+    "00080052": {"vr": "CS", "Value": ["STUDY"]},
+    "00080061": {"vr": "CS", "Value": ["CT", "MR"]},
+    "00100010": {"vr": "PN", "Value": [{"Alphabetic": "WANG^LI", "Ideographic": "王^丽"}]},
+    "00101030": {"vr": "DS", "Value": [70.5]},
+    "00201208": {"vr": "IS", "Value": [12]},
+    "00280010": {"vr": "US", "Value": [512]},
+    "00400275": {"vr": "SQ", "Value": [{"00400007": {"vr": "LO", "Value": ["胸部"]}}]},
+    "00080050": {"vr": "SH"},
+}
+
+
+@pytest.mark.parametrize("uid", [EXPLICIT, IMPLICIT])
+@pytest.mark.parametrize("charset", ["ISO_IR 192", "GB18030", "GBK", "\\ISO 2022 IR 58"])
+def test_an_identifier_is_read_as_it_was_written_in_any_character_set(
+    uid: str, charset: str
+) -> None:
+    raw = identifiers.write(ITEM, transfer_syntax_uid=uid, charset=charset)
+    found = identifiers.read(raw, transfer_syntax_uid=uid)
+    assert found.pop("00080005")["Value"] == [term or None for term in charset.split("\\")]
+    assert found == ITEM
+
+
+def test_pydicom_reads_an_identifier_as_we_do() -> None:
+    raw = identifiers.write(ITEM, transfer_syntax_uid=IMPLICIT, charset="GB18030")
+    found = read_dataset(BytesIO(raw), is_implicit_VR=True, is_little_endian=True)
+    assert str(found.PatientName) == "WANG^LI=王^丽"
+    assert found.RequestAttributesSequence[0].ScheduledProcedureStepDescription == "胸部"
+
+
+def test_without_a_character_set_of_its_own_an_identifier_is_read_in_the_peers() -> None:
+    raw = b"\x10\x00\x10\x00PN\x04\x00" + "王丽".encode("gbk")
+    found = identifiers.read(raw, transfer_syntax_uid=EXPLICIT, charset="GBK")
+    assert found == {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "王丽"}]}}
+
+
+def test_ascii_needs_no_character_set() -> None:
+    plain = {"00100020": {"vr": "LO", "Value": ["P1"]}}
+    assert b"ISO" not in identifiers.write(plain, transfer_syntax_uid=EXPLICIT)
+
+
+# ---------------------------------------------------------------------------- implicit VR
+
+
+def explicit(dataset: Dataset) -> bytes:
+    out = DicomBytesIO()
+    out.is_implicit_VR, out.is_little_endian = False, True
+    write_dataset(out, dataset)
+    return out.getvalue()
+
+
+def test_explicit_becomes_implicit_whatever_the_pieces() -> None:
+    inner = Dataset()
+    inner.ScheduledProcedureStepID = "S1"
+    nested = Dataset()
+    nested.CodeMeaning = "meaning"
+    inner.RequestedProcedureCodeSequence = [nested, Dataset()]
+    dataset = Dataset()
+    dataset.PatientID = "P1"
+    dataset.RequestAttributesSequence = [inner, inner]
+    dataset.PixelData = bytes(range(256)) * 10
+    dataset["PixelData"].VR = "OW"
+    dataset.Rows = 4
+    raw = explicit(dataset)
+    whole = b"".join(implicit_little_endian(iter([raw])))
+    for size in (1, 7, 100):
+        pieces = (raw[n : n + size] for n in range(0, len(raw), size))
+        assert b"".join(implicit_little_endian(pieces)) == whole
+    found = read_dataset(BytesIO(whole), is_implicit_VR=True, is_little_endian=True)
+    assert found == dataset
+
+
+def test_what_ends_inside_an_element_or_is_encapsulated_is_refused() -> None:
+    dataset = Dataset()
+    dataset.PatientID = "P12345"
+    with pytest.raises(Malformed):
+        list(implicit_little_endian(iter([explicit(dataset)[:-2]])))
+    encapsulated = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\0\0\0\0"
+    with pytest.raises(UnsupportedEncoding):
+        list(implicit_little_endian(iter([encapsulated])))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_become_implicit_or_a_dicom_error(raw: bytes) -> None:
+    with suppress(DicomError):
+        list(implicit_little_endian(iter([raw])))
+
+
+# ---------------------------------------------------------------------------- negotiation
+
+
+def answers(
+    *proposed: pdu.Proposed,
+    peer: Peer | None = None,
+    roles: dict[str, tuple[bool, bool]] | None = None,
+) -> list[tuple[int, str]]:
+    terms = terms_of(load(environment={}))
+    request = pdu.Associate("A", "B", proposed=proposed, roles=roles or {})
+    accepted = negotiation.answer(request, peer=peer or Peer(aet="B"), terms=terms)
+    return [(one.result, one.transfer_syntax) for one in accepted.answered]
+
+
+def test_storage_is_accepted_in_the_first_transfer_syntax_that_is_known() -> None:
+    assert answers(pdu.Proposed(1, CT, ("1.2.3.4", JPEG_LS, EXPLICIT))) == [(0, JPEG_LS)]
+    assert answers(pdu.Proposed(1, CT, ("1.2.3.4",)))[0][0] == 4
+    assert answers(pdu.Proposed(1, "1.2.3", (EXPLICIT,)))[0][0] == 3
+
+
+def test_a_context_for_c_get_is_accepted_in_what_everything_can_be_sent_in() -> None:
+    proposed = pdu.Proposed(1, CT, (JPEG_LS, IMPLICIT, EXPLICIT))
+    assert answers(proposed, roles={CT: (False, True)}) == [(0, EXPLICIT)]
+
+
+def test_the_peers_preference_goes_first() -> None:
+    peer = Peer(aet="B", transfer_syntaxes=(EXPLICIT,))
+    assert answers(pdu.Proposed(1, CT, (JPEG_LS, EXPLICIT)), peer=peer) == [(0, EXPLICIT)]
+
+
+def test_private_sop_classes_are_taken_when_configured() -> None:
+    private = "1.2.840.113619.4.30"
+    for setting, result in (("", 3), (private, 0), ("*", 0)):
+        terms = terms_of(load(environment={}, flags={"dimse_private_sop_classes": setting}))
+        request = pdu.Associate("A", "B", proposed=(pdu.Proposed(1, private, (EXPLICIT,)),))
+        (answer,) = negotiation.answer(request, peer=Peer(aet="B"), terms=terms).answered
+        assert answer.result == result
+
+
+def test_rules_match_by_pattern_and_without_regard_to_case() -> None:
+    rule = Rule(to="P", calling=("CT*", "MR1"), body_part=("HEAD",))
+    assert rule.applies(calling="ct7", modality="CT", body_part="Head")
+    assert not rule.applies(calling="US1", modality="CT", body_part="HEAD")
+    assert not rule.applies(calling="CT7", modality="CT", body_part="CHEST")
+
+
+def test_loopback_may_call_and_others_only_from_their_address() -> None:
+    peers = Peers({"CT1": Peer(aet="CT1", host="192.0.2.1")}, ())
+    assert peers.caller("ANYBODY", "127.0.0.1") is not None
+    assert peers.caller("ANYBODY", "::1") is not None
+    assert peers.caller("CT1", "192.0.2.1") is not None
+    assert peers.caller("CT1", "::ffff:192.0.2.1") is not None
+    assert peers.caller("CT1", "192.0.2.9") is None
+    assert peers.caller("ANYBODY", "192.0.2.1") is None

@@ -1,0 +1,346 @@
+"""Peers that misbehave: the server answers as the standard says, and goes on."""
+
+import json
+import os
+import socket
+import struct
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.desk import open_desk
+from dicomweb_server.archive.spool import Spool
+from dicomweb_server.config import load
+from dicomweb_server.dimse import commands, pdu, server
+from dicomweb_server.dimse.association import Association, Context
+from dicomweb_server.dimse.session import Bridge as Shared
+from dicomweb_server.dimse.session import terms_of
+from storage.errors import OutOfSpace
+from tests.dicom.build import part10
+from tests.dimse.conftest import Bridge, bridged
+from tests.dimse.programs import run
+from tests.dimse.wire import CT, Wire, echo_command, store_command
+
+STUDY = "2.25.6001"
+
+
+def instance(number: int, **more: object) -> bytes:
+    """A data set without header."""
+    return part10(
+        study_uid=STUDY,
+        series_uid=f"{STUDY}.1",
+        instance_uid=f"{STUDY}.1.{number}",
+        meta=False,
+        preamble=False,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def lives(bridge: Bridge) -> None:
+    run("echoscu", "127.0.0.1", bridge.port)
+
+
+def stored(bridge: Bridge, uid: str) -> bool:
+    url = f"{bridge.url}/dicom-web/instances?SOPInstanceUID={uid}"
+    with urllib.request.urlopen(url, timeout=20) as response:
+        body = response.read()
+        return bool(body and json.loads(body))
+
+
+def test_an_abort_in_the_middle_of_a_data_set_stores_nothing(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    wire.command(3, store_command(f"{STUDY}.1.1"), with_data_set=True)
+    wire.data(3, instance(1)[:40], last=False)
+    wire.send(pdu.encode_abort(source=0, reason=0))
+    assert wire.read() == (0, b"")
+    lives(bridge)
+    assert not stored(bridge, f"{STUDY}.1.1")
+
+
+def test_a_peer_that_vanishes_in_a_data_set_is_given_up(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    wire.command(3, store_command(f"{STUDY}.1.2"), with_data_set=True)
+    wire.data(3, instance(2)[:40], last=False)
+    wire.close()
+    lives(bridge)
+    assert not stored(bridge, f"{STUDY}.1.2")
+
+
+def test_a_pdu_longer_than_agreed_is_aborted_before_it_is_read(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    wire.send(pdu.HEADER.pack(pdu.P_DATA_TF, 0xFFFFFFF0) + b"x" * 100)
+    kind, body = wire.read()
+    assert (kind, body[2], body[3]) == (pdu.ABORT, 2, pdu.REASON_INVALID_PARAMETER)
+
+
+def test_a_presentation_data_value_that_leaves_its_pdu_is_aborted(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    wire.send(pdu.HEADER.pack(pdu.P_DATA_TF, 10) + struct.pack(">IBB", 400, 1, 3) + b"abcd")
+    kind, body = wire.read()
+    assert (kind, body[3]) == (pdu.ABORT, pdu.REASON_INVALID_PARAMETER)
+
+
+def test_a_pdu_shorter_than_it_says_is_given_up_after_the_silence_allowed(tmp_path: Path) -> None:
+    with bridged(tmp_path, config="dimse_timeout_s = 0.5") as bridge:
+        wire = Wire.to(bridge.port)
+        wire.associate()
+        wire.send(pdu.HEADER.pack(pdu.P_DATA_TF, 1000) + b"x" * 100)
+        assert wire.read()[0] == pdu.ABORT
+        idle = Wire.to(bridge.port)
+        assert idle.read()[0] in (pdu.ABORT, 0)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\0" * 64,
+        pdu.HEADER.pack(pdu.ASSOCIATE_RQ, 10) + b"\0" * 10,
+        pdu.HEADER.pack(pdu.ASSOCIATE_RQ, 74)
+        + b"\0\1"
+        + b"\0" * 66
+        + struct.pack(">BxH", 0x20, 0xFFFF)
+        + b"\0\0",
+        pdu.encode_release(response=False),
+        pdu.HEADER.pack(pdu.P_DATA_TF, 0),
+    ],
+)
+def test_garbage_instead_of_an_association_request_is_aborted(
+    bridge: Bridge, garbage: bytes
+) -> None:
+    wire = Wire.to(bridge.port)
+    wire.send(garbage)
+    wire.socket.shutdown(socket.SHUT_WR)
+    assert wire.read()[0] in (pdu.ABORT, 0)
+    lives(bridge)
+
+
+def test_a_command_that_is_none_is_aborted(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    raw = b"\xff" * 50
+    wire.send(pdu.pdv_header(1, len(raw), command=True, last=True) + raw)
+    assert wire.read()[0] == pdu.ABORT
+
+
+def test_a_context_that_was_not_accepted_is_aborted(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    wire.command(77, echo_command())
+    assert wire.read()[0] == pdu.ABORT
+
+
+def test_an_operation_that_does_not_belong_to_its_context_is_0211(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    wire.command(1, {**echo_command(), commands.COMMAND_FIELD: commands.N_DELETE})
+    assert wire.status() == 0x0211
+    wire.command(1, echo_command())
+    assert wire.status() == 0
+
+
+def test_a_data_set_that_is_none_is_c000_and_the_association_goes_on(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    assert wire.store(f"{STUDY}.1.3", os.urandom(5000)) == 0xC000
+    assert wire.store(f"{STUDY}.1.3", instance(3)) == 0
+    assert stored(bridge, f"{STUDY}.1.3")
+
+
+def test_a_data_set_of_another_instance_or_class_is_a900(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    assert wire.store(f"{STUDY}.1.5", instance(4)) == 0xA900
+    assert wire.store(f"{STUDY}.1.4", instance(4), sop_class_uid=CT + ".1") == 0x0122
+    mr = instance(4, sop_class_uid="1.2.840.10008.5.1.4.1.1.4")
+    assert wire.store(f"{STUDY}.1.4", mr) == 0xA900
+    assert not stored(bridge, f"{STUDY}.1.4")
+
+
+def test_the_same_instance_twice_succeeds_and_another_of_its_name_does_not(bridge: Bridge) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    assert wire.store(f"{STUDY}.1.6", instance(6)) == 0
+    assert wire.store(f"{STUDY}.1.6", instance(6)) == 0
+    assert wire.store(f"{STUDY}.1.6", instance(6, PatientID="ANOTHER")) == 0xC001
+
+
+def test_what_is_longer_than_allowed_is_a700_and_the_association_goes_on(tmp_path: Path) -> None:
+    with bridged(tmp_path, config="max_part_bytes = 65536") as bridge:
+        wire = Wire.to(bridge.port)
+        wire.associate()
+        assert wire.store(f"{STUDY}.1.7", instance(7, rows=300, columns=300)) == 0xA700
+        assert wire.store(f"{STUDY}.1.8", instance(8)) == 0
+
+
+def test_a_caller_is_rejected_with_the_reason(bridge: Bridge) -> None:
+    kind, body = Wire.to(bridge.port).associate(context="1.2.840.10008.3.1.1.9")
+    assert (kind, tuple(body[1:])) == (pdu.ASSOCIATE_RJ, (1, 1, 2))
+    raw = bytearray(pdu.encode_associate(pdu.Associate("A", "B", protocol_version=2), accept=False))
+    wire = Wire.to(bridge.port)
+    wire.send(bytes(raw))
+    kind, body = wire.read()
+    assert (kind, tuple(body[1:])) == (pdu.ASSOCIATE_RJ, (1, 2, 2))
+
+
+def test_an_unknown_caller_from_elsewhere_is_rejected(tmp_path: Path) -> None:
+    address = own_address()
+    config = f"""
+        host = "0.0.0.0"
+        [[peers]]
+        aet = "KNOWN"
+        host = "{address}"
+        [[peers]]
+        aet = "ELSEWHERE"
+        host = "192.0.2.7"
+        [[peers]]
+        aet = "ROAMING"
+        any_address = true
+    """
+    with bridged(tmp_path, config=config) as bridge:
+        for calling, accepted in (
+            ("KNOWN", True),
+            ("ROAMING", True),
+            ("ELSEWHERE", False),
+            ("NOBODY", False),
+        ):
+            kind, body = Wire.to(bridge.port, host=address).associate(calling=calling)
+            if accepted:
+                assert kind == pdu.ASSOCIATE_AC, calling
+            else:
+                assert (kind, tuple(body[1:])) == (pdu.ASSOCIATE_RJ, (1, 1, 3)), calling
+        assert Wire.to(bridge.port).associate(calling="NOBODY")[0] == pdu.ASSOCIATE_AC
+
+
+def own_address() -> str:
+    """An address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address: str = probe.getsockname()[0]
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    return address
+
+
+def test_another_called_title_is_rejected_when_it_must_be_ours(tmp_path: Path) -> None:
+    with bridged(tmp_path, "--aet", "OURS", "--dimse-check-called") as bridge:
+        kind, body = Wire.to(bridge.port).associate(called="OTHERS")
+        assert (kind, tuple(body[1:])) == (pdu.ASSOCIATE_RJ, (1, 1, 7))
+        assert Wire.to(bridge.port).associate(called="OURS")[0] == pdu.ASSOCIATE_AC
+
+
+def test_200_associations_at_once_are_served_and_one_more_is_rejected_for_now(
+    tmp_path: Path,
+) -> None:
+    with bridged(tmp_path, "--dimse-associations", 200) as bridge:
+        wires = [Wire.to(bridge.port, timeout_s=30) for _ in range(200)]
+        with ThreadPoolExecutor(32) as pool:
+            assert set(pool.map(lambda wire: wire.associate()[0], wires)) == {pdu.ASSOCIATE_AC}
+        kind, body = Wire.to(bridge.port).associate()
+        assert (kind, tuple(body[1:])) == (pdu.ASSOCIATE_RJ, (2, 3, 2))
+
+        def send(number: int) -> int:
+            uid = f"{STUDY}.2.{number}"
+            file = part10(
+                study_uid=STUDY, series_uid=f"{STUDY}.2", instance_uid=uid, meta=False,
+                preamble=False,
+            )  # fmt: skip
+            return wires[number].store(uid, file)
+
+        with ThreadPoolExecutor(200) as pool:
+            assert set(pool.map(send, range(200))) == {0}
+        for wire in wires:
+            wire.close()
+        time.sleep(0.2)
+        assert Wire.to(bridge.port).associate()[0] == pdu.ASSOCIATE_AC
+
+
+# ---------------------------------------------------------------------------- in this process
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return open_archive(load(environment={}, flags={"data": "memory:"}))
+
+
+def session(archive: Archive) -> Wire:
+    """A server in a thread of this process, for what cannot be made to happen from outside."""
+    ours, theirs = socket.socketpair()
+    shared = Shared(archive, open_desk(archive), terms_of(archive.config))
+    threading.Thread(target=server.serve, args=(shared, ours, "127.0.0.1"), daemon=True).start()
+    theirs.settimeout(10)
+    return Wire(theirs)
+
+
+def test_a_full_disk_is_a700_and_the_association_goes_on(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = session(archive)
+    wire.associate()
+
+    def full(self: Spool, piece: bytes) -> None:
+        raise OutOfSpace("the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "write", full)
+        assert wire.store(f"{STUDY}.1.9", instance(9)) == 0xA700
+    assert wire.store(f"{STUDY}.1.9", instance(9)) == 0
+
+
+def test_an_error_of_a_handler_is_answered_and_ends_nothing(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = session(archive)
+    wire.associate()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "dicomweb_server.dimse.store.store", lambda *_: (_ for _ in ()).throw(ZeroDivisionError)
+        )
+        assert wire.store(f"{STUDY}.1.10", instance(10)) == 0xC002
+    assert wire.store(f"{STUDY}.1.10", instance(10)) == 0
+    assert "C-STORE failed" in caplog.text
+
+
+def test_nothing_is_left_in_the_spool_directory(bridge: Bridge) -> None:
+    assert list((bridge.data / "incoming").iterdir()) == []
+
+
+def test_fragments_have_even_lengths_and_fit_the_peer() -> None:
+    """Any pieces of any lengths give the same bytes in even fragments of at most the limit."""
+    ours, theirs = socket.socketpair()
+    association = Association(
+        ours,
+        address="x",
+        open_sink=lambda context, command: None,  # type: ignore[arg-type, return-value]
+        max_length=16384,
+        timeout_s=5,
+    )
+    association.peer_max_length = 107
+    pieces = [os.urandom(n) for n in (1, 0, 500, 3, 101, 100, 99, 1, 1)]
+    association.send(Context(1, CT, "1.2"), store_command("1.2"), pieces)
+    ours.close()
+    wire = Wire(theirs)
+    found = b""
+    last = False
+    while (read := wire.read())[0]:
+        body = read[1]
+        assert len(body) <= 107
+        assert len(body[6:]) % 2 == 0 or body[5] & 2
+        if not body[5] & 1:
+            found += body[6:]
+            last = bool(body[5] & 2)
+    assert last
+    assert found == b"".join(pieces)

@@ -1,0 +1,110 @@
+"""DICOM over TLS (PS3.15 §B.12), with and without a certificate of the caller."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.dimse.conftest import bridged
+from tests.dimse.programs import free_port, run, running, tried, wait_for_port
+from tests.dimse.test_transfers import files
+from tests.servers import wait_for
+
+SUBJECT_ALT_NAME = "subjectAltName=IP:127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ca.pem, and server.pem and client.pem of it, with keys; stranger.pem of nobody."""
+    directory = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments: object) -> None:
+        run("openssl", *arguments, cwd=directory)
+
+    for name in ("ca", "stranger"):
+        openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={name}",
+            "-keyout", f"{name}.key", "-out", f"{name}.pem",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature",
+        )  # fmt: skip
+    (directory / "ext").write_text(
+        SUBJECT_ALT_NAME + "\nkeyUsage=digitalSignature,keyEncipherment\n"
+    )
+    for name in ("server", "client"):
+        openssl(
+            "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
+            "-keyout", f"{name}.key", "-out", f"{name}.csr",
+        )  # fmt: skip
+        openssl(
+            "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", 2,
+            "-out", f"{name}.pem", "-extfile", "ext",
+        )  # fmt: skip
+    return directory
+
+
+def secure(certificates: Path, port: int, *, authorities: bool) -> str:
+    return f"""
+        dimse_tls_port = {port}
+        dimse_tls_certificate = "{certificates}/server.pem"
+        dimse_tls_key = "{certificates}/server.key"
+    """ + (f'dimse_tls_authorities = "{certificates}/ca.pem"\n' if authorities else "")
+
+
+def test_a_caller_shows_a_certificate_of_a_trusted_authority_or_is_refused(
+    certificates: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    trust = ("+cf", certificates / "ca.pem")
+
+    def echo(*flags: object) -> int:
+        return tried("echoscu", *flags, *trust, "127.0.0.1", port)[0]
+
+    with bridged(tmp_path, config=secure(certificates, port, authorities=True)):
+        wait_for_port(port)
+        assert echo("+tls", certificates / "client.key", certificates / "client.pem") == 0
+        assert echo("+tls", certificates / "stranger.key", certificates / "stranger.pem") != 0
+        assert echo("+tla") != 0
+        assert tried("echoscu", "127.0.0.1", port)[0] != 0
+
+
+def test_without_authorities_callers_need_no_certificate_and_instances_pass(
+    certificates: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    with bridged(tmp_path, config=secure(certificates, port, authorities=False)):
+        wait_for_port(port)
+        flags = ("+tla", "+cf", certificates / "ca.pem")
+        made = files(tmp_path / "made", 3)
+        run("storescu", *flags, "127.0.0.1", port, *made)
+        found = run(
+            "findscu", *flags, "-S", "-k", "QueryRetrieveLevel=STUDY", "-k",
+            "NumberOfStudyRelatedInstances", "127.0.0.1", port,
+        )  # fmt: skip
+        assert "[3" in found
+
+
+def test_instances_are_sent_over_tls_to_a_peer_set_so(certificates: Path, tmp_path: Path) -> None:
+    ours, sink = free_port(), free_port()
+    config = (
+        secure(certificates, ours, authorities=True)
+        + f"""
+        [[peers]]
+        aet = "SINK"
+        host = "127.0.0.1"
+        port = {sink}
+        tls = true
+        [[forward]]
+        to = "SINK"
+    """
+    )
+    received = tmp_path / "received"
+    received.mkdir()
+    with (
+        running(
+            "storescp", "+tls", certificates / "server.key", certificates / "server.pem",
+            "+cf", certificates / "ca.pem", "-od", received, "-aet", "SINK", sink,
+            port=sink, cwd=tmp_path,
+        ),
+        bridged(tmp_path, config=config) as bridge,
+    ):  # fmt: skip
+        run("dcmsend", "127.0.0.1", bridge.port, *files(tmp_path / "made", 2))
+        wait_for(lambda: len(list(received.iterdir())) == 2, seconds=20)

@@ -1,0 +1,347 @@
+"""What is sent on by rule, fetched from others, and told: the queue and its jobs."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pynetdicom import AE, evt
+
+from dicomweb_server.archive import transfers
+from dicomweb_server.archive.desk import Desk
+from dicomweb_server.config import ConfigError, load
+from dicomweb_server.dimse.peers import read_peers
+from dicomweb_server.dimse.sop_classes import AVAILABILITY
+from tests.dicom.build import part10
+from tests.dimse.conftest import Bridge, bridged, stop
+from tests.dimse.programs import free_port, run, running
+from tests.dimse.test_dcmtk import data_set, exported, qido, uid_in
+from tests.dimse.test_worklist import asked
+from tests.servers import command, session_of, wait_for
+
+STUDY = "2.25.8001"
+
+
+def files(directory: Path, count: int, *, study: str = STUDY, **attributes: Any) -> list[Path]:
+    directory.mkdir(exist_ok=True)
+    made = []
+    for number in range(count):
+        made.append(directory / f"{study}.{number}.dcm")
+        made[-1].write_bytes(
+            part10(
+                study_uid=study,
+                series_uid=f"{study}.1",
+                instance_uid=f"{study}.1.{number}",
+                rows=8,
+                columns=8,
+                **attributes,
+            )
+        )
+    return made
+
+
+def queued(bridge: Bridge, state: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = asked(bridge, "GET", f"/transfers?state={state}")[1]
+    return found
+
+
+def add(desk: Desk, number: int, *, urgent: bool, peer: str = "PACS") -> None:
+    with desk.write() as connection:
+        transfers.add(
+            connection,
+            kind=transfers.SEND,
+            peer=peer,
+            study_uid="1",
+            instance_uid=f"1.{number}",
+            urgent=urgent,
+        )
+
+
+def test_urgent_goes_first_and_routine_is_not_starved(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    for number in range(30):
+        add(desk, number, urgent=False)
+    for number in range(100, 200):
+        add(desk, number, urgent=True)
+    turns = transfers.Turns()
+    order: list[bool] = []
+    while batch := turns.next(desk, "PACS"):
+        order.append(batch[0].urgent)
+        transfers.succeeded(desk, batch)
+    assert order[0] is True
+    assert order[: transfers.URGENT_IN_A_ROW + 1].count(False) == 1
+    assert len(order) == 13
+    assert order.index(False) < 5
+    desk.close()
+
+
+def test_what_waits_is_queued_once_and_becomes_urgent(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    add(desk, 1, urgent=False)
+    add(desk, 1, urgent=True)
+    (waiting,) = transfers.queue(desk)
+    assert waiting.urgent
+    desk.close()
+
+
+def test_a_failure_waits_longer_each_time_and_is_given_up_at_last(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    add(desk, 1, urgent=False)
+    waits = []
+    for _ in range(transfers.MOST_ATTEMPTS):
+        (one,) = transfers.queue(desk)
+        transfers.failed(desk, [one], "no")
+        (later,) = transfers.queue(desk)
+        waits.append((later.due_us - time.time_ns() // 1000) / 1e6)
+        assert transfers.due(desk, "PACS", urgent=False) == []
+    assert waits[:3] == pytest.approx([5, 10, 20], abs=1)
+    assert max(waits) <= transfers.LONGEST_BACK_OFF_S
+    assert later.state == transfers.FAILED
+    desk.close()
+
+
+def test_a_table_that_is_wrong_is_named() -> None:
+    for table, rows, reason in (
+        ("peers", [{"host": "x"}], "aet is missing"),
+        ("peers", [{"aet": "A" * 17}], "no AE title"),
+        ("peers", [{"aet": "A", "services": ["sleep"]}], "services 'sleep' is none of"),
+        ("peers", [{"aet": "A", "charset": "EBCDIC"}], "charset 'EBCDIC' is none of"),
+        ("peers", [{"aet": "A", "port": "x"}], "port 'x' is no int"),
+        ("peers", [{"aet": "A", "colour": "red"}], "there is no key 'colour'"),
+        ("forward", [{"to": "A"}], "is no row of peers"),
+    ):
+        config = load(environment={}, flags={table: json.dumps(rows)})
+        with pytest.raises(ConfigError, match=reason):
+            read_peers(config)
+
+
+def test_what_arrives_is_forwarded_by_rule_bit_for_bit_over_a_restart(tmp_path: Path) -> None:
+    """By modality, from whichever side it came; the queue survives the restart."""
+    sink = free_port()
+    config = f"""
+        [[peers]]
+        aet = "SINK"
+        host = "127.0.0.1"
+        port = {sink}
+
+        [[forward]]
+        to = "SINK"
+        modality = ["CT"]
+    """
+    received = tmp_path / "received"
+    received.mkdir()
+    made = files(tmp_path / "ct", 5, Modality="CT")
+    other = files(tmp_path / "mr", 1, study=f"{STUDY}.9", Modality="MR")
+    with bridged(tmp_path, config=config, sink=sink, web=True) as bridge:
+        run("dcmsend", "127.0.0.1", bridge.port, *made, *other)
+        wait_for(lambda: len(queued(bridge, "waiting")) == 5, seconds=10)
+        assert queued(bridge, "waiting")[0]["priority"] == "routine"
+        stop(bridge)
+    with (
+        running(
+            "storescp", "-B", "-od", received, "-aet", "SINK", sink, port=sink, cwd=tmp_path
+        ),
+        bridged(tmp_path, config=config, sink=sink, web=True) as bridge,
+    ):  # fmt: skip
+        wait_for(lambda: len(queued(bridge, "done")) == 5, seconds=30)
+    got = {uid_in(file): data_set(file.read_bytes()) for file in received.iterdir()}
+    assert got == {uid_in(file): data_set(file.read_bytes()) for file in made}
+
+
+def test_a_study_is_sent_when_asked_to(bridge: Bridge, tmp_path: Path) -> None:
+    made = files(tmp_path / "made", 3, study=f"{STUDY}.2")
+    run("dcmsend", "127.0.0.1", bridge.port, *made)
+    received = tmp_path / "received"
+    received.mkdir()
+    with running(
+        "storescp", "-od", received, "-aet", "SINK", bridge.sink, port=bridge.sink, cwd=tmp_path
+    ):
+        status, answer = asked(
+            bridge, "POST", "/transfers",
+            {"peer": "SINK", "study_uid": f"{STUDY}.2", "priority": "urgent"},
+        )  # fmt: skip
+        assert (status, answer["queued"]) == (202, 3)
+        wait_for(lambda: len(list(received.iterdir())) == 3, seconds=15)
+    assert asked(bridge, "POST", "/transfers", {"peer": "NOBODY", "study_uid": "1.2"})[0] == 400
+
+
+def remote(directory: Path, port: int, *, ours: int) -> Path:
+    """The configuration of a dcmqrscp that knows us as DICOMWEB."""
+    storage = directory / "remote"
+    storage.mkdir()
+    config = directory / "dcmqrscp.cfg"
+    config.write_text(
+        f"""
+NetworkTCPPort  = {port}
+MaxPDUSize      = 16384
+MaxAssociations = 16
+HostTable BEGIN
+us = (DICOMWEB, 127.0.0.1, {ours})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+REMOTE {storage} RW (200, 1024mb) ANY
+AETable END
+"""
+    )
+    return config
+
+
+@pytest.mark.parametrize("by_move", [False, True])
+def test_a_study_is_pulled_from_a_remote_archive(tmp_path: Path, *, by_move: bool) -> None:
+    port, ours = free_port(), free_port()
+    config = f"""
+        [[peers]]
+        aet = "REMOTE"
+        host = "127.0.0.1"
+        port = {port}
+    """
+    made = files(tmp_path / "made", 4, PatientID="PULL")
+    with (
+        running(
+            "dcmqrscp", "-c", remote(tmp_path, port, ours=ours), port=port, cwd=tmp_path
+        ),
+        bridged(tmp_path, port=ours, config=config, web=True) as bridge,
+    ):  # fmt: skip
+        run("storescu", "-aec", "REMOTE", "127.0.0.1", port, *made)
+        wish = {"peer": "REMOTE", "query": {"PatientID": "PULL"}, "by_move": by_move}
+        status, answer = asked(bridge, "POST", "/pulls", wish)
+        assert status == 202
+
+        def pulled() -> dict[str, Any]:
+            found: dict[str, Any] = asked(bridge, "GET", f"/pulls/{answer['id']}")[1]
+            return found
+
+        wait_for(lambda: pulled()["state"] == "done", seconds=20)
+        assert pulled()["result"]["completed"] == 4
+        assert len(qido(bridge, f"studies/{STUDY}/instances")) == 4
+        if not by_move:
+            (tmp_path / "archive2").mkdir()
+            process = command(
+                "pull", "--config", tmp_path / "config.toml", "--data", tmp_path / "archive2",
+                "--from", "REMOTE", "--study", STUDY,
+            )  # fmt: skip
+            said, complaint = process.communicate(timeout=60)
+            assert process.returncode == 0, complaint
+            assert "4 instances, 0 failed" in said
+
+
+def test_peers_are_told_what_has_become_available(tmp_path: Path) -> None:
+    sink = free_port()
+    told: queue.Queue[Any] = queue.Queue()
+
+    def create(event: Any) -> tuple[int, Any]:
+        told.put(event.attribute_list)
+        return 0, event.attribute_list
+
+    entity = AE("RIS")
+    entity.add_supported_context(AVAILABILITY)
+    server = entity.start_server(
+        ("127.0.0.1", sink), block=False, evt_handlers=[(evt.EVT_N_CREATE, create)]
+    )
+    assert server is not None
+    config = f"""
+        dimse_complete_after_s = 0.5
+        [[peers]]
+        aet = "RIS"
+        host = "127.0.0.1"
+        port = {sink}
+        availability = true
+    """
+    try:
+        with bridged(tmp_path, config=config) as bridge:
+            run("dcmsend", "127.0.0.1", bridge.port, *files(tmp_path / "made", 2))
+            notification = told.get(timeout=20)
+    finally:
+        server.shutdown()
+    assert notification.StudyInstanceUID == STUDY
+    (series,) = notification.ReferencedSeriesSequence
+    available = [item.InstanceAvailability for item in series.ReferencedSOPSequence]
+    assert available == ["ONLINE", "ONLINE"]
+
+
+def test_commitment_is_asked_of_who_was_sent_to(tmp_path: Path) -> None:
+    """Two bridges: one sends and asks, the other keeps and reports over a new association."""
+    first, second = free_port(), free_port()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    sending = f"""
+        aet = "ONE"
+        [[peers]]
+        aet = "TWO"
+        host = "127.0.0.1"
+        port = {second}
+        [[forward]]
+        to = "TWO"
+        commit = true
+        priority = "urgent"
+    """
+    keeping = f"""
+        aet = "TWO"
+        [[peers]]
+        aet = "ONE"
+        host = "127.0.0.1"
+        port = {first}
+    """
+    with (
+        bridged(tmp_path / "one", port=first, config=sending, web=True) as one,
+        bridged(tmp_path / "two", port=second, config=keeping) as two,
+    ):
+        run("dcmsend", "127.0.0.1", one.port, *files(tmp_path / "made", 3))
+        wait_for(lambda: len(queued(one, "done")) == 3, seconds=30)
+        found = run(
+            "findscu", "-S", "-k", "QueryRetrieveLevel=STUDY", "-k",
+            "NumberOfStudyRelatedInstances", "127.0.0.1", two.port,
+        )  # fmt: skip
+        assert "[3" in found
+
+
+def test_nothing_acknowledged_is_lost_at_kill_9(tmp_path: Path) -> None:
+    """dcmsend says what was acknowledged; after kill -9 in the middle of it all that is there."""
+    made = files(tmp_path / "made", 400, study=f"{STUDY}.5")
+    with bridged(tmp_path) as bridge:
+        sending = command_of_dcmsend(bridge.port, made, tmp_path / "report.txt")
+        wait_for(lambda: len(acknowledged(tmp_path / "report.txt")) >= 40, seconds=30)
+        for pid in session_of(bridge.process):
+            os.kill(pid, signal.SIGKILL)
+        sending.wait(30)
+    count = len(acknowledged(tmp_path / "report.txt"))
+    assert count >= 40
+    kept = exported(bridge, tmp_path / "kept")
+    for file in made[:count]:
+        assert kept[uid_in(file)] == data_set(file.read_bytes())
+
+
+def command_of_dcmsend(port: int, made: list[Path], report: Path) -> Any:
+    with report.open("wb") as out:
+        return subprocess.Popen(
+            ["stdbuf", "-oL", "dcmsend", "-v", "127.0.0.1", str(port), *map(str, made)],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def acknowledged(report: Path) -> list[str]:
+    if not report.exists():
+        return []
+    return [line for line in report.read_text().splitlines() if "Response (Success)" in line]
+
+
+def test_header_of_a_forwarded_instance_is_as_the_standard_wants(tmp_path: Path) -> None:
+    """What C-STORE leaves in the archive is a valid Part 10 file."""
+    made = files(tmp_path / "made", 1)
+    with bridged(tmp_path) as bridge:
+        run("dcmsend", "-aet", "CT_ROOM_1", "127.0.0.1", bridge.port, *made)
+    exported(bridge, tmp_path / "kept")
+    (kept,) = (file for file in (tmp_path / "kept").rglob("*") if file.is_file())
+    header = pydicom.dcmread(kept).file_meta
+    assert header.MediaStorageSOPInstanceUID == f"{STUDY}.1.0"
+    assert header.SourceApplicationEntityTitle == "CT_ROOM_1"
+    assert header.FileMetaInformationGroupLength > 0

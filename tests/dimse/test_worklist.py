@@ -1,0 +1,239 @@
+"""Orders: made over REST, read as a worklist, performed by MPPS, completed."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import generate_uid
+from pynetdicom import AE
+
+from dicomweb_server.archive import orders
+from dicomweb_server.archive.desk import Desk
+from dicomweb_server.dicom.errors import Malformed
+from dicomweb_server.dimse.sop_classes import PERFORMED_STEP, WORKLIST_FIND
+from storage.errors import Conflict
+from tests.dicom.build import part10
+from tests.dimse.conftest import Bridge
+from tests.dimse.programs import run
+from tests.servers import wait_for
+
+
+def wish(**changes: Any) -> dict[str, Any]:
+    return {
+        "patient": {"id": "P1", "name": "欧阳^小曼", "birth_date": "1980-05-01", "sex": "F"},
+        "procedure": {"description": "胸部CT", "code": "CTTHX", "scheme": "L", "meaning": "CT"},
+        "step": {"station_aet": "CT1", "modality": "CT", "start": "2026-11-22T10:30"},
+        **changes,
+    }
+
+
+def asked(
+    bridge: Bridge, method: str, path: str, body: dict[str, Any] | None = None
+) -> tuple[int, Any]:
+    """Status and JSON of a request to the REST resource."""
+    request = urllib.request.Request(
+        f"{bridge.url}/api/v1{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return response.status, json.loads(response.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def worklist(bridge: Bridge, *keys: str, title: str = "CT1", cwd: Path | None = None) -> str:
+    """What dcmtk's worklist client is told."""
+    return run(
+        "findscu", "-W", "-aet", title, *(["-X"] if cwd else []),
+        "-k", "PatientName", "-k", "PatientID", "-k", "AccessionNumber", "-k", "StudyInstanceUID",
+        "-k", "(0040,0100)[0].Modality", "-k", "(0040,0100)[0].ScheduledProcedureStepStartDate",
+        *(part for key in keys for part in ("-k", key)), "127.0.0.1", bridge.port, cwd=cwd,
+    )  # fmt: skip
+
+
+def test_a_device_reads_only_its_own_steps_of_the_day(bridge: Bridge) -> None:
+    for station, day, accession in (("CT1", "22", "A1"), ("CT1", "23", "A2"), ("MR1", "22", "A3")):
+        step = {"station_aet": station, "modality": station[:2], "start": f"2026-11-{day} 08:00"}
+        status, _ = asked(bridge, "POST", "/orders", wish(step=step, accession_number=accession))
+        assert status == 201
+
+    def found(*keys: str) -> set[str]:
+        return set(re.findall(r"\[(A\d)\s*\]", worklist(bridge, *keys)))
+
+    sps = "(0040,0100)[0]."
+    station = sps + "ScheduledStationAETitle=CT1"
+    assert found(station) == {"A1", "A2"}
+    assert found(station, sps + "ScheduledProcedureStepStartDate=20261122") == {"A1"}
+    assert found(sps + "ScheduledProcedureStepStartDate=20261122-20261122") == {"A1", "A3"}
+    assert found(sps + "Modality=MR") == {"A3"}
+    assert found("AccessionNumber=A2") == {"A2"}
+    assert found("PatientName=OUYANG*", station) == {"A1", "A2"}
+    assert found("PatientName=NOBODY*") == set()
+
+
+@pytest.mark.parametrize(
+    ("title", "encoding"), [("GBK_VIEWER", "gbk"), ("GB_VIEWER", "gb18030"), ("OTHER", "utf-8")]
+)
+def test_chinese_names_arrive_in_the_devices_character_set_with_a_pinyin_group(
+    bridge: Bridge, tmp_path: Path, title: str, encoding: str
+) -> None:
+    accession = f"N{encoding[:5].upper()}"
+    assert asked(bridge, "POST", "/orders", wish(accession_number=accession))[0] == 201
+    worklist(bridge, f"AccessionNumber={accession}", title=title, cwd=tmp_path)
+    raw = (tmp_path / "rsp0001.dcm").read_bytes()
+    assert "OUYANG^XIAOMAN=欧阳^小曼".encode(encoding) in raw
+
+
+def test_an_order_is_changed_and_cancelled_and_then_gone_from_the_worklist(bridge: Bridge) -> None:
+    status, order = asked(bridge, "POST", "/orders", wish(accession_number="C1"))
+    assert status == 201
+    assert order["status"] == "scheduled"
+    path = f"/orders/{order['id']}"
+    changed = asked(bridge, "PATCH", path, {"patient": {"name": "Doe^Jane"}})[1]
+    assert changed["patient"] == {**order["patient"], "name": {"alphabetic": "Doe^Jane"}}
+    assert "Doe^Jane" in worklist(bridge, "AccessionNumber=C1")
+    assert asked(bridge, "DELETE", path)[1]["status"] == "cancelled"
+    assert "[C1" not in worklist(bridge, "AccessionNumber=C1")
+    assert asked(bridge, "PATCH", path, {"priority": "urgent"})[0] == 409
+    assert asked(bridge, "GET", "/orders?accession_number=C1")[1][0]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"patient": {"name": "A^B"}}, "patient.id"),
+        ({"step": {"station_aet": "CT1", "modality": "CT"}}, "step.start"),
+        ({"step": {"station_aet": "CT1", "modality": "CT", "start": "now"}}, "step.start"),
+        ({"priority": "soon"}, "priority"),
+        ({"colour": "red"}, "colour"),
+        ({"study_uid": "1.2.x"}, "study_uid"),
+        ({"accession_number": "12345678901234567"}, "accession_number"),
+        ({"patient": "P1"}, "patient"),
+    ],
+)
+def test_an_order_that_is_wrong_is_refused_by_field(
+    bridge: Bridge, change: dict[str, Any], field: str
+) -> None:
+    status, problem = asked(bridge, "POST", "/orders", wish(**change))
+    assert (status, problem["field"]) == (400, field)
+
+
+def test_a_performed_step_completes_its_order(bridge: Bridge) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="MPPS1"))[1]
+    step_uid = generate_uid()
+    entity = AE("CT1")
+    entity.add_requested_context(PERFORMED_STEP)
+    entity.add_requested_context(WORKLIST_FIND)
+    association = entity.associate("127.0.0.1", bridge.port)
+    assert association.is_established
+    assert association.send_n_create(in_progress(order), PERFORMED_STEP, step_uid)[0].Status == 0
+    assert asked(bridge, "GET", f"/orders/{order['id']}")[1]["status"] == "in_progress"
+    again = association.send_n_create(in_progress(order), PERFORMED_STEP, step_uid)[0]
+    assert again.Status == 0x0111
+    done = Dataset()
+    done.PerformedProcedureStepStatus = "COMPLETED"
+    assert association.send_n_set(done, PERFORMED_STEP, "1.2.3.4")[0].Status == 0x0112
+    assert association.send_n_set(done, PERFORMED_STEP, step_uid)[0].Status == 0
+    ended = association.send_n_set(done, PERFORMED_STEP, step_uid)[0]
+    assert (ended.Status, ended.ErrorID) == (0x0110, 0xA710)
+    association.release()
+    found = asked(bridge, "GET", f"/orders/{order['id']}")[1]
+    assert (found["status"], found["completed_by"]) == ("completed", "mpps")
+    assert found["completed"] >= found["started"] >= order["created"]
+    assert "MPPS1" not in worklist(bridge, "AccessionNumber=MPPS1").split("Find Response")[-1]
+
+
+def in_progress(order: dict[str, Any]) -> Dataset:
+    scheduled = Dataset()
+    scheduled.StudyInstanceUID = order["study_uid"]
+    scheduled.AccessionNumber = order["accession_number"]
+    begun = Dataset()
+    begun.PerformedProcedureStepStatus = "IN PROGRESS"
+    begun.PerformedProcedureStepID = "PPS1"
+    begun.ScheduledStepAttributesSequence = Sequence([scheduled])
+    begun.Modality = "CT"
+    return begun
+
+
+def test_without_mpps_an_exam_begins_with_its_first_instance_and_ends_when_it_is_quiet(
+    bridge: Bridge, tmp_path: Path
+) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="QUIET1"))[1]
+    file = tmp_path / "sent.dcm"
+    file.write_bytes(
+        part10(
+            study_uid=order["study_uid"],
+            series_uid=order["study_uid"] + ".1",
+            instance_uid=order["study_uid"] + ".1.1",
+        )
+    )
+    run("dcmsend", "127.0.0.1", bridge.port, file)
+
+    def status() -> str:
+        return str(asked(bridge, "GET", f"/orders/{order['id']}")[1]["status"])
+
+    wait_for(lambda: status() in ("in_progress", "completed"), seconds=10)
+    wait_for(lambda: status() == "completed", seconds=15)
+    assert asked(bridge, "GET", f"/orders/{order['id']}")[1]["completed_by"] == "quiet"
+
+
+def test_a_technologist_confirms_once(bridge: Bridge) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="QC1"))[1]
+    first = asked(bridge, "POST", f"/orders/{order['id']}/complete")[1]
+    time.sleep(0.01)
+    second = asked(bridge, "POST", f"/orders/{order['id']}/complete")[1]
+    assert first["status"] == second["status"] == "completed"
+    assert first["completed"] == second["completed"]
+
+
+def test_an_order_is_completed_once_whoever_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    order = orders.create(desk, wish())
+    with desk.write() as connection:
+        orders.end(
+            connection, study_uid=order.study_uid, accession="", status="completed", by="mpps"
+        )
+        orders.end(
+            connection, study_uid=order.study_uid, accession="", status="completed", by="quiet"
+        )
+    assert orders.get(desk, order.id).completed_by == "mpps"
+    desk.close()
+
+
+def test_a_study_has_one_order(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    orders.create(desk, wish(study_uid="1.2.3"))
+    with pytest.raises(Conflict):
+        orders.create(desk, wish(study_uid="1.2.3"))
+    desk.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "alphabetic"),
+    [
+        ("单^小曼", "SHAN^XIAOMAN"),
+        ("欧阳娜娜", "OUYANG^NANA"),
+        ("吕布", "LYU^BU"),
+        ("王^小东", "WANG^XIAODONG"),
+        ("Müller^Jörg", None),
+    ],
+)
+def test_names_are_read_as_passports_write_them(name: str, alphabetic: str | None) -> None:
+    kept = orders.checked(wish(patient={"id": "1", "name": name}))["patient"]["name"]
+    if alphabetic is not None:
+        assert kept == {"alphabetic": alphabetic, "ideographic": name}
+
+
+def test_names_of_no_kind_are_refused() -> None:
+    with pytest.raises(Malformed, match=r"patient\.name"):
+        orders.checked(wish(patient={"id": "1", "name": 5}))
