@@ -2,12 +2,12 @@
 
 Stored values -> modality transformation -> values of interest -> shade of grey, or palette and
 colour space -> RGB; then square pixels, the size asked for, JPEG or PNG. What to apply is read from
-the DICOM JSON of the instance, functional groups of the frame first. Overlays, presentation states
-and annotations are not drawn.
+the DICOM JSON of the instance, functional groups of the frame first. Overlay planes are drawn on
+it. Presentation states (presentation.py) say it differently; annotations.py writes on the picture.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -19,7 +19,8 @@ from pydicom.pixels.processing import convert_color_space
 from dicomweb_server.dicom.decode import Array, samples
 from dicomweb_server.dicom.errors import UnsupportedEncoding
 from dicomweb_server.dicom.lookup_tables import FetchBulk, Json, LookupTable, lookup_table
-from dicomweb_server.dicom.resizing import Picture, fitted, resized
+from dicomweb_server.dicom.overlays import PLANES, overlays
+from dicomweb_server.dicom.resizing import Picture, View, viewed
 from dicomweb_server.dicom.windowing import Function, Values, Window, covering, full_range
 from storage.model import PixelFormat
 
@@ -30,35 +31,63 @@ def render(
     document: Json,
     *,
     frame_index: int = 0,
-    window: tuple[float, float] | None = None,
+    window: Window | None = None,
     size: tuple[int, int] | None = None,
+    view: View | None = None,
     fetch: FetchBulk | None = None,
 ) -> Picture:
     """A native frame as (rows, columns) grey or (rows, columns, 3) RGB.
 
     content, pixels  the frame as `decode.native_frame` gives it
     document         DICOM JSON of the instance
-    window           center and width to use instead of those of the data set, LINEAR
+    window           to use instead of those of the data set
     size             width and height that the picture shall fit into; None for its own size
+    view             the part that is shown, in pixels of the image; None for all of it
     fetch            gives bulk data: long lookup tables, without which the image is drawn as if it
                      had none
 
     Raises Malformed, Damaged, UnsupportedEncoding.
     """
+    picture = drawn(content, pixels, document, frame_index=frame_index, window=window, fetch=fetch)
+    whole = View(0, 0, pixels.columns, pixels.rows)
+    return viewed(picture, view or whole, aspect=aspect(document, frame_index), size=size)
+
+
+def drawn(
+    content: bytes,
+    pixels: PixelFormat,
+    document: Json,
+    *,
+    frame_index: int = 0,
+    window: Window | None = None,
+    fetch: FetchBulk | None = None,
+) -> Picture:
+    """As `render`, a pixel of the picture for each of the image."""
     values = samples(content, pixels, high_bit=_whole(document, "00280102"))
+    planes = list(
+        overlays(
+            document, _all_bits(content, pixels, document), frame_index=frame_index, fetch=fetch
+        )
+    )
     if pixels.samples == 1 and pixels.photometric == "PALETTE COLOR":
         picture = _palette(values, pixels, document, fetch)
     elif pixels.samples == 1:
         picture = _grey(values, pixels, document, frame_index, window, fetch)
     else:
         picture = _colour(values, pixels)
-    rows, columns = fitted(
-        rows=pixels.rows,
-        columns=pixels.columns,
-        aspect=_aspect(document, frame_index),
-        size=size,
-    )
-    return np.ascontiguousarray(resized(picture, rows, columns))
+    if planes:
+        picture = np.array(picture)
+        for plane in planes:
+            plane.draw(picture)
+    return picture
+
+
+def _all_bits(content: bytes, pixels: PixelFormat, document: Json) -> Array | None:
+    """The samples with what lies above the stored bits, when an overlay may be there."""
+    embedded = any(_whole(document, f"{group}0102") for group in PLANES)
+    if not embedded or pixels.floating or pixels.samples != 1 or pixels.bits_allocated < 8:
+        return None
+    return samples(content, replace(pixels, bits_stored=pixels.bits_allocated))
 
 
 def jpeg(picture: Picture, *, quality: int) -> bytes:
@@ -114,7 +143,7 @@ def _grey(
     pixels: PixelFormat,
     document: Json,
     frame_index: int,
-    window: tuple[float, float] | None,
+    window: Window | None,
     fetch: FetchBulk | None,
 ) -> Picture:
     greys = _greys(pixels, document, frame_index, window, fetch)
@@ -142,13 +171,13 @@ def _greys(
     pixels: PixelFormat,
     document: Json,
     frame_index: int,
-    window: tuple[float, float] | None,
+    window: Window | None,
     fetch: FetchBulk | None,
 ) -> _Greys:
     modality, rescaled = _modality(document, frame_index, pixels, fetch)
     voi: Callable[[Values], Values] | None
     if window is not None:
-        voi = Window(window[0], max(1.0, window[1]))
+        voi = window
     else:
         voi = _window(document, frame_index) or _voi_lut(document, pixels, fetch)
     if voi is None and not rescaled and pixels.bits_stored <= 8 and not pixels.floating:
@@ -299,7 +328,7 @@ def _eight_bits(values: npt.NDArray[np.unsignedinteger], *, bits: int) -> Pictur
 # --------------------------------------------------------------------------- document
 
 
-def _aspect(document: Json, frame_index: int) -> float:
+def aspect(document: Json, frame_index: int) -> float:
     """Height of a pixel over its width: Pixel Aspect Ratio, else a spacing (PS3.3 §C.7.6.3.1.7).
 
     What is not to be believed counts as square.

@@ -27,6 +27,7 @@ from dicomweb_server.web import (
     search,
     stow,
     transfers,
+    wado_uri,
 )
 from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
@@ -47,6 +48,7 @@ INSTANCE = SERIES + "/instances/{instance}"
 # Under the DICOMweb root (PS3.18 Tables 10.3-1, 10.4.1-1 to -7, 10.5-1, 10.6.1-1).
 DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("OPTIONS", "", capabilities.capabilities),
+    ("GET", "/wado", wado_uri.wado),
     ("POST", "/studies", stow.store_instances),
     ("POST", STUDY, stow.store_instances),
     ("GET", "/studies", search.searcher(QueryLevel.STUDY)),
@@ -79,6 +81,7 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/read.html", pages.reading),
     ("GET", "/assets/{path*}", pages.asset),
     ("GET", "/openapi.json", capabilities.openapi),
+    ("GET", "/wado", wado_uri.wado),
     ("GET", "/health", health.health),
     ("GET", "/health/ready", health.health),
     ("GET", "/health/live", health.live),

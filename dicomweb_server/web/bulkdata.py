@@ -79,12 +79,13 @@ def media_type_of(archive: Archive, instance: Instance, path: str) -> str:
         return syntax.media_type if syntax.video else OCTET_STREAM
     if path != ENCAPSULATED_DOCUMENT:
         return OCTET_STREAM
-    values = _document(archive, instance).get("00420012", {}).get("Value") or [""]
+    values = document_of(archive, instance).get("00420012", {}).get("Value") or [""]
     named = str(values[0]).strip().lower()
     return named if offers.is_media_type(named) else OCTET_STREAM
 
 
-def _document(archive: Archive, instance: Instance) -> dict[str, Any]:
+def document_of(archive: Archive, instance: Instance) -> dict[str, Any]:
+    """The DICOM JSON of an instance. Raises NotFound when it has been deleted meanwhile."""
     scope = Scope(instance.study_uid, instance.series_uid, instance.instance_uid)
     found: dict[str, Any] = orjson.loads(retrieve.instance_metadata(archive, scope)[0])
     return found
@@ -142,7 +143,7 @@ def _listed(
     """What is sent, in order. Raises Problem (406)."""
     parts: list[_Part] = []
     for instance in found:
-        document = _document(archive, instance)
+        document = document_of(archive, instance)
         paths = [each for each in PIXEL_DATA if "BulkDataURI" in document.get(each, {})]
         if not pixels_only:
             paths = list(_uris(document))

@@ -114,6 +114,31 @@ _RENDERINGS = (*_PICTURES, "application/pdf", "text/html", "text/plain", "text/x
 # searched for is a resource of its own.
 _OPERATIONS: dict[Route, Operation] = {
     ("OPTIONS", ""): Operation("What the service can do.", _NEGOTIATED, gives=(WADL,)),
+    ("GET", "wado"): Operation(
+        "One instance, or a picture of it, by query parameters (§9).",
+        {
+            name: (sentence, _TEXT)
+            for name, sentence in (
+                ("requestType", "WADO."),
+                ("studyUID", "Of the study."),
+                ("seriesUID", "Of the series."),
+                ("objectUID", "Of the instance."),
+                ("contentType", "Media types, before those of the header."),
+                ("transferSyntax", "Of application/dicom."),
+                ("frameNumber", "From 1."),
+                ("rows", "Pixels at most."),
+                ("columns", "Pixels at most."),
+                ("region", "xmin,ymin,xmax,ymax, each 0.0 to 1.0."),
+                ("windowCenter", "With windowWidth."),
+                ("windowWidth", "With windowCenter."),
+                ("imageQuality", "Of a JPEG, 1 to 100."),
+                ("annotation", "patient, technique."),
+                ("presentationUID", "Of a presentation state, with presentationSeriesUID."),
+                ("presentationSeriesUID", "Of its series."),
+            )
+        },
+        gives=(*_RENDERINGS, offers.DICOM),
+    ),
     ("POST", "studies"): Operation(
         "Stores instances (§10.5).",
         _NEGOTIATED,

@@ -61,6 +61,10 @@ class Request:
         # Most of the headers that matter are not there: asked once, not looked for one by one.
         self.names = frozenset([name for name, _ in scope["headers"]])
 
+    def like(self, scope: Scope) -> "Request":
+        """The same request with another scope; only one of the two may read the body."""
+        return Request(scope, self._receive, self.parameters)
+
     @property
     def method(self) -> str:
         method: str = self.scope["method"]

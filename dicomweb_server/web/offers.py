@@ -55,12 +55,24 @@ STORE_RESPONSES = Offer(
     )
 )
 
-PICTURES = Offer(
-    (
-        Representation("image/jpeg"),
-        Representation("image/png"),
-    )
+# Renderings (Table 8.7.4-1), by what there is to render; a frame of several is a part each.
+_PICTURE_PARTS = tuple(
+    Representation(each, multipart=True) for each in ("image/jpeg", "image/png", "image/gif")
 )
+PICTURES = Offer((*(replace(one, multipart=False) for one in _PICTURE_PARTS), *_PICTURE_PARTS))
+SEVERAL_PICTURES = Offer(_PICTURE_PARTS)
+REPORTS = Offer(tuple(Representation(each) for each in ("text/html", "text/plain", "text/xml")))
+
+
+@lru_cache(maxsize=64)
+def of(representations: tuple[Representation, ...]) -> Offer:
+    """Those, as the same offer each time."""
+    return Offer(representations)
+
+
+def only(media_type: str) -> Offer:
+    """What is there in one media type."""
+    return of((Representation(media_type),))
 
 
 def selected(request: Request, offer: Offer) -> Representation:

@@ -19,6 +19,7 @@ from dicomweb_server.dicom.errors import Malformed, UnsupportedEncoding
 from dicomweb_server.dicom.lookup_tables import expanded
 from dicomweb_server.dicom.render import jpeg, png, render
 from dicomweb_server.dicom.resizing import fitted, resized
+from dicomweb_server.dicom.windowing import Window
 from storage.model import PixelFormat
 
 CT = PixelFormat(
@@ -127,7 +128,7 @@ def test_the_window_asked_for_replaces_that_of_the_data_set() -> None:
     document = numbers(x00281050=[40, -600], x00281051=[400, 1500], x00281056="SIGMOID")
 
     assert np.array_equal(
-        drawn(document=document, window=(-600, 1500)),
+        drawn(document=document, window=Window(-600, 1500)),
         by_formula(lambda x: linear(x, -600, 1500), STORED),
     )
 

@@ -12,10 +12,12 @@ import pytest
 from pydicom import dcmread
 
 from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.upkeep import settle
 from dicomweb_server.config import Config
 from dicomweb_server.web.forwarded import applied, networks
 from tests.dicom.build import STUDY_UID, element, part10
 from tests.web.bodies import taken_apart
+from tests.web.conftest import Server
 from tests.web.test_retrieve import SERIES, image, put
 
 INSTANCE = f"{SERIES}/instances/1.5.1"
@@ -413,3 +415,28 @@ def test_a_report_among_images_comes_uncompressed_with_them(stored: httpx.Client
         f"/studies/{STUDY_UID}/series/1.6/instances/1.6.1", headers={"Accept": accept}
     )
     assert alone.status_code == 406
+
+
+def test_a_settled_series_in_htj2k_is_what_is_kept_and_no_codec_runs(
+    server: Server, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ramp = np.add.outer(np.arange(64), np.arange(64)).astype("<u2")
+    for n in (1, 2, 3):
+        put(http, image(n, rows=64, columns=64, pixel_data=(ramp + n).tobytes()))
+    settle(server.archive, quiet_s=0)
+
+    def never(*given: object, **named: object) -> None:
+        raise AssertionError("a codec ran")
+
+    for codec in ("decode.native_frame", "encode.encoded_frame"):
+        monkeypatch.setattr(f"dicomweb_server.archive.retrieve.{codec}", never)
+    for syntax in ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202"):
+        accept = f'multipart/related; type="application/dicom"; transfer-syntax={syntax}'
+        for _ in range(2):
+            answer = http.get(SERIES, headers={"Accept": accept})
+            assert int(answer.headers["content-length"]) == len(answer.content)
+            parts = taken_apart(answer.headers["content-type"], answer.content)
+            for number, (_, content) in enumerate(parts, 1):
+                read = dcmread(io.BytesIO(content))
+                assert read.file_meta.TransferSyntaxUID == syntax
+                assert (read.pixel_array == ramp + number).all()
