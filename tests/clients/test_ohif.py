@@ -35,7 +35,7 @@ from tests.clients.material import (
 from tests.clients.npm import lacking, package
 from tests.clients.ohif import VERSION, site
 from tests.clients.page import WAIT_S, Box, Page, Picture
-from tests.servers import ROOT
+from tests.servers import ROOT, wait_for
 from tests.web.bodies import CONTENT_TYPE, related, taken_apart
 from tests.web.browser import CHROMIUM
 
@@ -436,6 +436,8 @@ def test_a_measurement_is_saved_and_shown_again(ohif: Ohif) -> None:
         timeout_s=WAIT_S,
     )
     path = f"/studies/{CT_NOW.study_uid}/instances"
+    # OHIF lists its report before the archive has answered.
+    wait_for(lambda: len(ohif.find(path, Modality="SR")) == 1)
     (found,) = ohif.find(path, Modality="SR", SeriesDescription="Width 胸")
     report = dcmread(io.BytesIO(ohif.instance(found)))
     assert report.PatientName.ideographic == "张^伟"
