@@ -127,8 +127,9 @@ class Instance:
 
     number          Instance Number, the order within the series; NO_NUMBER when absent
     file_digest     SHA-256 of the received Part 10 file, file_length bytes long
-    dataset_digest  SHA-256 of the file after its File Meta Information: two files with equal
-                    ones are the same instance, whoever wrote their headers
+    dataset_digest  SHA-256 of the skeleton after the File Meta Information with the contents'
+                    digests in their places, and of where those are: two files with equal ones
+                    are the same instance, whoever wrote their headers
     skeleton        digest of the skeleton
     blobs           digests of the contents, in the order they were cut
     holes           positions in the skeleton, ascending: blobs[k] goes to holes[k]. Blobs beyond

@@ -325,7 +325,9 @@ def _facts(candidate: _Candidate) -> InstanceFacts:
 
 
 def _digests(source: Source, description: Description) -> tuple[Digest, Digest, tuple[Digest, ...]]:
-    """SHA-256 of the file, of its data set and of each content, in one walk over the source."""
+    """SHA-256 of the file, the data set's digest (`Instance.dataset_digest`) and SHA-256 of each
+    content, in one walk over the source. Contents enter the data set's digest as theirs: hashing
+    the pixels a third time was a sixth of all the CPU that storing a CT slice takes."""
     file, dataset = hashlib.sha256(), hashlib.sha256()
     contents: list[Digest] = []
     for piece in read_pieces(source, 0, description.dataset_offset):
@@ -343,12 +345,15 @@ def _digests(source: Source, description: Description) -> tuple[Digest, Digest, 
         part = hashlib.sha256()
         for piece in read_pieces(source, content.extent.offset, at):
             file.update(piece)
-            dataset.update(piece)
             part.update(piece)
         contents.append(Digest(part.digest()))
+        dataset.update(contents[-1])
     for piece in read_pieces(source, at, source.length):
         file.update(piece)
         dataset.update(piece)
+    # Where the contents were cut, so that no bytes between them can be taken for one of them.
+    cuts = [hole - description.dataset_offset for hole in description.holes]
+    dataset.update(repr(cuts).encode())
     return Digest(file.digest()), Digest(dataset.digest()), tuple(contents)
 
 
