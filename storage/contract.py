@@ -189,6 +189,9 @@ class Index(Protocol):
     def changes(self, *, after: int, limit: int) -> list[Change]:
         """The changes with sequence numbers above `after`, ascending, at most `limit`."""
 
+    def last_change(self) -> int:
+        """The sequence number of the last change; 0 before the first. Cheap."""
+
     def unsettled(self, *, quiet_since_us: int, limit: int) -> list[SeriesKey]:
         """Series that changed since they were last compacted, but not since `quiet_since_us`, the
         longest quiet first. `compact` takes a series off this list, any change puts it back."""

@@ -33,6 +33,7 @@ from storage.lmdb_transaction import (
     Writing,
     counter_of,
     form_counter,
+    last_sequence,
     prepare,
     prepare_revision,
 )
@@ -220,6 +221,10 @@ class LmdbIndex:
                     entries = changes_of(record, int.from_bytes(key, "big"))
                     found += [change for change in entries if change.sequence > after]
         return found[: max(limit, 0)]
+
+    def last_change(self) -> int:
+        with self._environment.read() as transaction:
+            return last_sequence(transaction, self._tables)
 
     def unsettled(self, *, quiet_since_us: int, limit: int) -> list[SeriesKey]:
         found: list[SeriesKey] = []

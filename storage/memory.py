@@ -625,6 +625,10 @@ class MemoryIndex:
             first = max(after, 0)
             return self._changes[first : first + limit]
 
+    def last_change(self) -> int:
+        with self._lock:
+            return len(self._changes)
+
     def unsettled(self, *, quiet_since_us: int, limit: int) -> list[SeriesKey]:
         with self._lock:
             waiting = [

@@ -93,7 +93,7 @@ class Jobs:
         arrived = [
             (change, instance)
             for change in page
-            if change.kind is not ChangeKind.DELETED
+            if change.kind in (ChangeKind.STORED, ChangeKind.REPLACED)
             and (instance := self._archive.storage.index.instance(change.instance_uid)) is not None
         ]
         facts = {

@@ -14,6 +14,7 @@ from dicomweb_server.config import Config
 from dicomweb_server.web import (
     bulkdata,
     capabilities,
+    changes,
     delete,
     encodings,
     forwarded,
@@ -85,6 +86,7 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/health", health.health),
     ("GET", "/health/ready", health.health),
     ("GET", "/health/live", health.live),
+    ("GET", "/api/v1/changes", changes.feed),
     ("POST", "/api/v1/orders", orders.create),
     ("GET", "/api/v1/orders", orders.listed),
     ("GET", "/api/v1/orders/{order}", orders.one),

@@ -25,6 +25,7 @@ SMALLEST = 1024
 _INLINE = 8 * 1024
 """Bytes that are encoded sooner than a thread would begin."""
 
+# Not text/event-stream: an encoder would keep back events until it has enough of them.
 _TEXTS = (
     b"application/dicom+json",
     b"application/json",
@@ -32,7 +33,11 @@ _TEXTS = (
     b"application/openapi+json",
     b"application/vnd.sun.wadl+xml",
     b'multipart/related; type="application/dicom+xml"',
-    b"text/",
+    b"text/html",
+    b"text/plain",
+    b"text/xml",
+    b"text/css",
+    b"text/javascript",
     b"image/svg",
 )
 

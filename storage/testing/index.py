@@ -475,6 +475,7 @@ class IndexContract:
             [one] for one in before.instances
         ]
         assert objects(index.metadata(KEY)) == [one.facts.metadata for one in edited]
+        assert index.last_change() == 5
         changes = index.changes(after=3, limit=10)
         assert [(one.kind, one.instance_uid) for one in changes] == [
             (ChangeKind.EDITED, "1.2.3.1"),
