@@ -248,6 +248,13 @@ class InstanceFile:
         return self._last[1][within : within + length]
 
 
+class _Blank(InstanceFile):
+    """The file with zeros for its contents: of a header that is all, and no frame is decoded."""
+
+    def _part(self, k: int, within: int, length: int) -> bytes:
+        return bytes(min(length, self._places[k].content_length - within))
+
+
 # ---------------------------------------------------------------------------- frames
 
 
@@ -459,8 +466,8 @@ def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile
     around = archive.headers.get(key)
     if around is None:
         encoded = EncodedFrames(syntax, encode.described(pixels, syntax), count, ())
-        file = InstanceFile(archive, instance)
-        around = around_frames(file, frames=encoded, limits=STORED)
+        # A large value that is no frame is a content too; around_frames then gives none.
+        around = around_frames(_Blank(archive, instance), frames=encoded, limits=STORED)
         if around is None:
             return None
         archive.headers.put(key, around, weight=sum(map(len, around)) + 200)

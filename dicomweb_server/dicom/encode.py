@@ -24,6 +24,7 @@ from dicomweb_server.dicom.transfer_syntaxes import (
     HTJ2K_LOSSLESS_RPCL,
     JPEG_2000_LOSSLESS,
     JPEG_BASELINE,
+    JPEG_LOSSLESS_SV1,
     JPEG_LS_LOSSLESS,
     RLE_LOSSLESS,
     transfer_syntax,
@@ -182,6 +183,12 @@ def _jpeg_ls(values: Array, pixels: PixelFormat) -> bytes:
     return bytes(imagecodecs.jpegls_encode(values.view(f"u{values.itemsize}"), level=0))
 
 
+def _jpeg_lossless(values: Array, pixels: PixelFormat) -> bytes:
+    # Samples are unsigned here too. Selection value 1 is what makes it .70 (PS3.5 §10.3).
+    plain = values.view(f"u{values.itemsize}")
+    return bytes(imagecodecs.jpeg8_encode(plain, lossless=True, predictor=1))
+
+
 def _jpeg(values: Array, pixels: PixelFormat) -> bytes:
     sampling = "422" if values.ndim == 3 else None
     return bytes(imagecodecs.jpeg8_encode(values, level=JPEG_QUALITY, subsampling=sampling))
@@ -213,8 +220,10 @@ _ROWS: Final[dict[str, _Row]] = {
     HTJ2K_LOSSLESS_RPCL: _HTJ2K,
     HTJ2K: _HTJ2K,
     JPEG_2000_LOSSLESS: _Row(_integers(8, 16), _jpeg_2000, photometric="YBR_RCT"),
-    # imagecodecs' CharLS has no way to say fewer bits than the type of a sample has.
+    # imagecodecs' CharLS, and libjpeg-turbo for 16-bit types, have no way to say fewer bits
+    # than the type of a sample has.
     JPEG_LS_LOSSLESS: _Row(_integers(8, 16), _jpeg_ls, all_bits=True),
+    JPEG_LOSSLESS_SV1: _Row(_integers(8, 16), _jpeg_lossless, all_bits=True),
     RLE_LOSSLESS: _Row(_integers(8, 16, 32), _rle),
     JPEG_BASELINE: _Row(_jpeg_carries, _jpeg, photometric="YBR_FULL_422"),
 }

@@ -54,7 +54,7 @@ async def bulkdata(service: Service, request: Request) -> Reply:
         headers = (header("content-type", representation.content_type), etag)
         return Reply(
             200,
-            headers,
+            (*headers, *guards(representation.media_type)),
             service.workers.stream(value.chunks()),
             length=value.length,
             part=lambda start, length: service.workers.stream(value.part(start, length)),
@@ -70,6 +70,16 @@ async def bulkdata(service: Service, request: Request) -> Reply:
         service.workers.stream(chain((head,), value.chunks(), (tail,))),
         length=len(head) + value.length + len(tail),
     )
+
+
+def guards(media_type: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Headers that keep a browser from running what a data set holds: this server did not write
+    it, and its own pages live under the same origin. Browsers show no PDF in a sandbox."""
+    nosniff = header("x-content-type-options", "nosniff")
+    if media_type == "application/pdf":
+        return (nosniff,)
+    policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+    return (nosniff, header("content-security-policy", policy))
 
 
 def media_type_of(archive: Archive, instance: Instance, path: str) -> str:

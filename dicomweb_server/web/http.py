@@ -162,7 +162,9 @@ class Reply:
         return next((value for key, value in self.headers if key == name), None)
 
     def with_headers(self, *more: tuple[bytes, bytes]) -> "Reply":
-        return replace(self, headers=(*self.headers, *more))
+        # What `dataclasses.replace` does, in a fifth of its time: every reply comes by here.
+        headers = (*self.headers, *more)
+        return Reply(self.status, headers, self.body, self.length, self.part, self.basis)
 
 
 def header(name: str, value: str) -> tuple[bytes, bytes]:

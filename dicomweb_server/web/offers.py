@@ -14,6 +14,7 @@ from dicomweb_server.dicom.transfer_syntaxes import (
     HTJ2K_LOSSLESS,
     JPEG_2000_LOSSLESS,
     JPEG_BASELINE,
+    JPEG_LOSSLESS_SV1,
     JPEG_LS_LOSSLESS,
     OCTET_STREAM,
     RLE_LOSSLESS,
@@ -147,9 +148,11 @@ def _other(made: tuple[str, ...], stored: TransferSyntax) -> list[str]:
     ]
 
 
-DEFAULTS = frozenset({HTJ2K_LOSSLESS, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS, RLE_LOSSLESS})
-"""What image/jphc, image/jp2, image/jls and image/dicom-rle mean without `transfer-syntax` (Table
-8.7.3-5); image/jpeg means JPEG Lossless, which nothing here encodes."""
+DEFAULTS = frozenset(
+    {HTJ2K_LOSSLESS, JPEG_2000_LOSSLESS, JPEG_LOSSLESS_SV1, JPEG_LS_LOSSLESS, RLE_LOSSLESS}
+)
+"""What image/jphc, image/jp2, image/jpeg, image/jls and image/dicom-rle mean without
+`transfer-syntax` (Table 8.7.3-5)."""
 
 
 @lru_cache(maxsize=1024)

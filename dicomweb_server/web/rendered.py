@@ -36,7 +36,7 @@ from dicomweb_server.dicom.transfer_syntaxes import transfer_syntax
 from dicomweb_server.dicom.windowing import Function, Window
 from dicomweb_server.dicom.xml_model import to_xml
 from dicomweb_server.web import etags, multipart, offers
-from dicomweb_server.web.bulkdata import ENCAPSULATED_DOCUMENT, document_of, media_type_of
+from dicomweb_server.web.bulkdata import ENCAPSULATED_DOCUMENT, document_of, guards, media_type_of
 from dicomweb_server.web.frames import frame_numbers
 from dicomweb_server.web.http import Reply, Request, content, header
 from dicomweb_server.web.metadata import scope_of
@@ -60,12 +60,6 @@ GIF_PIXELS = 64 * 2**20
 
 SEVERAL = 64
 """Frames that one request may have drawn."""
-
-_UNTRUSTED = (
-    # What is shown comes from a data set, not from this server: no script of it may run here.
-    header("content-security-policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'"),
-    header("x-content-type-options", "nosniff"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +169,10 @@ async def _value(service: Service, request: Request, instance: Instance, path: s
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
     value = await service.workers.run(retrieve.bulk_value, archive, instance, path)
-    # Browsers show no PDF in a sandbox.
-    guards = () if media_type == "application/pdf" else _UNTRUSTED
+    headers = (header("content-type", representation.media_type), header("etag", tag))
     return Reply(
         200,
-        (header("content-type", representation.media_type), header("etag", tag), *guards),
+        (*headers, *guards(media_type)),
         service.workers.stream(value.chunks()),
         length=value.length,
         part=lambda start, length: service.workers.stream(value.part(start, length)),
@@ -199,7 +192,7 @@ def _report(request: Request, instance: Instance, document: dict[str, Any]) -> R
     headers = (
         header("content-type", f"{media_type}; charset=utf-8"),
         header("etag", tag),
-        *_UNTRUSTED,
+        *guards(media_type),
     )
     return Reply(200, headers, (body,))
 

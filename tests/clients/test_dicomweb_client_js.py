@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.clients.npm import node, package
+from tests.clients.npm import package, programs
 from tests.dicom.build import part10
 from tests.servers import serving
 
@@ -50,13 +50,14 @@ def digest(content: bytes) -> str:
 def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the client saw, see the script's end."""
     client, xhr = package("dicomweb-client", VERSION), package("xhr2", "0.2.1")
+    node, _ = programs()
     directory = tmp_path_factory.mktemp("js")
     paths = [directory / f"{number}.dcm" for number in range(len(FILES))]
     for path, file in zip(paths, FILES, strict=True):
         path.write_bytes(file)
     with serving(directory / "archive") as (_, url):
         done = subprocess.run(
-            [node(), SCRIPT, client, xhr, f"{url}/dicom-web", *paths],
+            [node, SCRIPT, client, xhr, f"{url}/dicom-web", *paths],
             capture_output=True,
             text=True,
             timeout=60,

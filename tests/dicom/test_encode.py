@@ -12,6 +12,7 @@ from dicomweb_server.dicom.transfer_syntaxes import (
     HTJ2K_LOSSLESS,
     JPEG_2000_LOSSLESS,
     JPEG_BASELINE,
+    JPEG_LOSSLESS_SV1,
     JPEG_LS_LOSSLESS,
     RLE_LOSSLESS,
 )
@@ -57,7 +58,13 @@ FRAMES = {
     "RGB": frame(bits=8, stored=8, samples=3),
     "RGB by plane": frame(bits=8, stored=8, samples=3, planar=True),
 }
-LOSSLESS = [HTJ2K_LOSSLESS, JPEG_2000_LOSSLESS, JPEG_LS_LOSSLESS, RLE_LOSSLESS]
+LOSSLESS = [
+    HTJ2K_LOSSLESS,
+    JPEG_2000_LOSSLESS,
+    JPEG_LOSSLESS_SV1,
+    JPEG_LS_LOSSLESS,
+    RLE_LOSSLESS,
+]
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -367,6 +367,7 @@ SYNTAXES = {
     "1.2.840.10008.1.2.4.203": "image/jphc",
     "1.2.840.10008.1.2.4.90": "image/jp2",
     "1.2.840.10008.1.2.4.80": "image/jls",
+    "1.2.840.10008.1.2.4.70": "image/jpeg",
     "1.2.840.10008.1.2.5": "image/dicom-rle",
 }
 
@@ -440,3 +441,15 @@ def test_a_settled_series_in_htj2k_is_what_is_kept_and_no_codec_runs(
                 read = dcmread(io.BytesIO(content))
                 assert read.file_meta.TransferSyntaxUID == syntax
                 assert (read.pixel_array == ramp + number).all()
+
+
+def test_a_page_stored_as_a_document_runs_no_script_in_our_name(http: httpx.Client) -> None:
+    page = b"<script>alert(1)</script> "
+    kind: dict[str, Any] = {"EncapsulatedDocument": page}
+    kind["MIMETypeOfEncapsulatedDocument"] = "text/html"
+    put(http, part10(series_uid="1.5", instance_uid="1.5.1", **kind))
+    for path in ("bulkdata/00420011", "rendered"):
+        answer = http.get(f"{INSTANCE}/{path}", headers={"Accept": "text/html"})
+        assert answer.headers["content-type"] == "text/html"
+        assert answer.headers["content-security-policy"].startswith("sandbox")
+        assert answer.headers["x-content-type-options"] == "nosniff"
