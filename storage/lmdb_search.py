@@ -76,6 +76,8 @@ LAST_RANK = b"\xff" * RANK_LENGTH
 LISTED_STUDY = 4
 GATHERED_STUDY = 1
 GATHERED_LIST = 6
+WALKED_WHOLE = 20
+"""A study that has to be taken apart because no bytes of it say that it cannot match."""
 
 MERGED_LISTS = 16
 """As many lists are merged as they are read; more are gathered."""
@@ -298,22 +300,28 @@ class _Search:
         self, best: Lists, first: bytes, last: bytes, skip: int | None
     ) -> Iterator[tuple[bytes, Study | None]]:
         walking = self._all_studies
+        step = 1 if self._needle else WALKED_WHOLE
         if skip is not None and self._query.limit is not None:
             wanted = skip + self._query.limit + 1
             walking = min(walking, wanted * self._all_studies // max(1, best.studies))
         gathering = GATHERED_STUDY * best.studies + GATHERED_LIST * len(best.keys)
         if not best.complete:
             # There are more than were counted, so a walk is shorter than estimated.
-            gathering = max(gathering, walking)
-        if walking < self._all_studies and walking <= gathering:
+            gathering = max(gathering, walking * step)
+        if walking < self._all_studies and walking * step <= gathering:
             try:
-                yield from self._walked(first, last, patience=2 * gathering)
+                yield from self._walked(first, last, patience=2 * gathering // step)
                 return
             except GivenUp as given_up:
                 first = given_up.rank
         if not best.complete:
             best = self._term_lists.of(best.condition, counted=False) or best
         yield from self._listed(best, first, last)
+
+    @cached_property
+    def _needle(self) -> bytes:
+        """Bytes that every study that matches has in its record; empty when none are certain."""
+        return max((_needle(condition) for condition in self._conditions), key=len, default=b"")
 
     @cached_property
     def _all_studies(self) -> int:
@@ -398,7 +406,7 @@ class _Search:
     ) -> Iterator[tuple[bytes, Study | None]]:
         """The studies by date that match. Raises GivenUp after `patience` studies."""
         tests = self._tests(QueryLevel.STUDY)
-        needle = max((_needle(condition) for condition in self._conditions), key=len, default=b"")
+        needle = self._needle
         with self._transaction.cursor(db=self._tables.ranks) as cursor:
             if not cursor.set_range(first):
                 return
