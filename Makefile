@@ -8,7 +8,7 @@ DATA ?= demo-archive
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help run viewer test check unit tools lock clean
+.PHONY: help run viewer bench test check unit tools lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,6 +32,9 @@ check: $(VENV)/.installed-test ## lint, format and types
 unit: $(VENV)/.installed-test ## the tests alone
 	@echo "· tests"
 	@$(BIN)/python -m pytest $(PYTEST)
+
+bench: $(VENV)/.installed ## the short round of the benchmarks; BENCH="frames search" for some, BENCH=--full for long
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 tools: ## programs the tests drive that pip does not have (dcmtk, Chromium, curl)
 	@tests/install-tools

@@ -1,1 +1,1 @@
-"""One file per question, peers started side by side, medians and ratios of one run. README.md."""
+"""One file per question, peers started side by side, medians and ratios of one run."""
