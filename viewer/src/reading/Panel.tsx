@@ -84,7 +84,8 @@ export function Panel(): JSX.Element {
   );
 }
 
-function goTo(session: ReturnType<typeof useReading>["session"], frame: Frame): void {
+/** Shows a frame in the pane its stack is in, or in the active one. */
+export function goTo(session: ReturnType<typeof useReading>["session"], frame: Frame): void {
   const stack = session.stacks.value.find((s) => s.frames.some((f) => f.id === frame.id));
   const viewport = session.viewports.value.find((v) => v.stack.value === stack) ?? session.active.value;
   if (!stack || !viewport) return;

@@ -12,6 +12,7 @@ import { ACTIONS, type ActionName } from "./actions";
 import { rateOf } from "./cine";
 import { useReading } from "./context";
 import { ageText, sexText } from "./Corners";
+import { may } from "../access/session";
 import { fitting, hang, isOwn, remove, save } from "./hanging";
 import { Help } from "./Help";
 import { keymap } from "./keys";
@@ -19,9 +20,13 @@ import { exportImage } from "./export";
 import type { PointerTool, Session } from "./session";
 import type { Viewport } from "./viewport";
 
-export const panels = { strip: "strip", side: "side" } as const;
+interface ToolbarProps {
+  strip: { value: boolean };
+  side: { value: boolean };
+  report: { value: boolean };
+}
 
-export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { value: boolean } }): JSX.Element {
+export function Toolbar({ strip, side, report }: ToolbarProps): JSX.Element {
   const reading = useReading();
   const { session } = reading;
   const help = useSignal(false);
@@ -60,6 +65,9 @@ export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { va
       </div>
       <div class="tools end">
         <IconButton icon="strip" label={t("toolbar.strip")} pressed={strip.value} onClick={() => (strip.value = !strip.value)} />
+        {may("read-reports") && (
+          <IconButton icon="document" label={t("toolbar.report")} pressed={report.value} onClick={() => (report.value = !report.value)} />
+        )}
         <IconButton icon="panel" label={t("toolbar.panel")} pressed={side.value} onClick={() => (side.value = !side.value)} />
         <ActionButtons names={["fullScreen"]} wide />
         <IconButton icon="help" label={t("help.title")} shortcut="?" onClick={() => (help.value = true)} />
