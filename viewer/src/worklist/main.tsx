@@ -3,9 +3,12 @@
 import { computed, effect, signal } from "@preact/signals";
 import { render, type JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { PageHeader } from "../access/PageHeader";
+import { SignInDialog } from "../access/SignInDialog";
+import { gate } from "../access/session";
 import { number, text, texts, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
-import { formatDate, formatTime, language, locale, setLanguage, t, type Key } from "../i18n";
+import { formatDate, formatTime, locale, t, type Key } from "../i18n";
 import { remove, root, search, studyPath } from "../net/dicomweb";
 import { Dialog, IconButton } from "../ui/controls";
 import { Icon } from "../ui/icons";
@@ -480,10 +483,8 @@ const count = computed(() =>
 function Page(): JSX.Element {
   return (
     <>
-      <header class="top">
-        <h1>
-          <img src={icon} alt="" width="26" height="26" /> {t("worklist.title")}
-        </h1>
+      <PageHeader here="worklist">
+        <h1 class="hidden">{t("worklist.title")}</h1>
         <span class="quiet" role="status">
           {failed.value ? "" : loading.value ? t("state.loading") : count.value}
         </span>
@@ -494,11 +495,8 @@ function Page(): JSX.Element {
             </a>
           )}
           <UploadButtons />
-          <button type="button" class="icon-button" lang={language.value === "zh" ? "en" : "zh"} onClick={() => setLanguage(language.value === "zh" ? "en" : "zh")}>
-            {language.value === "zh" ? "English" : "中文"}
-          </button>
         </div>
-      </header>
+      </PageHeader>
       <FilterBar />
       <UploadPanel />
       <main class="list">
@@ -516,11 +514,10 @@ function Page(): JSX.Element {
       <div class="notices" role="status" aria-live="polite">
         {notice.value && <div class={`notice ${notice.value.kind}`}>{notice.value.text}</div>}
       </div>
+      <SignInDialog />
     </>
   );
 }
-
-const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]')!.href;
 
 effect(() => {
   document.documentElement.lang = locale.value;
@@ -528,5 +525,6 @@ effect(() => {
 });
 
 listenForDrops();
+await gate();
 render(<Page />, document.getElementById("app")!);
 void load(0);
