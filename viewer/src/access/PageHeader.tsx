@@ -1,15 +1,14 @@
 // The head of every page but the reading page: where one can go, who is signed in, the language.
 
 import type { ComponentChildren, JSX } from "preact";
-import { language, setLanguage } from "../i18n";
-import { Icon } from "../ui/icons";
-import { may, session, signOut } from "./session";
+import { LanguageButton } from "../ui/LanguageButton";
+import { may, session, signOut, type Act } from "./session";
 import { at } from "./texts";
 import "./access.css";
 
 export type PageName = "worklist" | "reports" | "admin";
 
-const PAGES: readonly { name: PageName; href: string; acts: readonly string[] }[] = [
+const PAGES: readonly { name: PageName; href: string; acts: readonly Act[] }[] = [
   { name: "worklist", href: "./", acts: ["search"] },
   { name: "reports", href: "reports.html", acts: ["read-reports"] },
   { name: "admin", href: "admin.html", acts: ["accounts", "audit", "templates"] },
@@ -31,10 +30,7 @@ export function PageHeader({ here, children }: { here: PageName; children?: Comp
         ))}
       </nav>
       <div class="page-actions">{children}</div>
-      <button type="button" class="icon-button" lang={language.value === "zh" ? "en" : "zh"} onClick={() => setLanguage(language.value === "zh" ? "en" : "zh")}>
-        <Icon name="globe" size={18} />
-        <span class="caption">{at("language")}</span>
-      </button>
+      <LanguageButton />
       {shown?.account && (
         <>
           <span class="reader" title={at("signedInAs", { name: shown.person?.name ?? shown.account.login })}>

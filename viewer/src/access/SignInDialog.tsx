@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { signingIn } from "../net/rest";
-import { Dialog } from "../ui/controls";
+import { Dialog } from "../ui/dialogs";
 import { SignInForm } from "./SignInForm";
 import { at } from "./texts";
 

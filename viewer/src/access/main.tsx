@@ -2,7 +2,8 @@
 
 import { effect } from "@preact/signals";
 import { render, type JSX } from "preact";
-import { language, locale, setLanguage } from "../i18n";
+import { locale } from "../i18n";
+import { LanguageButton } from "../ui/LanguageButton";
 import { SignInForm } from "./SignInForm";
 import { whoReads } from "./session";
 import { at } from "./texts";
@@ -22,9 +23,7 @@ function Page(): JSX.Element {
         <h1>{at("title")}</h1>
         <SignInForm done={() => location.replace(next())} />
         <p class="language">
-          <button type="button" class="icon-button" onClick={() => setLanguage(language.value === "zh" ? "en" : "zh")}>
-            {at("language")}
-          </button>
+          <LanguageButton />
         </p>
       </section>
     </main>

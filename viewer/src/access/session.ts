@@ -12,6 +12,13 @@ export interface Person {
   readonly qualified_until: string | null;
 }
 
+/** What a role may allow: access.caller.Act of the server. */
+export const ACTS = [
+  "search", "view", "export", "store", "edit", "delete", "order", "transfer", "read-reports", "draft", "sign", "review",
+  "manage-reports", "templates", "accounts", "audit", "operate",
+] as const;
+export type Act = (typeof ACTS)[number];
+
 export interface Session {
   readonly open: boolean;
   readonly account: { readonly account_id: string; readonly login: string } | null;
@@ -28,7 +35,8 @@ export const session = signal<Session | undefined>(undefined);
 
 export const reader = computed(() => session.value?.person ?? undefined);
 
-export const may = (act: string): boolean => session.value?.acts.includes(act) ?? false;
+/** Pages hide what may not be done; the server is who forbids it. */
+export const may = (act: Act): boolean => session.value?.acts.includes(act) ?? false;
 
 export async function whoReads(): Promise<Session> {
   const { value } = await rest<Session>("GET", "/session", { anonymous: true });

@@ -25,7 +25,6 @@ const zh = {
   reports: "报告",
   admin: "管理",
   navigation: "页面",
-  language: "English",
 };
 
 const en: Record<keyof typeof zh, string> = {
@@ -51,7 +50,6 @@ const en: Record<keyof typeof zh, string> = {
   reports: "Reports",
   admin: "Administration",
   navigation: "Pages",
-  language: "中文",
 };
 
 export const at = translator<keyof typeof zh>({ zh, en });

@@ -5,7 +5,8 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { formatMoment, formatNumber } from "../i18n";
 import { rest, withQuery } from "../net/rest";
-import { reasonOf, say, textOf } from "./parts";
+import { reasonOf, say } from "../ui/notices";
+import { textOf } from "./parts";
 import { dt } from "./texts";
 
 interface AuditEvent {

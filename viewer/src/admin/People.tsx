@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { ACTS } from "../access/session";
 import { formatMoment } from "../i18n";
 import { rest } from "../net/rest";
 import { rtOr } from "../report/texts";
@@ -196,11 +197,6 @@ function PersonDialog({ person, close, changed }: { person: Person | undefined; 
     </FormDialog>
   );
 }
-
-export const ACTS = [
-  "search", "view", "export", "store", "edit", "delete", "order", "transfer", "read-reports", "draft", "sign", "review",
-  "manage-reports", "templates", "accounts", "audit", "operate",
-] as const;
 
 export function Roles(): JSX.Element {
   const roles = useListed<Role>("/roles", "roles");

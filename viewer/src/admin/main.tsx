@@ -4,10 +4,10 @@ import { effect, signal } from "@preact/signals";
 import { render, type ComponentType, type JSX } from "preact";
 import { PageHeader } from "../access/PageHeader";
 import { SignInDialog } from "../access/SignInDialog";
-import { gate, may } from "../access/session";
+import { gate, may, type Act } from "../access/session";
 import { locale } from "../i18n";
+import { Notices } from "../ui/notices";
 import { Audit } from "./Audit";
-import { notice } from "./parts";
 import { Identities, People, Roles, Tokens } from "./People";
 import { dt } from "./texts";
 import { Phrases, Templates } from "./Writing";
@@ -22,7 +22,7 @@ const TABS = {
   templates: { act: "templates", shown: Templates },
   phrases: { act: "templates", shown: Phrases },
   audit: { act: "audit", shown: Audit },
-} as const satisfies Record<string, { act: string; shown: ComponentType }>;
+} as const satisfies Record<string, { act: Act; shown: ComponentType }>;
 type TabName = keyof typeof TABS;
 
 const hash = signal(location.hash.slice(1));
@@ -46,9 +46,7 @@ function Page(): JSX.Element {
         </nav>
         {Shown && <Shown key={name} />}
       </main>
-      <div class="notices" role="status" aria-live="polite">
-        {notice.value && <div class={`notice ${notice.value.kind}`}>{notice.value.text}</div>}
-      </div>
+      <Notices />
       <SignInDialog />
     </>
   );

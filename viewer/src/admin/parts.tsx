@@ -4,20 +4,9 @@ import { signal, useSignal, type Signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { rest } from "../net/rest";
-import { Dialog } from "../ui/controls";
+import { Dialog } from "../ui/dialogs";
+import { reasonOf, say } from "../ui/notices";
 import { dt } from "./texts";
-
-export const notice = signal<{ kind: "info" | "error"; text: string } | undefined>(undefined);
-
-export function say(kind: "info" | "error", text: string): void {
-  const shown = { kind, text };
-  notice.value = shown;
-  window.setTimeout(() => {
-    if (notice.value === shown) notice.value = undefined;
-  }, 6000);
-}
-
-export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Does `work` and says whether it was done; true when it was. */
 export async function attempt(work: () => Promise<unknown>): Promise<boolean> {

@@ -11,9 +11,10 @@ import type { Pictures } from "../report/Editor";
 import type { ImageReference, MeasurementReference } from "../report/model";
 import { TOOLS } from "../tools";
 import type { ReportPanelProps } from "../report/ReportPanel";
+import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
 import { goTo } from "./Panel";
-import { message, type Session } from "./session";
+import type { Session } from "./session";
 import { surfaceOf } from "./surfaces";
 
 const UCUM: Readonly<Record<string, string>> = { HU: "[hnsf'U]", "°": "deg", "mm²": "mm2", px: "{pixels}", "px²": "{pixels}2" };
@@ -59,7 +60,7 @@ function picturesOf(session: Session): Pictures {
         const frame = stack.frames.find((one) => one.id === id);
         if (frame) return goTo(session, frame);
       }
-      session.say("error", t("state.noImage"));
+      say("error", t("state.noImage"));
     },
   };
 }
@@ -72,7 +73,7 @@ export function ReportSide(): JSX.Element {
   useEffect(() => {
     import("../report/ReportPanel").then(
       (loaded) => (panel.value = loaded.default),
-      (error: unknown) => session.say("error", message(error)),
+      (error: unknown) => say("error", reasonOf(error)),
     );
   }, []);
   const Loaded = panel.value;

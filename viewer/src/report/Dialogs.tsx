@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { reader } from "../access/session";
-import { Dialog } from "../ui/controls";
+import { Dialog } from "../ui/dialogs";
 import type { Desk } from "./desk";
 import { ShownContent } from "./Shown";
 import { rt, rtOr } from "./texts";

@@ -6,7 +6,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { formatMoment } from "../i18n";
 import { apiUrl, Problem, rest, withQuery } from "../net/rest";
-import { Dialog } from "../ui/controls";
+import { Dialog } from "../ui/dialogs";
 import type { Desk } from "./desk";
 import { ReasonDialog } from "./Dialogs";
 import type { Pictures } from "./Editor";

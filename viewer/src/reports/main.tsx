@@ -11,6 +11,7 @@ import { rest, withQuery } from "../net/rest";
 import type { WorklistItem } from "../report/model";
 import { rt, rtOr } from "../report/texts";
 import { Icon } from "../ui/icons";
+import { ModalityBadge } from "../ui/modality";
 import "../ui/base.css";
 import "./reports.css";
 
@@ -164,7 +165,7 @@ function Row({ item }: { item: WorklistItem }): JSX.Element {
         <small>{[patient.patient_id, sex, patient.age].filter(Boolean).join(" · ")}</small>
       </td>
       <td>
-        <span class={`badge ${item.modality}`}>{item.modality || "—"}</span> {item.description || item.body_part}
+        <ModalityBadge modality={item.modality} /> {item.description || item.body_part}
       </td>
       <td>{item.accession || "—"}</td>
       <td>{formatMoment(item.completed_at) || "—"}</td>
