@@ -15,7 +15,7 @@ export interface Person {
   readonly licence: string;
   readonly rank: number;
   readonly kind: string;
-  readonly modalities: string | readonly string[];
+  readonly modalities: readonly string[];
   readonly qualified_until: string | null;
   readonly left_at: string | null;
 }
@@ -36,7 +36,6 @@ interface Role {
 }
 
 const RANKS = [0, 1, 2, 3, 4];
-const modalitiesOf = (person: Person): string => (typeof person.modalities === "string" ? person.modalities : person.modalities.join(","));
 
 export function People(): JSX.Element {
   const persons = useListed<Person>("/persons", "persons");
@@ -165,7 +164,7 @@ function PersonDialog({ person, close, changed }: { person: Person | undefined; 
         licence: textOf(given, "licence"),
         rank: Number(given.get("rank")),
         kind: textOf(given, "kind"),
-        modalities: textOf(given, "modalities"),
+        modalities: textOf(given, "modalities").split(/[,，、\s]+/).filter(Boolean),
         qualified_until: textOf(given, "qualified_until") || null,
       };
       await (person ? rest("PATCH", `/persons/${person.person_id}`, { body }) : rest("POST", "/persons", { body }));
@@ -192,7 +191,7 @@ function PersonDialog({ person, close, changed }: { person: Person | undefined; 
           <option value="ai">{dt("person.ai")}</option>
         </select>
       </label>
-      <Input name="modalities" label={dt("person.modalities")} value={person && modalitiesOf(person)} maxLength={400} />
+      <Input name="modalities" label={dt("person.modalities")} value={person?.modalities.join(", ")} maxLength={400} />
       <Input name="qualified_until" label={dt("person.qualified")} value={person?.qualified_until} type="date" />
     </FormDialog>
   );
