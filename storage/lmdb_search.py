@@ -131,11 +131,9 @@ def find(transaction: Transaction, tables: Tables, query: Query) -> Page:
     after = position_of(query.after, query.level) if query.after is not None else None
     search = _Search(transaction, tables, query)
     matches = search.matches(after, query.offset)
-    rows = []
-    last = query.after
-    for match in islice(matches, query.limit):
-        rows.append(search.row(match))
-        last = match.position.cursor()
+    found = list(islice(matches, query.limit))
+    rows = [search.row(match) for match in found]
+    last = found[-1].position.cursor() if found else query.after
     more = next(matches, None) is not None
     return Page(
         rows=tuple(rows),
