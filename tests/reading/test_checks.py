@@ -85,7 +85,7 @@ TRUE = (
     (
         "side-sections",
         {"findings": "右侧乳腺外上象限见肿块。", "impression": "左乳腺癌可能。"},
-        "左乳",
+        "左乳腺",
     ),
     (
         "side-sections",
