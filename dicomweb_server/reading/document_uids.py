@@ -8,14 +8,10 @@ PDF = "pdf"
 REJECTION = "rejection"
 """Kinds of documents."""
 
-PRELIMINARY = "preliminary"
-FINAL = "final"
-"""Stages: a version is issued once, and may have been released before as preliminary (T13)."""
 
-
-def instance_uid(report_id: str, version: int, stage: str, kind: str, study_uid: str) -> str:
+def instance_uid(report_id: str, version: int, kind: str, study_uid: str) -> str:
     """SOP Instance UID of the document of `kind` that a version has in a study."""
-    return _uid("instance", report_id, str(version), stage, kind, study_uid)
+    return _uid("instance", report_id, str(version), kind, study_uid)
 
 
 def series_uid(report_id: str, kind: str, study_uid: str) -> str:

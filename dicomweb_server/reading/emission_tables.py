@@ -12,6 +12,7 @@ from dicomweb_server.records.database import Base
 class IssuanceRow(Base):
     """A version as it was issued, whole: what its documents are made of, for ever. Append-only.
 
+    kind             of the version: original, preliminary, ...
     issued           an IssuedVersion as JSON (issuance.py)
     code             by which anybody may verify a printed copy
     patient          issuer and number of the patient
@@ -22,7 +23,7 @@ class IssuanceRow(Base):
 
     report_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
-    stage: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(16))
     issued: Mapped[str] = mapped_column(sa.Text)
     code: Mapped[str] = mapped_column(sa.String(32), unique=True)
     patient: Mapped[str] = mapped_column(sa.String(200))
@@ -44,7 +45,6 @@ class OutboxRow(Base):
     instance_uid: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     report_id: Mapped[str] = mapped_column(sa.String(36), index=True)
     version: Mapped[int]
-    stage: Mapped[str] = mapped_column(sa.String(16))
     kind: Mapped[str] = mapped_column(sa.String(16))
     study_uid: Mapped[str] = mapped_column(sa.String(64))
     reason: Mapped[str] = mapped_column(sa.String(16), default="")
@@ -67,7 +67,6 @@ class EmittedRow(Base):
     instance_uid: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     report_id: Mapped[str] = mapped_column(sa.String(36), index=True)
     version: Mapped[int]
-    stage: Mapped[str] = mapped_column(sa.String(16))
     kind: Mapped[str] = mapped_column(sa.String(16))
     study_uid: Mapped[str] = mapped_column(sa.String(64))
     series_uid: Mapped[str] = mapped_column(sa.String(64))

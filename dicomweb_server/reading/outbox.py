@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dicomweb_server.reading import document_uids, issuance
 from dicomweb_server.reading.content import IssuedVersion, Patient
-from dicomweb_server.reading.document_uids import FINAL, PDF, PRELIMINARY, REJECTION, SR
+from dicomweb_server.reading.document_uids import PDF, REJECTION, SR
 from dicomweb_server.reading.emission_tables import EmittedRow, IssuanceRow, OutboxRow
 
 PATIENT_SAFETY = "113037"
@@ -32,12 +32,11 @@ class Documents:
 
 def enqueue(session: Session, issued: IssuedVersion) -> None:
     """Queues every document and delivery of `issued`, in the transaction of `session`."""
-    stage = stage_of(issued)
     session.add(
         IssuanceRow(
             report_id=issued.report_id,
             version=issued.version,
-            stage=stage,
+            kind=issued.kind,
             issued=issuance.as_json(issued),
             code=verification_code(issued),
             patient=patient_key(issued.patient),
@@ -47,7 +46,7 @@ def enqueue(session: Session, issued: IssuedVersion) -> None:
     )
     for study_uid in issued.exam.study_uids:
         for kind in (SR, PDF):
-            _queue(session, issued.report_id, issued.version, stage, kind, study_uid)
+            _queue(session, issued.report_id, issued.version, kind, study_uid)
 
 
 def enqueue_rejection(session: Session, report_id: str, reason: str) -> None:
@@ -58,22 +57,22 @@ def enqueue_rejection(session: Session, report_id: str, reason: str) -> None:
     """
     rows = session.scalars(
         sa.select(IssuanceRow)
-        .where(IssuanceRow.report_id == report_id, IssuanceRow.stage == FINAL)
+        .where(IssuanceRow.report_id == report_id)
         .order_by(IssuanceRow.version)
     ).all()
     last = issuance.from_json(rows[-1].issued)
     for study_uid in last.exam.study_uids:
-        _queue(session, report_id, last.version, FINAL, REJECTION, study_uid, reason)
+        _queue(session, report_id, last.version, REJECTION, study_uid, reason)
 
 
 def documents_of(session: Session, issued: IssuedVersion) -> Documents:
     """The documents of an issued version, those in the first study where it has several."""
-    return documents(session, issued.report_id, issued.version, stage_of(issued))
+    return documents(session, issued.report_id, issued.version)
 
 
-def documents(session: Session, report_id: str, version: int, stage: str = FINAL) -> Documents:
+def documents(session: Session, report_id: str, version: int) -> Documents:
     """As `documents_of`; all empty when nothing was issued by this number."""
-    row = session.get(IssuanceRow, (report_id, version, stage))
+    row = session.get(IssuanceRow, (report_id, version))
     if row is None:
         return Documents("", "", "", False)
     study_uid = issuance.from_json(row.issued).exam.study_uids[0]
@@ -83,13 +82,12 @@ def documents(session: Session, report_id: str, version: int, stage: str = FINAL
         .where(
             OutboxRow.report_id == report_id,
             OutboxRow.version == version,
-            OutboxRow.stage == stage,
             OutboxRow.done_us.is_(None),
         )
     )
     return Documents(
-        document_uids.instance_uid(report_id, version, stage, SR, study_uid),
-        document_uids.instance_uid(report_id, version, stage, PDF, study_uid),
+        document_uids.instance_uid(report_id, version, SR, study_uid),
+        document_uids.instance_uid(report_id, version, PDF, study_uid),
         row.code,
         archived=not waiting,
     )
@@ -102,10 +100,6 @@ def emitted(session: Session, report_id: str, version: int, kind: str) -> Emitte
     return session.get(EmittedRow, uid) if uid else None
 
 
-def stage_of(issued: IssuedVersion) -> str:
-    return PRELIMINARY if issued.kind == PRELIMINARY else FINAL
-
-
 def verification_code(issued: IssuedVersion) -> str:
     """Twenty letters and digits (100 bits) in groups of five, that say nothing and that nobody
     guesses: the report's id is random, and part of what is hashed."""
@@ -113,7 +107,6 @@ def verification_code(issued: IssuedVersion) -> str:
         (
             issued.report_id,
             str(issued.version),
-            stage_of(issued),
             issued.content.digest,
             *(each.value for each in issued.signatures),
         )
@@ -140,7 +133,6 @@ def _queue(
     session: Session,
     report_id: str,
     version: int,
-    stage: str,
     kind: str,
     study_uid: str,
     reason: str = "",
@@ -148,10 +140,9 @@ def _queue(
     now = now_us()
     session.add(
         OutboxRow(
-            instance_uid=document_uids.instance_uid(report_id, version, stage, kind, study_uid),
+            instance_uid=document_uids.instance_uid(report_id, version, kind, study_uid),
             report_id=report_id,
             version=version,
-            stage=stage,
             kind=kind,
             study_uid=study_uid,
             reason=reason,

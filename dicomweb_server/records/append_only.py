@@ -1,22 +1,37 @@
-"""Tables that only grow, by trigger on both databases: nothing issued is overwritten (I3)."""
+"""Tables whose rows are never changed and never deleted: the database itself refuses it.
 
-from alembic import op
+To be called by the migration that makes the table. On PostgreSQL TRUNCATE is refused too; SQLite
+has none.
+"""
+
+from sqlalchemy.engine import Connection
+
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$
+"""
 
 
-def make_append_only(table: str) -> None:
-    """Refuses UPDATE, DELETE and, on PostgreSQL, TRUNCATE of `table`; within a migration."""
-    if op.get_bind().dialect.name == "sqlite":
-        for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+def make_append_only(connection: Connection, *tables: str) -> None:
+    """Any UPDATE and DELETE of these tables is an IntegrityError from now on."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_FUNCTION.replace("%", "%%"))
+    for table in tables:
+        if connection.dialect.name == "postgresql":
+            for name, event, each in (
+                ("change", "UPDATE OR DELETE", "ROW"),
+                ("truncate", "TRUNCATE", "STATEMENT"),
+            ):
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER {table}_no_{name} BEFORE {event} ON {table}"
+                    f" FOR EACH {each} EXECUTE FUNCTION refuse_change()"
+                )
+            continue
+        for event in ("UPDATE", "DELETE"):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table}"
+                f" BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
             )
-        return
-    op.execute(
-        f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
-    )

@@ -39,7 +39,7 @@ def found(
 
 
 # rule, what the report says, and the words that are found
-TRUE = (
+TRUE: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("header-missing", {"patient": replace(PATIENT, visit="")}, ""),
     ("header-missing", {"patient": replace(PATIENT, sex="")}, ""),
     ("header-missing", {"patient": replace(PATIENT, name="", ideographic="")}, ""),
@@ -212,7 +212,7 @@ TRUE = (
     ),
 )
 
-FALSE = (
+FALSE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("header-missing", {}),
     ("header-missing", {"patient": replace(PATIENT, age="")}),
     ("header-missing", {"patient": replace(PATIENT, name="")}),

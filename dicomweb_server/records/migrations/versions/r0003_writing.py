@@ -42,5 +42,4 @@ def upgrade() -> None:
         sa.Column("written_us", sa.BigInteger, nullable=False),
         sa.CheckConstraint("status IN ('ACTIVE', 'RETIRED')", name="status"),
     )
-    make_append_only("templates")
-    make_append_only("phrases")
+    make_append_only(op.get_bind(), "templates", "phrases")

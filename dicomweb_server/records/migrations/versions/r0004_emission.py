@@ -14,7 +14,7 @@ def upgrade() -> None:
         "issuances",
         sa.Column("report_id", sa.String(36), primary_key=True),
         sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("stage", sa.String(16), primary_key=True),
+        sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("issued", sa.Text, nullable=False),
         sa.Column("code", sa.String(32), nullable=False),
         sa.Column("patient", sa.String(200), nullable=False),
@@ -28,7 +28,6 @@ def upgrade() -> None:
         sa.Column("instance_uid", sa.String(64), primary_key=True),
         sa.Column("report_id", sa.String(36), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("stage", sa.String(16), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("study_uid", sa.String(64), nullable=False),
         sa.Column("reason", sa.String(16), nullable=False),
@@ -49,7 +48,6 @@ def upgrade() -> None:
         sa.Column("instance_uid", sa.String(64), primary_key=True),
         sa.Column("report_id", sa.String(36), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("stage", sa.String(16), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("study_uid", sa.String(64), nullable=False),
         sa.Column("series_uid", sa.String(64), nullable=False),
@@ -60,5 +58,4 @@ def upgrade() -> None:
         sa.Column("emitted_us", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_emitted_report_id", "emitted", ["report_id"])
-    make_append_only("issuances")
-    make_append_only("emitted")
+    make_append_only(op.get_bind(), "issuances", "emitted")
