@@ -14,8 +14,18 @@ from typing import Any
 
 import rfc8785
 
-SECTIONS = ("history", "technique", "comparison", "findings", "impression", "recommendation")
-"""Codes of the sections a report may have, in the order they are shown."""
+SECTIONS = (
+    "history",
+    "technique",
+    "comparison",
+    "findings",
+    "impression",
+    "recommendation",
+    "addendum",
+)
+"""Codes of the sections a report may have, in the order they are shown. "addendum" is the one that
+an addendum (T20) writes, after what addenda before it said; everything else it carries unchanged.
+"""
 
 
 @dataclass(frozen=True, slots=True)
