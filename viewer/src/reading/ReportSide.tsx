@@ -13,7 +13,7 @@ import { TOOLS } from "../tools";
 import type { ReportPanelProps } from "../report/ReportPanel";
 import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
-import { goTo } from "./Panel";
+import { goTo } from "./goTo";
 import type { Session } from "./session";
 import { surfaceOf } from "./surfaces";
 
