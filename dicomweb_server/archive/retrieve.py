@@ -547,6 +547,21 @@ def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
     return unpacked.array[extent[0] : extent[1]], unpacked.version
 
 
+def first_of_series(archive: Archive, key: SeriesKey) -> Json:
+    """The DICOM JSON object of a series' first instance, without unpacking those behind it; empty
+    when the series has gone meanwhile."""
+    archive.permit(Act.VIEW)
+    try:
+        found = archive.storage.index.metadata(key)
+    except NotFound:
+        return {}
+    if not found.lengths:
+        return {}
+    reader = zstandard.ZstdDecompressor().stream_reader(found.zstd, read_across_frames=True)
+    document: Json = orjson.loads(reader.read(1 + found.lengths[0])[1:])
+    return document
+
+
 def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:
     extents: dict[str, tuple[int, int]] = {}
     start = 1
