@@ -33,6 +33,7 @@ from dicomweb_server.web import (
 )
 from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
+from dicomweb_server.web.identity import open_caller
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
 from dicomweb_server.web.remembered import Replies
@@ -127,7 +128,8 @@ class Application:
         scope = forwarded.applied(scope, self.trusted)
         if scope["method"] == "GET" and await self.replies.answer(scope, send):
             return
-        request = Request(scope, receive, {})
+        address = (scope.get("client") or ("",))[0]
+        request = Request(scope, receive, {}, open_caller(address))
         try:
             reply = ranged(request, await self._reply(request))
             reply = await encodings.encoded(request, reply, self.service.workers)
