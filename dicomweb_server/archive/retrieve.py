@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import orjson
 import zstandard
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
 from dicomweb_server.dicom import bulk, decode, encode
 from dicomweb_server.dicom.bulk import BulkValue
@@ -27,6 +29,7 @@ from dicomweb_server.dicom.explicit import (
     explicit_little_endian,
     fragment,
 )
+from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dicom.part10 import Limits
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (

@@ -1,5 +1,5 @@
-"""Doing what the transitions say: one transaction with the pointer, the revision, the signature, the
-version, what leaves because of it, and the one audit event (I3, I5, I6, I9).
+"""Doing what the transitions say: one transaction with the pointer, the revision, the signature,
+the version, what leaves because of it, and the one audit event (I3, I5, I6, I9).
 
 The pointer row moves by compare-and-swap on its revision: of two who act at once, one is told that
 the other was first.
@@ -19,13 +19,13 @@ from dicomweb_server.reading import rows, signing
 from dicomweb_server.reading.errors import Refused
 from dicomweb_server.reading.guards import Refusal
 from dicomweb_server.reading.once import Answer, Once, answered
-from dicomweb_server.reading.outbox import enqueue
+from dicomweb_server.reading.outbox import PATIENT_SAFETY, enqueue, enqueue_rejection
 from dicomweb_server.reading.placing import placed
 from dicomweb_server.reading.reading import Reading, attempted
 from dicomweb_server.reading.shown import report_document
 from dicomweb_server.reading.situation import Present, Said
 from dicomweb_server.reading.staff import identity_of, names_of, reader_of
-from dicomweb_server.reading.state import ENDED, IDLE, PRELIMINARY, State
+from dicomweb_server.reading.state import ENDED, IDLE, PRELIMINARY, RECALLED, State
 from dicomweb_server.reading.tables import (
     AnnotationRow,
     ReportExamRow,
@@ -75,9 +75,7 @@ def act(
         present, person = presence(reading, session, report, said)
         transition = allowed(reading, action, present)
         move(present, transition, person)
-        return Answer(
-            report_document(reading, session, report), rows.etag_of(report)
-        )
+        return Answer(report_document(reading, session, report), rows.etag_of(report))
 
     return attempted(reading, f"report.{action}", report_id, work)
 
@@ -198,6 +196,8 @@ def move(
             .where(ReportExamRow.report_id == report.report_id)
             .values(live=False)
         )
+    if new.stage == RECALLED:
+        enqueue_rejection(session, report.report_id, PATIENT_SAFETY)
     placed(session, report, present.exams, at=at)
     detail: dict[str, Any] = {
         "from": before.stage,
@@ -360,4 +360,3 @@ def _record_version(
     session.flush()
     author = names_of(session, [version.author]).get(version.author, "")
     enqueue(session, rows.issued_version(session, version, author=author, current=True))
-

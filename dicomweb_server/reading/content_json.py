@@ -126,7 +126,9 @@ def _field(where: str, value: Any) -> Any:
     if isinstance(value, int | float):
         return _number(where, value)
     if isinstance(value, list):
-        return [_text(f"{where}[{n}]", one, CHARACTERS) for n, one in enumerate(_list(where, value))]
+        return [
+            _text(f"{where}[{n}]", one, CHARACTERS) for n, one in enumerate(_list(where, value))
+        ]
     raise _malformed(where, "is no text, number, true, false or list of texts")
 
 

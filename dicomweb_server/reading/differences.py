@@ -1,4 +1,4 @@
-"""What differs between two texts of a report (REP-20), word by word; Chinese character by character."""
+"""What differs between two texts of a report (REP-20): word by word, Chinese by character."""
 
 import difflib
 import re

@@ -72,7 +72,9 @@ def change(
         if priority:
             if priority not in PRIORITIES:
                 raise Refused(
-                    "malformed", f"'{priority[:40]}' is neither urgent nor routine", field="priority"
+                    "malformed",
+                    f"'{priority[:40]}' is neither urgent nor routine",
+                    field="priority",
                 )
             detail["priority"] = priority
             prioritised(reading.archive.config, exam, PRIORITIES[priority])
@@ -158,7 +160,11 @@ def _describe(exam: ExamRow, facts: StudyFacts) -> None:
     exam.accession, exam.issuer = facts.accession[:64], facts.issuer[:400]
     exam.patient_id, exam.patient_issuer = patient.patient_id[:400], patient.issuer[:400]
     exam.name, exam.ideographic = patient.name[:400], patient.ideographic[:400]
-    exam.birth_date, exam.sex, exam.age = patient.birth_date[:16], patient.sex[:16], patient.age[:16]
+    exam.birth_date, exam.sex, exam.age = (
+        patient.birth_date[:16],
+        patient.sex[:16],
+        patient.age[:16],
+    )
     exam.visit = patient.visit[:100]
     known = [each for each in exam.modality.split(",") if each]
     exam.modality = ",".join(dict.fromkeys((*known, *facts.modalities)))[:100]

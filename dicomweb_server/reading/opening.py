@@ -117,7 +117,7 @@ def _begun(reading: Reading, session: Session, exams: Sequence[ExamRow]) -> Repo
 
 
 def new_id() -> str:
-    """UUID version 7 (RFC 9562 §5.7): milliseconds first, so ids sort by the time they were made."""
+    """UUID version 7 (RFC 9562 §5.7): milliseconds first, so ids sort by their time."""
     milliseconds = time.time_ns() // 1_000_000
     value = milliseconds << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 7 << 76

@@ -28,9 +28,7 @@ LANES = {
 """By the stage of the report."""
 
 
-def placed(
-    session: Session, report: ReportRow, exams: Iterable[ExamRow], *, at: datetime
-) -> None:
+def placed(session: Session, report: ReportRow, exams: Iterable[ExamRow], *, at: datetime) -> None:
     """Puts the exams of a report where it stands now."""
     for exam in exams:
         exam.lane = LANES[report.stage]

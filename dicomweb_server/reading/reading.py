@@ -1,8 +1,8 @@
 """The report module of an archive: where reports lie, who asks.
 
-The verbs are functions of the other modules here (`acting`, `working`, `worklists`, ...); each takes
-a `Reading` first and asks its caller whether this is allowed. What is refused is written down as
-what is done is, in a transaction of its own (`attempted`).
+The verbs are functions of the other modules here (`acting`, `working`, `worklists`, ...); each
+takes a `Reading` first and asks its caller whether this is allowed. What is refused is written down
+as what is done is, in a transaction of its own (`attempted`).
 """
 
 import dataclasses

@@ -7,8 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dicomweb_server.reading import rows
-from dicomweb_server.reading.emitted import emitted
+from dicomweb_server.reading import outbox, rows
 from dicomweb_server.reading.errors import Refused
 from dicomweb_server.reading.reading import Reading
 from dicomweb_server.reading.situation import ASSUMED, Present
@@ -44,7 +43,7 @@ def exam_documents(
         .join(ReportRow, ReportRow.report_id == ReportExamRow.report_id)
         .where(ReportExamRow.exam_id.in_(studies), ReportExamRow.live)
     )
-    reports = {exam_id: report for exam_id, report in found}
+    reports = dict(found.all())
     return [_exam(exam, studies[exam.exam_id], reports.get(exam.exam_id), at) for exam in exams]
 
 
@@ -138,7 +137,7 @@ def possible(
         actor, _ = reader_of(session, reading.caller, at=at)
     except Refused as error:
         at_hand = {each.action for each in TRANSITIONS if report.stage in each.stages}
-        return [], {action: error.name for action in sorted(at_hand)}
+        return [], dict.fromkeys(sorted(at_hand), error.name)
     present = Present(reading, session, report, actor=actor, said=ASSUMED, at=at)
     allowed: list[str] = []
     why_not: dict[str, str] = {}
@@ -170,6 +169,7 @@ def version_document(
     session: Session, version: VersionRow, signatures: Iterable[SignatureRow]
 ) -> dict[str, Any]:
     """VERSION."""
+    documents = outbox.documents(session, version.report_id, version.version)
     return {
         "version": version.version,
         "kind": version.kind,
@@ -179,7 +179,10 @@ def version_document(
         "content_hash": version.content_hash,
         "signatures": [signature_document(each) for each in signatures],
         "exceptions": list(filter(None, version.exceptions.split(","))),
-        **emitted(session, version.report_id, version.version),
+        "sr_uid": documents.sr_uid or None,
+        "pdf_uid": documents.pdf_uid or None,
+        "archived": documents.archived,
+        "verification_code": documents.verification_code or None,
     }
 
 

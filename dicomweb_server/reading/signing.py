@@ -1,8 +1,8 @@
 """Signatures: what is signed, how, and whether one is good (REPORTS 4.7).
 
-Signed is canonical JSON (RFC 8785) of the report, the version it is to be, the digest of the version
-it rests on, patient and exam, the digest of the content that the signer saw, who signs as what, and
-when. A second signature also covers the first. The bytes are kept as they were signed.
+Signed is canonical JSON (RFC 8785) of the report, the version it is to be, the digest of the
+version it rests on, patient and exam, the digest of the content that the signer saw, who signs as
+what, and when. A second signature also covers the first. The bytes are kept as they were signed.
 
 The driver `local` signs by ECDSA P-256 with SHA-256 (FIPS 186-5) and the key of the person's
 signing identity, which lies sealed in the records: for departments without tokens of an authority.

@@ -1,4 +1,4 @@
-"""A report and somebody who wants something of it, as the guards look at them (guards.Situation)."""
+"""A report and somebody who wants something of it: what guards look at (guards.Situation)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -130,7 +130,7 @@ class Present:
     @property
     def missing(self) -> Sequence[str]:
         content = self.content
-        wanted = ("findings", "impression")
+        wanted: tuple[str, ...] = ("findings", "impression")
         if self.report.cycle == ADDENDUM:
             wanted = ("addendum",)
         missing = [code for code in wanted if not content.sections.get(code, "").strip()]
@@ -210,7 +210,9 @@ class Present:
         request = self.session.get(AmendmentRequestRow, self.report.request_id)
         if request is not None and request.kind in ("demographic", "format"):
             return True
-        studies = [uid for each in rows.studies_of(self.session, self.exams).values() for uid in each]
+        studies = [
+            uid for each in rows.studies_of(self.session, self.exams).values() for uid in each
+        ]
         return (
             self.session.scalars(
                 sa.select(AuditRow.seq)

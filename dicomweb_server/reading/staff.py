@@ -55,7 +55,7 @@ def names_of(session: Session, person_ids: Iterable[str]) -> Mapping[str, str]:
     rows = session.execute(
         sa.select(PersonRow.person_id, PersonRow.name).where(PersonRow.person_id.in_(wanted))
     )
-    return {person_id: name for person_id, name in rows}
+    return dict(rows.all())
 
 
 def _reader(row: PersonRow, *, can_sign: bool, manages: bool) -> Reader:

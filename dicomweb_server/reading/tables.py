@@ -152,9 +152,7 @@ class ReportExamRow(Base):
         ),
     )
 
-    report_id: Mapped[str] = mapped_column(
-        ID, sa.ForeignKey("reports.report_id"), primary_key=True
-    )
+    report_id: Mapped[str] = mapped_column(ID, sa.ForeignKey("reports.report_id"), primary_key=True)
     exam_id: Mapped[str] = mapped_column(
         ID, sa.ForeignKey("exams.exam_id"), primary_key=True, index=True
     )
@@ -210,9 +208,7 @@ class VersionRow(Base):
 
     __tablename__ = "versions"
 
-    report_id: Mapped[str] = mapped_column(
-        ID, sa.ForeignKey("reports.report_id"), primary_key=True
-    )
+    report_id: Mapped[str] = mapped_column(ID, sa.ForeignKey("reports.report_id"), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(sa.String(16))
     base_version: Mapped[int] = mapped_column()
@@ -252,7 +248,7 @@ class SignatureRow(Base):
 
 
 class VersionSignatureRow(Base):
-    """Whose signatures a version issued with: of different persons (I1), by its key; append-only."""
+    """Whose signatures a version issued with: of different persons (I1), by its key."""
 
     __tablename__ = "version_signatures"
     __table_args__ = (

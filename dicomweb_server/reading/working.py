@@ -290,11 +290,8 @@ def handle_conflict(reading: Reading, report_id: str, conflict_id: str) -> None:
             raise Refused("not-holder", "only who wrote it may say that it is settled")
         if session.get(HandledRow, conflict_id) is None:
             at = rows.next_moment(rows.report_row(session, report_id))
-            session.add(
-                HandledRow(revision_id=conflict_id, person_id=reading.person_id, at=at)
-            )
+            session.add(HandledRow(revision_id=conflict_id, person_id=reading.person_id, at=at))
             detail = {"conflict": conflict_id}
             record(session, reading.caller, Event(action, report_id, detail=detail))
 
     attempted(reading, action, report_id, work)
-

@@ -30,7 +30,7 @@ Column = Any
 
 @dataclass(frozen=True, slots=True)
 class Worklist:
-    """Which exams, and in which order: `by` from the first row on, newest first when `backwards`."""
+    """Which exams, and in which order: ascending `by` these columns, or `backwards`."""
 
     where: Callable[[str, datetime], list[Any]]
     by: tuple[Column, ...]

@@ -21,7 +21,5 @@ from dicomweb_server.dicom.ages import age_on
         ("19801399", "20261125", ""),
     ],
 )
-def test_ps3_5_6_2_an_age_is_three_digits_and_its_unit(
-    birth_date: str, day: str, age: str
-) -> None:
+def test_ps3_5_6_2_an_age_is_three_digits_and_its_unit(birth_date: str, day: str, age: str) -> None:
     assert age_on(birth_date, day) == age
