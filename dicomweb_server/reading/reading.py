@@ -16,9 +16,9 @@ from dicomweb_server.access.audit import Event, record
 from dicomweb_server.access.caller import SYSTEM, Caller
 from dicomweb_server.access.errors import Denied
 from dicomweb_server.archive.archive import Archive
-from dicomweb_server.archive.desk import Desk
+from dicomweb_server.archive.desk import Desk, open_desk
 from dicomweb_server.reading.errors import Refused
-from dicomweb_server.records.database import Database
+from dicomweb_server.records.database import Database, open_database
 
 Result = TypeVar("Result")
 
@@ -40,6 +40,12 @@ class Reading:
         if not self.caller.person_id:
             raise Refused("person-required", "this is for persons: sign in as one")
         return self.caller.person_id
+
+
+def open_reading(archive: Archive) -> Reading:
+    """The report module of an archive, for a process that has it alone."""
+    records = open_database(archive.config.records, directory=archive.directory)
+    return Reading(archive, records, open_desk(archive))
 
 
 def attempted(

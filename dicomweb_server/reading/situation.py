@@ -1,7 +1,7 @@
 """A report and somebody who wants something of it: what guards look at (guards.Situation)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -141,30 +141,13 @@ class Present:
     @property
     def blocking(self) -> Sequence[Mapping[str, Any]]:
         patient, exam = self.subject
-        return [
-            {
-                "rule": each.rule,
-                "version": each.version,
-                "section": each.section,
-                "start": each.start,
-                "end": each.end,
-                "text": each.text,
-            }
-            for each in check(self.content, patient=patient, exam=exam)
-            if each.severity == "block" and not self.content.overrides.get(each.rule, "").strip()
-        ]
+        found = findings(self.content, patient=patient, exam=exam)
+        return [each for each in found if each["severity"] == "block" and not each["overridden"]]
 
     @cached_property
     def subject(self) -> tuple[Patient, Exam]:
         """Patient and exam as the archive knows them now."""
-        studies = rows.studies_of(self.session, self.exams)
-        known = rows.exam_of(self.exams, studies)
-        for study_uid in studies[self.exams[0].exam_id]:
-            facts = study_facts(self.reading.archive, self.reading.desk, study_uid)
-            if facts is not None:
-                return facts.patient, replace(known, accession=facts.accession)
-        # It has been deleted: what was known of it stands.
-        return rows.patient_of(self.exams[0]), known
+        return subject(self.reading, self.session, self.exams)
 
     @cached_property
     def first_signature(self) -> SignatureRow | None:
@@ -238,6 +221,26 @@ class Present:
             return True
         before = rows.content(self.session, self.base.content_hash)
         return carries(before, self.content)
+
+
+def subject(reading: Reading, session: Session, exams: Sequence[ExamRow]) -> tuple[Patient, Exam]:
+    """Whom and what these exams are about, as the archive says now."""
+    studies = rows.studies_of(session, exams)
+    known = rows.exam_of(exams, studies)
+    for study_uid in studies[exams[0].exam_id]:
+        facts = study_facts(reading.archive, reading.desk, study_uid)
+        if facts is not None:
+            return facts.patient, replace(known, accession=facts.accession)
+    # It has been deleted: what was known of it stands.
+    return rows.patient_of(exams[0]), known
+
+
+def findings(content: Content, *, patient: Patient, exam: Exam) -> list[dict[str, Any]]:
+    """What the self-check finds, with whether the text overrides it."""
+    return [
+        {**asdict(each), "overridden": bool(content.overrides.get(each.rule, "").strip())}
+        for each in check(content, patient=patient, exam=exam)
+    ]
 
 
 def carries(before: Content, after: Content) -> bool:

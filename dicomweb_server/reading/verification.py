@@ -9,6 +9,7 @@ import rfc8785
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.reading import rows, signing
 from dicomweb_server.reading.content_json import content_of
 from dicomweb_server.reading.errors import ReadingError
@@ -68,6 +69,12 @@ def verify(reading: Reading, report_id: str = "") -> Verified:
                     f"{report.current_version}, the newest issued is {newest or 0}"
                 )
     return Verified(versions, signatures, tuple(faults))
+
+
+def verified(reading: Reading, report_id: str) -> Verified:
+    """`verify` for one who reads reports. Raises Denied, Unknown."""
+    reading.caller.permit(Act.READ_REPORTS)
+    return verify(reading, report_id)
 
 
 def _versions(session: Session, report_id: str) -> Iterator[VersionRow]:

@@ -263,18 +263,33 @@ def conflicts(reading: Reading, report_id: str) -> list[dict[str, Any]]:
             )
             .order_by(RevisionRow.at)
         ).all()
-        people = names_of(session, {each.author for each in found})
-        return [
-            {
-                "conflict_id": each.revision_id,
-                "author": {"person_id": each.author, "name": people.get(each.author, "")},
-                "at": moment(each.at),
-                "base_rev": each.base_rev,
-                "content_hash": each.content_hash,
-                "content": as_json(rows.content(session, each.content_hash)),
-            }
-            for each in found
-        ]
+        return [_conflict_document(session, each) for each in found]
+
+
+def conflict(reading: Reading, report_id: str, conflict_id: str) -> dict[str, Any]:
+    """One of them, settled or not. Raises Unknown."""
+    reading.caller.permit(Act.READ_REPORTS)
+    with reading.records.read() as session:
+        return _conflict_document(session, _conflict_row(session, report_id, conflict_id))
+
+
+def _conflict_row(session: Session, report_id: str, conflict_id: str) -> RevisionRow:
+    row = session.get(RevisionRow, conflict_id)
+    if row is None or row.report_id != report_id or row.branch == MAIN:
+        raise Unknown("conflict", conflict_id)
+    return row
+
+
+def _conflict_document(session: Session, row: RevisionRow) -> dict[str, Any]:
+    name = names_of(session, [row.author]).get(row.author, "")
+    return {
+        "conflict_id": row.revision_id,
+        "author": {"person_id": row.author, "name": name},
+        "at": moment(row.at),
+        "base_rev": row.base_rev,
+        "content_hash": row.content_hash,
+        "content": as_json(rows.content(session, row.content_hash)),
+    }
 
 
 def handle_conflict(reading: Reading, report_id: str, conflict_id: str) -> None:
@@ -283,9 +298,7 @@ def handle_conflict(reading: Reading, report_id: str, conflict_id: str) -> None:
 
     def work(session: Session) -> None:
         reading.caller.permit(Act.DRAFT)
-        row = session.get(RevisionRow, conflict_id)
-        if row is None or row.report_id != report_id or row.branch == MAIN:
-            raise Unknown("conflict", conflict_id)
+        row = _conflict_row(session, report_id, conflict_id)
         if row.author != reading.person_id:
             raise Refused("not-holder", "only who wrote it may say that it is settled")
         if session.get(HandledRow, conflict_id) is None:

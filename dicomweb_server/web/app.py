@@ -36,6 +36,7 @@ from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun,
 from dicomweb_server.web.identity import open_caller
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
+from dicomweb_server.web.reading_routes import READING_ROUTES
 from dicomweb_server.web.remembered import Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
@@ -106,6 +107,7 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/v1/transfers/{transfer}", transfers.one),
     ("POST", "/api/v1/pulls", transfers.pull),
     ("GET", "/api/v1/pulls/{transfer}", transfers.one),
+    *READING_ROUTES,
 )
 
 
