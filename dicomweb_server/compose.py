@@ -28,15 +28,11 @@ from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
-<<<<<<< HEAD
 from dicomweb_server.reading import intake
 from dicomweb_server.reading.reading import open_reading
-from dicomweb_server.web.app import application
-=======
 from dicomweb_server.web.app import Application, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
->>>>>>> main
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +53,12 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
-<<<<<<< HEAD
     made = application(archive, config)
     if config.data.startswith("memory:"):
         # No other process sees this archive, so none can make exams of what arrives.
         work = (made.service.reading, archive.closed)
         threading.Thread(target=intake.run, args=work, name="exams", daemon=True).start()
-    return closing(made, archive)
-=======
-    return Closing(application(archive, config), archive)
->>>>>>> main
+    return Closing(made, archive)
 
 
 GIVE_BACK_EVERY_S = 30.0
