@@ -1,6 +1,6 @@
 """A client of the report module: takes the next exam of the worklist, writes, signs; or reviews.
 
-    python report_client.py http://127.0.0.1:8000 --login resident write "双肺未见异常。" "未见异常。"
+    python report_client.py http://127.0.0.1:8000 --login resident write 双肺未见异常 未见异常
     python report_client.py http://127.0.0.1:8000 --login attending review
 
 The password is asked for, or read from DICOMWEB_PASSWORD; a token made by POST /api/v1/tokens goes
