@@ -189,10 +189,14 @@ class Present:
 
     @property
     def images_opened(self) -> bool:
-        """REP-23: the images are read again, unless only data or form were wrong."""
+        """REP-23: the images are read again, unless only data or form were wrong: opened since the
+        change was asked for, or in the session that signs (of a session's views of a study the
+        audit has the first at once, the others later as a number)."""
         request = self.session.get(AmendmentRequestRow, self.report.request_id)
         if request is not None and request.kind in ("demographic", "format"):
             return True
+        since = request.requested_at if request is not None else self.report.cycle_opened_at
+        session_id = self.reading.caller.session_id or "none"
         studies = [
             uid for each in rows.studies_of(self.session, self.exams).values() for uid in each
         ]
@@ -204,7 +208,7 @@ class Present:
                     AuditRow.subject.in_(studies),
                     AuditRow.person_id == self.actor.person_id,
                     AuditRow.outcome == "success",
-                    AuditRow.at >= rfc3339(self.report.cycle_opened_at),
+                    (AuditRow.at >= rfc3339(since)) | (AuditRow.session_id == session_id),
                 )
                 .limit(1)
             ).first()

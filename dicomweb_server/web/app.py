@@ -196,12 +196,15 @@ def application(archive: Archive, config: Config) -> Application:
     """The web side of an archive. Who made the archive closes it, after the application's end."""
     router: Router[Handler] = Router()
     routes = tuple((method, pattern) for method, pattern, _ in DICOMWEB_ROUTES)
+    api = tuple(
+        (method, pattern) for method, pattern, _ in OTHER_ROUTES if pattern.startswith("/api/")
+    )
     for method, pattern, handler in DICOMWEB_ROUTES:
         router.add(method, config.prefix + pattern, handler)
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, handler)
     return Application(
-        Service(archive, config, Workers(THREADS), routes),
+        Service(archive, config, Workers(THREADS), routes, api),
         router,
         Replies(archive),
         forwarded.networks(config.trusted_proxies),

@@ -47,6 +47,7 @@ class Service:
     config: Config
     workers: Workers
     routes: tuple[tuple[str, str], ...] = ()
+    api: tuple[tuple[str, str], ...] = ()
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
