@@ -10,7 +10,7 @@ import { Dialog } from "../ui/dialogs";
 import type { Desk } from "./desk";
 import { ReasonDialog } from "./Dialogs";
 import type { Pictures } from "./Editor";
-import { nameOf, SECTIONS, version, type AmendmentRequest, type Content, type Difference, type Report, type Revision, type Version } from "./model";
+import { SECTIONS, version, type AmendmentRequest, type Content, type Difference, type Report, type Revision, type Version, type Who } from "./model";
 import { ShownContent, Signatures } from "./Shown";
 import { rt, rtOr } from "./texts";
 
@@ -114,7 +114,7 @@ function Revisions({ report }: { report: Report }): JSX.Element {
         .filter((one) => one.branch === "main")
         .map((one) => (
           <option key={one.rev} value={one.rev}>
-            {rt("revision", { rev: one.rev })} · {nameOf(one.author)} · {formatMoment(one.at)}
+            {rt("revision", { rev: one.rev })} · {rtOr("action", one.action)} · {one.author?.name ?? ""} · {formatMoment(one.at)}
           </option>
         ))}
     </select>
@@ -162,7 +162,7 @@ function ShownDifference({ difference }: { difference: Difference }): JSX.Elemen
 
 interface Conflict {
   readonly conflict_id: string;
-  readonly author: string | { person_id: string; name: string };
+  readonly author: Who | null;
   readonly at: string;
   readonly content: Content;
 }
@@ -180,7 +180,7 @@ function Conflicts({ report }: { report: Report }): JSX.Element {
       {conflicts.value.map((conflict) => (
         <details key={conflict.conflict_id} class="issued">
           <summary>
-            {nameOf(conflict.author)} <small>{formatMoment(conflict.at)}</small>
+            {conflict.author?.name ?? ""} <small>{formatMoment(conflict.at)}</small>
           </summary>
           <ShownContent content={conflict.content} />
           <button type="button" class="button" onClick={() => void rest("DELETE", `/reports/${report.report_id}/conflicts/${conflict.conflict_id}`).then(load, () => undefined)}>
@@ -200,8 +200,8 @@ function Requests({ desk, report }: { desk: Desk; report: Report }): JSX.Element
   const deciding = useSignal<{ id: string; action: "accept" | "decline" } | undefined>(undefined);
   const path = `/reports/${report.report_id}/amendment-requests`;
   const load = (): void => {
-    void rest<{ requests?: AmendmentRequest[]; items?: AmendmentRequest[] }>("GET", path).then(
-      ({ value }) => (requests.value = value.requests ?? value.items ?? []),
+    void rest<{ requests: AmendmentRequest[] }>("GET", path).then(
+      ({ value }) => (requests.value = value.requests),
       () => undefined,
     );
   };
@@ -225,9 +225,10 @@ function Requests({ desk, report }: { desk: Desk; report: Report }): JSX.Element
           <li key={request.request_id}>
             <b>{rtOr("class", request.class)}</b> {request.text}
             <small>
-              {nameOf(request.requester)} · {formatMoment(request.at)} · {request.state} {request.reason}
+              {request.requested_by ?? request.requester} · {formatMoment(request.requested_at)}
+              {request.decision && ` · ${rtOr("decision", request.decision)} ${request.decided_by ?? ""} ${request.reason ?? ""}`}
             </small>
-            {(request.state === "open" || request.state === "requested") && (
+            {!request.decision && (
               <span class="documents">
                 <button type="button" class="button" onClick={() => (deciding.value = { id: request.request_id, action: "accept" })}>
                   {rt("accept")}

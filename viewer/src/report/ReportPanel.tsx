@@ -167,7 +167,7 @@ function Body({ desk, pictures }: { desk: Desk; pictures: Pictures }): JSX.Eleme
   return (
     <>
       {report.returned && (
-        <p class="report-message">{rt("returned", { reason: report.returned.reason, by: report.returned.by })}</p>
+        <p class="report-message">{rt("returned", { reason: report.returned.reason, by: report.returned.by?.name ?? "" })}</p>
       )}
       <Recovered desk={desk} />
       <ConflictChoice desk={desk} />

@@ -115,7 +115,7 @@ export interface Report {
   readonly author: Who | null;
   readonly exams: readonly Exam[];
   readonly difficult: boolean;
-  readonly returned: { readonly reason: string; readonly by: string; readonly at: string } | null;
+  readonly returned: { readonly reason: string; readonly by: Who | null; readonly at: string } | null;
   readonly current_version: number;
   readonly versions: readonly Version[];
   readonly allowed: readonly string[];
@@ -179,8 +179,9 @@ export interface Difference {
 export interface Revision {
   readonly branch: string;
   readonly rev: number;
+  readonly action: string;
   readonly stage: string;
-  readonly author: Who | string;
+  readonly author: Who | null;
   readonly at: string;
   readonly base_rev: number;
   readonly content_hash: string;
@@ -191,13 +192,14 @@ export interface AmendmentRequest {
   readonly request_id: string;
   readonly class: string;
   readonly text: string;
-  readonly requester: Who | string;
-  readonly at: string;
-  readonly state: string;
-  readonly reason: string;
+  readonly requester: string;
+  readonly requested_by: string | null;
+  readonly requested_at: string;
+  readonly decision: string | null;
+  readonly decided_by: string | null;
+  readonly reason: string | null;
+  readonly used: boolean;
 }
-
-export const nameOf = (who: Who | string | null | undefined): string => (typeof who === "string" ? who : (who?.name ?? ""));
 
 export const examsOf = async (study: string): Promise<readonly Exam[]> =>
   (await rest<{ exams: Exam[] }>("GET", withQuery("/exams", { study }))).value.exams;
