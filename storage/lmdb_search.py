@@ -78,11 +78,11 @@ from storage.searching import (
 # What things cost, in units of a study that a walk passes (some 0.4 us).
 LISTED_STUDY = 4
 GATHERED_STUDY = 1
-GATHERED_LIST = 6
+GATHERED_LIST = 8
 WALKED_WHOLE = 20
 """A study that has to be taken apart because no bytes of it say that it cannot match."""
 
-COUNTED_TERM = 2
+COUNTED_TERM = 4
 
 MERGED_LISTS = 16
 """As many lists are merged as they are read; more are gathered."""
@@ -361,12 +361,13 @@ class _Search:
         ]
         if not names or skip is None or self._query.limit is None or not self._needle:
             return 0
-        counting = COUNTED_TERM * min(min(names), TERMS_COUNTED)
+        counting = (COUNTED_TERM + GATHERED_LIST) * min(min(names), TERMS_COUNTED)
         if exact is not None and exact.studies * LISTED_STUDY < counting:
             return 0
         studies = max(1, min(names) * self._all_studies // max(1, self._all_names))
         walking = (skip + self._query.limit + 1) * self._all_studies // studies
-        return 2 * counting if walking <= counting else 0
+        # Where names are spread evenly, four times the estimate fills the page almost surely.
+        return min(2 * counting, 4 * walking) if walking <= counting else 0
 
     def _gathered_or_walked(
         self, best: Lists, first: bytes, last: bytes, skip: int | None

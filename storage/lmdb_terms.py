@@ -26,6 +26,8 @@ TERMS_COUNTED = 2000
 STUDIES_COUNTED = 20_000
 """A pattern with more terms or studies than this counts as frequent before it is known how
 frequent: counting on would cost more than the answer."""
+TERMS_PASSED = 20_000
+"""... and one whose letters have not all been looked for among more terms than this."""
 NUMBERS_READ = 50_000
 """Letters that occur in more names than this say nothing."""
 GRAMS_INTERSECTED = 3
@@ -118,7 +120,10 @@ class TermLists:
         runs = _WILDCARD.split(pattern)
         lists = None
         if runs[0] or condition.tag != PATIENT_NAME:
-            keys = self._beginning_with(posting_key(condition.tag, runs[0]))
+            prefix = posting_key(condition.tag, runs[0])
+            within = max(runs, key=len).encode(errors="surrogatepass")
+            # What is longer than a key may have the letters in what the key leaves out.
+            keys = self._beginning_with(prefix, within, most=TERMS_PASSED if counted else None)
             lists = self._taken(condition, pattern, keys, counted)
             if lists.complete or not counted:
                 return lists
@@ -134,7 +139,7 @@ class TermLists:
         self,
         condition: Condition,
         pattern: str,
-        candidates: Iterator[tuple[bytes, int]],
+        candidates: Iterable[tuple[bytes, int] | None],
         counted: bool,
     ) -> Lists:
         """Those of the lists whose terms match, as far as they are counted."""
@@ -142,9 +147,11 @@ class TermLists:
         keys: list[bytes] = []
         answered = True
         studies = 0
-        for looked_at, (key, length) in enumerate(candidates):
-            if counted and (looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED):
+        for looked_at, candidate in enumerate(candidates):
+            frequent = looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED
+            if candidate is None or (counted and frequent):
                 return Lists(condition, keys, answered, studies, complete=False)
+            key, length = candidate
             whole = len(key) - 1 < KEY_LIMIT
             if not whole or matches(key[1:].decode()):
                 answered &= whole
@@ -152,13 +159,21 @@ class TermLists:
                 studies += length
         return Lists(condition, keys, answered, studies)
 
-    def _beginning_with(self, prefix: bytes) -> Iterator[tuple[bytes, int]]:
-        """The keys of the lists whose keys begin so, and the lengths of the lists."""
+    def _beginning_with(
+        self, prefix: bytes, within: bytes, most: int | None
+    ) -> Iterator[tuple[bytes, int] | None]:
+        """The keys of the lists whose keys begin so and have the other letters somewhere, and the
+        lengths of the lists; None when `most` keys have been passed and there are more."""
         with self._transaction.cursor(db=self._tables.postings) as cursor:
-            if cursor.set_range(prefix):
-                for key in cursor.iternext_nodup(keys=True, values=False):
-                    if not key.startswith(prefix):
-                        return
+            if not cursor.set_range(prefix):
+                return
+            for passed, key in enumerate(cursor.iternext_nodup(keys=True, values=False)):
+                if not key.startswith(prefix):
+                    return
+                if passed == most:
+                    yield None
+                    return
+                if within in key or len(key) > KEY_LIMIT:
                     yield key, cursor.count()
 
     def _named(self, numbers: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
