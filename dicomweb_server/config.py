@@ -106,6 +106,13 @@ class Config:
     decoded_cache_mib: int = setting(
         64, "Memory of each server process for decoded frames, in MiB.", low=0, high=2**20
     )
+    stored_cache_mib: int = setting(
+        64,
+        "Memory of each server process for frames as they are kept that are asked for again and"
+        " again, in MiB.",
+        low=0,
+        high=2**20,
+    )
     settle: bool = setting(
         True, "Whether serve runs the process that compresses what has arrived in the background."
     )
@@ -156,6 +163,36 @@ class Config:
         "Seconds after the last instance of a study until its exam counts as complete when no "
         "modality says so, and until peers are told that it is available.",
         low=0,
+        high=86400,
+    )
+    urgent_due_s: float = setting(
+        1800.0,
+        "Seconds after the end of an urgent exam by which its report is wanted.",
+        low=1,
+        high=30 * 86400,
+    )
+    urgent_breach_s: float = setting(
+        3600.0,
+        "Seconds after the end of an urgent exam from when on its report is overdue.",
+        low=1,
+        high=30 * 86400,
+    )
+    routine_due_s: float = setting(
+        7200.0,
+        "Seconds after the end of a routine exam by which its report is wanted.",
+        low=1,
+        high=30 * 86400,
+    )
+    routine_breach_s: float = setting(
+        86400.0,
+        "Seconds after the end of a routine exam from when on its report is overdue.",
+        low=1,
+        high=90 * 86400,
+    )
+    lease_s: float = setting(
+        900.0,
+        "Seconds without a save after which somebody else may take over a report.",
+        low=1,
         high=86400,
     )
     peers: str = setting("[]", "Table of the DIMSE peers: [[peers]] in the TOML file.")

@@ -183,6 +183,11 @@ class LmdbIndex:
             version: int = SERIES_VERSION.unpack_from(self._state_record(transaction, key))[0]
             return version
 
+    def moment(self) -> int:
+        with self._environment.read() as transaction:
+            number: int = transaction.id()
+            return number
+
     def series_of(self, study_uid: str) -> list[SeriesKey]:
         with self._environment.read() as transaction:
             record = transaction.get(lookup_key(study_uid), db=self._tables.studies)

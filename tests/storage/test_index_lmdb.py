@@ -92,6 +92,14 @@ def test_one_process_may_open_a_directory_twice(tmp_path: Path) -> None:
     two.close()
 
 
+def test_a_moment_lasts_until_somebody_writes(tmp_path: Path, index: LmdbIndex) -> None:
+    moment = index.moment()
+    index.known([digest_of("1")])
+    assert index.moment() == moment
+    apply(index, landed())
+    assert index.moment() != moment
+
+
 def test_a_closed_index_says_so(tmp_path: Path) -> None:
     index = open_index(tmp_path)
     index.close()
