@@ -5,15 +5,18 @@ import { useEffect, useState } from "preact/hooks";
 import { text } from "../dicom/json";
 import { reportOf, type Node } from "../dicom/sr";
 import { Tag } from "../dicom/tags";
+import { isVideo } from "../dicom/video";
 import type { Document } from "../dicom/stacks";
 import { t } from "../i18n";
 import { bulk } from "../net/dicomweb";
 import { reasonOf } from "../ui/notices";
 import { EcgView } from "./EcgView";
+import { VideoView } from "./VideoView";
 
 const PDF = "1.2.840.10008.5.1.4.1.1.104.1";
 
 export function DocumentView({ document }: { document: Document }): JSX.Element {
+  if (isVideo(document.dataset)) return <VideoView document={document} />;
   if (document.dataset[Tag.ContentSequence]) return <Report document={document} />;
   if (document.dataset[Tag.WaveformSequence]) return <EcgView document={document} />;
   if (document.sopClass === PDF) return <Pdf document={document} />;
