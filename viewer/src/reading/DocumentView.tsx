@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { text } from "../dicom/json";
+import { inlineBytes, text } from "../dicom/json";
 import { reportOf, type Node } from "../dicom/sr";
 import { Tag } from "../dicom/tags";
 import { isVideo } from "../dicom/video";
@@ -56,10 +56,10 @@ function Pdf({ document }: { document: Document }): JSX.Element {
   const [failed, setFailed] = useState<string>();
   useEffect(() => {
     let made: string | undefined;
-    const uri = document.dataset[Tag.EncapsulatedDocument]?.BulkDataURI;
+    const element = document.dataset[Tag.EncapsulatedDocument];
     const load = async (): Promise<void> => {
-      if (!uri) throw new Error(t("document.empty"));
-      const bytes = await bulk(uri, "application/pdf");
+      const bytes = inlineBytes(element) ?? (element?.BulkDataURI && (await bulk(element.BulkDataURI, "application/pdf")));
+      if (!bytes) throw new Error(t("document.empty"));
       const type = text(document.dataset, Tag.MIMETypeOfEncapsulatedDocument) ?? "application/pdf";
       made = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type }));
       setUrl(made);
