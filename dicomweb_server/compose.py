@@ -21,7 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
-from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
+from dicomweb_server.archive.processes import (
+    collect_seldom,
+    end_with_parent,
+    leave_interrupts_to_parent,
+)
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
@@ -47,6 +51,7 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
+    collect_seldom()
     return closing(application(archive, config), archive)
 
 
@@ -201,6 +206,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
         leave_interrupts_to_parent()
         end_with_parent()
     archive = open_archive(config)
+    collect_seldom()
     try:
         run_bridge(archive, listening, jobs=jobs, stop=stopped)
     finally:

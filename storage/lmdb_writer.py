@@ -2,10 +2,10 @@
 
 A durable commit costs two waits for the disk, however much is in it: one by one a few hundred a
 second, together many thousands. So one thread at a time leads: it does all that waits in one
-transaction, and answers when it is durable. What comes meanwhile waits, and the first of those leads
-next. Who comes alone commits at once, in his own thread: a thread of the writer's own would cost him
-two changes of thread, milliseconds on a busy machine. Payloads are synced before the work joins the
-queue, so that those of the next transaction are on their way to the disk while one is committed.
+transaction, and answers when it is durable. What comes meanwhile waits, and the first of those
+leads next. Who comes alone commits at once, in his own thread: a thread of the writer's own would
+cost him two changes of thread, milliseconds on a busy machine. Payloads are synced before the work
+joins the queue, so those of the next transaction go to the disk while one is committed.
 
 Other processes have writers of their own; LMDB lets one transaction after the other in.
 """
@@ -112,9 +112,10 @@ class LmdbWriter:
                 following = self._queue[0] if self._queue else None
                 self._led = following is not None
                 self._idle.notify_all()
-            for waiting in (following, *batch[1:]):
-                if waiting is not None:
-                    waiting.wake()
+            if following is not None:
+                following.wake()
+            for waiting in batch[1:]:
+                waiting.wake()
         with contextlib.suppress(Exception):
             self._environment.check_readers()
 
