@@ -1,8 +1,9 @@
 """Where the parts meet: configuration -> storage -> archive -> ASGI application -> processes.
 
-`serve` listens, starts the process that keeps the archive up (settles, compacts) and those of the
-DIMSE bridge, and lets uvicorn answer, in this process or in several. Those import `app` here; what
-they serve comes to them as environment variables (`Config.environment`).
+`serve` listens, starts the process that keeps the archive up (settles, compacts), the report
+module's and those of the DIMSE bridge, and lets uvicorn answer, in this process or in several.
+Those import `app` here; what they serve comes to them as environment variables
+(`Config.environment`).
 """
 
 import errno
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,7 +32,11 @@ from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
-from dicomweb_server.web.app import application
+from dicomweb_server.reading import intake
+from dicomweb_server.reading.reading import open_reading
+from dicomweb_server.web.app import Application, application
+from dicomweb_server.web.connection import Connection
+from dicomweb_server.web.remembered import Ready
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +57,13 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
+    made = application(archive, config)
+    if config.data.startswith("memory:"):
+        # No other process sees this archive, so none can make exams of what arrives.
+        work = (made.service.reading, archive.closed)
+        threading.Thread(target=intake.run, args=work, name="exams", daemon=True).start()
     collect_seldom()
-    return closing(application(archive, config), archive)
+    return Closing(made, archive)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -66,18 +77,23 @@ def _give_back(archive: Archive) -> None:
             logger.exception("a landing pack could not be given back")
 
 
-def closing(inner: ASGIApp, archive: Archive) -> ASGIApp:
+@dataclass(frozen=True)
+class Closing:
     """`inner`, and the archive closed once it has shut down."""
 
-    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+    inner: Application
+    archive: Archive
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_closing(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown."):
-                archive.close()
+                self.archive.close()
             await send(message)
 
-        await inner(scope, receive, send_closing if scope["type"] == "lifespan" else send)
+        await self.inner(scope, receive, send_closing if scope["type"] == "lifespan" else send)
 
-    return outer
+    def ready(self, scope: Scope) -> Ready | None:
+        return self.inner.ready(scope)
 
 
 def set_up_logging(config: Config) -> None:
@@ -107,6 +123,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         workers=config.workers,
         # Requests are not logged line by line: that costs 40 us each (ARCHITECTURE, decision 7).
         access_log=False,
+        http=Connection,
         log_config=None,
         lifespan="on",
         server_header=False,
@@ -123,6 +140,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     beside: list[Beside] = []
     if not in_memory:
+        beside.append(Beside("reading", run_reading, config))
         if config.settle:
             beside.append(Beside("upkeep", run_upkeep, config))
         if config.dimse:
@@ -264,6 +282,20 @@ class Beside:
             process.join(STOP_WITHIN_S)
             process.kill()
             process.join()
+
+
+def run_reading(config: Config) -> None:
+    """The main function of the report module's process, until SIGTERM: exams of what arrives."""
+    set_up_logging(config)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    leave_interrupts_to_parent()
+    end_with_parent()
+    archive = open_archive(config)
+    try:
+        intake.run(open_reading(archive), stopped)
+    finally:
+        archive.close()
 
 
 def run_upkeep(config: Config) -> None:

@@ -51,6 +51,11 @@ class Config:
     data: str = setting(
         "archive", "Directory of the archive, or a storage URL: lmdb:///directory, memory:."
     )
+    records: str = setting(
+        "",
+        "Database of persons, reports and audit, e.g. postgresql+psycopg://user@host/name; when "
+        "empty, the file records.sqlite3 in the directory of the archive.",
+    )
     host: str = setting("127.0.0.1", "Address the server listens on.")
     port: int = setting(8000, "TCP port the server listens on.", low=0, high=65535)
     workers: int = setting(
@@ -100,6 +105,13 @@ class Config:
     )
     decoded_cache_mib: int = setting(
         64, "Memory of each server process for decoded frames, in MiB.", low=0, high=2**20
+    )
+    stored_cache_mib: int = setting(
+        64,
+        "Memory of each server process for frames as they are kept that are asked for again and"
+        " again, in MiB.",
+        low=0,
+        high=2**20,
     )
     settle: bool = setting(
         True, "Whether serve runs the process that compresses what has arrived in the background."
@@ -151,6 +163,36 @@ class Config:
         "Seconds after the last instance of a study until its exam counts as complete when no "
         "modality says so, and until peers are told that it is available.",
         low=0,
+        high=86400,
+    )
+    urgent_due_s: float = setting(
+        1800.0,
+        "Seconds after the end of an urgent exam by which its report is wanted.",
+        low=1,
+        high=30 * 86400,
+    )
+    urgent_breach_s: float = setting(
+        3600.0,
+        "Seconds after the end of an urgent exam from when on its report is overdue.",
+        low=1,
+        high=30 * 86400,
+    )
+    routine_due_s: float = setting(
+        7200.0,
+        "Seconds after the end of a routine exam by which its report is wanted.",
+        low=1,
+        high=30 * 86400,
+    )
+    routine_breach_s: float = setting(
+        86400.0,
+        "Seconds after the end of a routine exam from when on its report is overdue.",
+        low=1,
+        high=90 * 86400,
+    )
+    lease_s: float = setting(
+        900.0,
+        "Seconds without a save after which somebody else may take over a report.",
+        low=1,
         high=86400,
     )
     peers: str = setting("[]", "Table of the DIMSE peers: [[peers]] in the TOML file.")
@@ -310,6 +352,12 @@ def _data(value: str) -> tuple[str, str]:
     return value, "" if value.strip() else "is empty"
 
 
+def _records(value: str) -> tuple[str, str]:
+    known = not value or value.startswith(("postgresql+psycopg://", "sqlite:///"))
+    wrong = "" if known else "is neither postgresql+psycopg://user@host/name nor sqlite:///file"
+    return value, wrong
+
+
 def _aet(value: str) -> tuple[str, str]:
     wrong = not 1 <= len(value.strip()) <= 16 or not value.isprintable() or not value.isascii()
     return value.strip(), f"'{value}' is no AE title: 1 to 16 characters" if wrong else ""
@@ -322,6 +370,7 @@ _RULES = {
     "trusted_proxies": _trusted_proxies,
     "cors_origins": _cors_origins,
     "data": _data,
+    "records": _records,
 }
 
 

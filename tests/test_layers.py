@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED: dict[str, tuple[str, ...]] = {
     "storage": ("storage",),
     "dicomweb_server.dicom": ("dicomweb_server.dicom", "storage.model"),
-    "dicomweb_server.access": ("dicomweb_server.access",),
+    "dicomweb_server.records": ("dicomweb_server.records",),
+    "dicomweb_server.access": (
+        "dicomweb_server.access",
+        "dicomweb_server.records",
+        "dicomweb_server.config",
+    ),
     "dicomweb_server.archive": (
         "dicomweb_server.archive",
         "dicomweb_server.access",
@@ -27,6 +32,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "dicomweb_server.reading": (
         "dicomweb_server.reading",
+        "dicomweb_server.records",
         "dicomweb_server.access",
         "dicomweb_server.archive",
         "dicomweb_server.dicom",
@@ -36,6 +42,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "dicomweb_server.web": (
         "dicomweb_server.web",
+        "dicomweb_server.records",
         "dicomweb_server.access",
         "dicomweb_server.archive",
         "dicomweb_server.reading",

@@ -16,11 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from dicomweb_server.access.caller import NOBODY, Caller
 from dicomweb_server.web.remembered import Basis, Replies
 from storage.model import Buffer
 
@@ -29,6 +31,9 @@ MESSAGE_BYTES = 1024 * 1024
 
 SMALL_BYTES = 64 * 1024
 """Pieces below this are joined: a copy costs less than a message."""
+
+AT_LEAST_EVERY_S = 0.02
+"""What has been made goes out when the next of it takes longer, however little it is."""
 
 QUERY_LIMIT = 32 * 1024
 """Characters of a query string that are read."""
@@ -50,12 +55,20 @@ class QueryTooLong(Exception):
 
 
 class Request:
-    """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`."""
+    """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`;
+    `caller` is who asks."""
 
-    __slots__ = ("_receive", "names", "parameters", "scope")
+    __slots__ = ("_receive", "caller", "names", "parameters", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        parameters: Mapping[str, str],
+        caller: Caller = NOBODY,
+    ) -> None:
         self.scope = scope
+        self.caller = caller
         self._receive = receive
         self.parameters = parameters
         # Most of the headers that matter are not there: asked once, not looked for one by one.
@@ -63,7 +76,7 @@ class Request:
 
     def like(self, scope: Scope) -> "Request":
         """The same request with another scope; only one of the two may read the body."""
-        return Request(scope, self._receive, self.parameters)
+        return Request(scope, self._receive, self.parameters, self.caller)
 
     @property
     def method(self) -> str:
@@ -147,7 +160,7 @@ class Reply:
     length   bytes of a streamed body, None when nobody knows beforehand
     part     of a streamed body: so many bytes from an offset on, where they can be had without
              making those before them
-    basis    what the reply of one stored frame rests on, so that it can be remembered
+    basis    what the reply to a GET rests on, so that it can be remembered
     """
 
     status: int
@@ -220,8 +233,8 @@ async def send_reply(
     if isinstance(body, tuple):
         if reply.status not in _WITHOUT_CONTENT:
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
-        if reply.basis is not None and replies is not None:
-            replies.remember(request.scope, reply.basis, headers, body)
+        if reply.basis is not None and replies is not None and request.method == "GET":
+            replies.remember(request.scope, reply.basis, reply.status, headers, body)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if request.method != "HEAD" and body:
             for message in body[:-1]:
@@ -299,10 +312,11 @@ class Workers:
 
 def _batches(pieces: Iterator[Buffer]) -> Generator[list[Buffer], None, None]:
     """The same bytes, about MESSAGE_BYTES at a time: small pieces joined, large ones cut, those
-    between passed on without a copy."""
+    between passed on without a copy; fewer when they are long in the making."""
     batch: list[Buffer] = []
     small: list[Buffer] = []
     size = 0
+    began = monotonic()
     for piece in pieces:
         if len(piece) < SMALL_BYTES:
             small.append(piece)
@@ -318,8 +332,9 @@ def _batches(pieces: Iterator[Buffer]) -> Generator[list[Buffer], None, None]:
                     view[at : at + MESSAGE_BYTES] for at in range(0, len(view), MESSAGE_BYTES)
                 ]
         size += len(piece)
-        if size >= MESSAGE_BYTES:
+        if size >= MESSAGE_BYTES or monotonic() - began > AT_LEAST_EVERY_S:
             yield [*batch, b"".join(small)] if small else batch
             batch, small, size = [], [], 0
+            began = monotonic()
     if batch or small:
         yield [*batch, b"".join(small)]

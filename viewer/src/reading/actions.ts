@@ -5,6 +5,8 @@ import type { IconName } from "../ui/icons";
 import { presets } from "../pixels/voi";
 import { togglePlay } from "./cine";
 import type { Reading } from "./context";
+import { endShowing } from "./presentations";
+import { removeAnnotation } from "./saving";
 import type { PointerTool } from "./session";
 import type { Viewport } from "./viewport";
 
@@ -80,7 +82,7 @@ export const ACTIONS = {
     viewport.fit();
     session.sync.viewed(viewport);
   }, "fit"),
-  one: onPane("action.one", "Shift+!", (viewport, { session }) => {
+  one: onPane("action.one", "!", (viewport, { session }) => {
     viewport.zoomTo(1 / (devicePixelRatio || 1));
     session.sync.viewed(viewport);
   }, "one"),
@@ -93,6 +95,7 @@ export const ACTIONS = {
   reset: onPane("action.reset", "Escape", (viewport, { session, drafts }) => {
     if (drafts.draft.value) return drafts.cancel();
     viewport.reset();
+    endShowing(viewport);
     session.sync.viewed(viewport);
   }, "reset"),
   play: onPane("cine.toggle", "Space", togglePlay, "play"),
@@ -118,10 +121,7 @@ export const ACTIONS = {
   deleteSelected: {
     label: "action.deleteSelected",
     keys: "Delete",
-    run: ({ session }) => {
-      const id = session.selected.value;
-      session.annotations.value = session.annotations.value.filter((a) => a.id !== id);
-    },
+    run: ({ session }) => removeAnnotation(session, session.selected.value),
   },
   toggleAnnotations: {
     label: "action.toggleAnnotations",
@@ -138,6 +138,14 @@ export const ACTIONS = {
     icon: "full",
     keys: "F11",
     run: () => void (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
+  },
+  help: {
+    label: "help.title",
+    icon: "help",
+    keys: "?",
+    run: ({ over }) => {
+      over.value = "help";
+    },
   },
   preset1: preset(1),
   preset2: preset(2),
