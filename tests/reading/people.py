@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from dicomweb_server.access.accounts import add_account
 from dicomweb_server.access.caller import SYSTEM
 from dicomweb_server.access.persons import add_person
+from dicomweb_server.archive.archive import open_archive
+from dicomweb_server.config import Config
 from dicomweb_server.records.database import Database, open_database
 from tests.reading.department import identity
 
@@ -52,7 +54,7 @@ def hire(records: Database) -> dict[str, str]:
 
 def hired(data: Path) -> dict[str, str]:
     """The same, in the records of a data directory."""
-    data.mkdir(exist_ok=True)
+    open_archive(Config(data=str(data))).close()
     records = open_database("", directory=data)
     try:
         return hire(records)
