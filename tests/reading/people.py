@@ -52,6 +52,29 @@ def hire(records: Database) -> dict[str, str]:
     return records.writing(work)
 
 
+def first_account(data: Path) -> None:
+    """A new archive with the chief's account, as `dicomweb-server users` makes it."""
+    open_archive(Config(data=str(data))).close()
+    records = open_database("", directory=data)
+
+    def work(session: Session) -> None:
+        name, rank, roles = STAFF["chief"]
+        person = add_person(session, SYSTEM, name=name, rank=rank, licence="L-chief")
+        add_account(
+            session,
+            SYSTEM,
+            login="chief",
+            person_id=person.person_id,
+            roles=roles,
+            password=PASSWORD,
+        )
+
+    try:
+        records.writing(work)
+    finally:
+        records.close()
+
+
 def hired(data: Path) -> dict[str, str]:
     """The same, in the records of a data directory."""
     open_archive(Config(data=str(data))).close()
