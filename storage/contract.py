@@ -76,6 +76,10 @@ class BlobStore(Protocol):
         Corrupt when the bytes differ from what was written.
         """
 
+    def read_into(self, place: Place, buffer: memoryview) -> None:
+        """As `read`, into a buffer of `place.length` bytes; what is in it when something is raised
+        is not said."""
+
     def read_ready(self, place: Place) -> bytes | None:
         """As `read`, when that needs no wait for a disk; else None. Never blocks."""
 
