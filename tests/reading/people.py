@@ -1,7 +1,7 @@
 """People with accounts on a real server, each with an HTTP client that has signed in."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -95,4 +95,4 @@ def signed_in(url: str, login: str) -> httpx.Client:
 @contextmanager
 def everybody(url: str) -> Iterator[dict[str, httpx.Client]]:
     with ExitStack() as stack:
-        yield {login: stack.enter_context(signed_in(url, login)) for login in STAFF}
+        yield {login: stack.enter_context(closing(signed_in(url, login))) for login in STAFF}

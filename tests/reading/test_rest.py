@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +298,7 @@ def test_two_accounts_of_one_person_cannot_sign_the_same_report(place: Hospital)
     report_id = place.signed(11)
     changed = chief.patch(f"/persons/{place.person_ids['resident']}", json={"rank": 2})
     assert changed.status_code == 200, changed.text
-    with signed_in(place.url, "resident-two") as other:
+    with closing(signed_in(place.url, "resident-two")) as other:
         state = place.state(report_id)
         answer = other.post(
             f"/reports/{report_id}/actions/claim-review",
