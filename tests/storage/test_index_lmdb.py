@@ -496,7 +496,7 @@ def test_whatever_way_is_taken_the_answer_is_the_same(
         for module, limits in (
             (lmdb_terms, ("TERMS_COUNTED", "STUDIES_COUNTED")),
             (lmdb_search, ("MERGED_LISTS", "GATHERED_STUDY", "GATHERED_LIST", "LISTED_STUDY")),
-            (lmdb_search, ("COUNTED_TERM",)),
+            (lmdb_search, ("READ_NAME", "FEW_STUDIES")),
         ):
             for limit in limits:
                 small.setattr(module, limit, patience)
