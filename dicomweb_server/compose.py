@@ -17,17 +17,23 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
-from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
+from dicomweb_server.archive.processes import (
+    collect_seldom,
+    end_with_parent,
+    leave_interrupts_to_parent,
+)
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
+from dicomweb_server.logs import set_up_logging
 from dicomweb_server.reading import intake
 from dicomweb_server.reading.reading import open_reading
 from dicomweb_server.web.app import Application, application
@@ -36,7 +42,6 @@ from dicomweb_server.web.remembered import Ready
 
 logger = logging.getLogger(__name__)
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 STOP_WITHIN_S = 15
 """Requests that are being answered when the server is told to stop have this long to end."""
 
@@ -48,7 +53,7 @@ class CannotListen(Exception):
 def app() -> ASGIApp:
     """The application of one server process, as its environment configures it."""
     config = load()
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     if multiprocessing.parent_process() is not None:
         end_with_parent()
     archive = open_archive(config)
@@ -58,7 +63,25 @@ def app() -> ASGIApp:
         # No other process sees this archive, so none can make exams of what arrives.
         work = (made.service.reading, archive.closed)
         threading.Thread(target=intake.run, args=work, name="exams", daemon=True).start()
+    collect_seldom()
+    _tell_when_stopped(archive.stopping)
     return Closing(made, archive)
+
+
+def _tell_when_stopped(stopping: threading.Event) -> None:
+    """Sets `stopping` at SIGTERM and SIGINT, besides what uvicorn does with them: it waits for the
+    answers under way, and one that goes on for ever is told by nobody else."""
+
+    def tell(number: int, then: Callable[[int, FrameType | None], object]) -> None:
+        def on_signal(received: int, frame: FrameType | None) -> None:
+            stopping.set()
+            then(received, frame)
+
+        signal.signal(number, on_signal)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if callable(then := signal.getsignal(number)):
+            tell(number, then)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -91,13 +114,6 @@ class Closing:
         return self.inner.ready(scope)
 
 
-def set_up_logging(config: Config) -> None:
-    """One line an event on standard error."""
-    logging.basicConfig(
-        level=config.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr, force=True
-    )
-
-
 def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     """Serves until it is told to stop (SIGINT, SIGTERM); returns the exit code.
 
@@ -127,6 +143,9 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_WITHIN_S,
+        # A process that does not answer for so long is killed; on a busy machine one that starts
+        # takes longer than uvicorn's 5 s, and then none ever came up.
+        timeout_worker_healthcheck=60,
     )
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -211,7 +230,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
 
     jobs  whether it also does what is queued: one process does
     """
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _, stack: stopped.set())
@@ -219,6 +238,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
         leave_interrupts_to_parent()
         end_with_parent()
     archive = open_archive(config)
+    collect_seldom()
     try:
         run_bridge(archive, listening, jobs=jobs, stop=stopped)
     finally:
@@ -280,7 +300,7 @@ class Beside:
 
 def run_reading(config: Config) -> None:
     """The main function of the report module's process, until SIGTERM: exams of what arrives."""
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
     leave_interrupts_to_parent()
@@ -294,7 +314,7 @@ def run_reading(config: Config) -> None:
 
 def run_upkeep(config: Config) -> None:
     """The main function of the upkeep process: works when nobody else does, until SIGTERM."""
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     # Schedulers that know I/O priorities derive them from niceness.
     os.nice(10)
     stopped = threading.Event()

@@ -222,7 +222,8 @@ class Index(Protocol):
     def counts(self) -> Counts: ...
 
     def lease(self, name: str, holder: str, *, ttl_s: float) -> bool:
-        """Takes or renews the lease `name` for `holder`; False while another holds it."""
+        """Takes or renews the lease `name` for `holder`; False while another holds it, whose
+        process lives as far as can be told (`holders`)."""
 
     def release(self, name: str, holder: str) -> None:
         """Gives the lease back when `holder` has it."""

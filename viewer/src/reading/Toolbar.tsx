@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { may } from "../access/session";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, t } from "../i18n";
@@ -8,10 +9,10 @@ import { LanguageButton } from "../ui/LanguageButton";
 import { ACTIONS, type ActionName } from "./actions";
 import { useReading } from "./context";
 import { ageText, sexText } from "./Corners";
-import { exportImage } from "./export";
 import { shortcut } from "./keys";
 import { ColorMenu } from "./menus/ColorMenu";
 import { CineMenu } from "./menus/CineMenu";
+import { ExportMenu } from "./menus/ExportMenu";
 import { FusionMenu } from "./menus/FusionMenu";
 import { LayoutMenu } from "./menus/LayoutMenu";
 import { LinkMenu } from "./menus/LinkMenu";
@@ -20,7 +21,13 @@ import { ViewMenu } from "./menus/ViewMenu";
 import { WindowMenu } from "./menus/WindowMenu";
 import type { PointerTool, Session } from "./session";
 
-export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { value: boolean } }): JSX.Element {
+interface ToolbarProps {
+  strip: { value: boolean };
+  side: { value: boolean };
+  report: { value: boolean };
+}
+
+export function Toolbar({ strip, side, report }: ToolbarProps): JSX.Element {
   const reading = useReading();
   const { session } = reading;
   return (
@@ -46,18 +53,13 @@ export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { va
         <MprMenu />
         <FusionMenu />
         <ActionButtons names={["keyImage"]} />
-        <Menu icon="camera" label={t("export.title")}>
-          {(close) => (
-            <>
-              <MenuItem icon="download" label={t("export.png")} onClick={() => { close(); void exportImage(reading, "pane"); }} />
-              <MenuItem icon="download" label={t("export.pngAll")} onClick={() => { close(); void exportImage(reading, "layout"); }} />
-              <MenuItem icon="print" label={t("export.print")} onClick={() => { close(); void exportImage(reading, "print"); }} />
-            </>
-          )}
-        </Menu>
+        <ExportMenu />
       </div>
       <div class="tools end">
         <IconButton icon="strip" label={t("toolbar.strip")} pressed={strip.value} onClick={() => (strip.value = !strip.value)} />
+        {may("read-reports") && (
+          <IconButton icon="document" label={t("toolbar.report")} pressed={report.value} onClick={() => (report.value = !report.value)} />
+        )}
         <IconButton icon="panel" label={t("toolbar.panel")} pressed={side.value} onClick={() => (side.value = !side.value)} />
         <ActionButtons names={["fullScreen"]} wide />
         <ActionButtons names={["help"]} />
