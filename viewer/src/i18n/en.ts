@@ -167,6 +167,7 @@ export const en: Dictionary = {
   "state.loading": "Loading",
   "state.undecodable": "This image cannot be shown",
   "state.empty": "The server has no images of this study.",
+  "state.undrawable": "This picture cannot be drawn",
   "state.noGpu": "This browser has no WebGL2: images are drawn by the processor, reconstruction is not available.",
   "pane.empty": "Drag a series here",
   "corner.accession": "Acc.",

@@ -167,6 +167,7 @@ export const zh = {
   "state.loading": "正在载入",
   "state.undecodable": "此图像无法显示",
   "state.empty": "服务器没有此检查的图像。",
+  "state.undrawable": "此图像无法绘制",
   "state.noGpu": "此浏览器没有 WebGL2：图像由处理器绘制，三维重建不可用。",
   "pane.empty": "将序列拖到此处",
   "corner.accession": "检查号",

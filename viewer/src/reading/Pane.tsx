@@ -72,6 +72,14 @@ function State({ viewport }: { viewport: Viewport }): JSX.Element | null {
     const loading = session.studies.value.some((s) => s.loading > 0);
     return <div class="pane-state">{loading ? <span class="spinner" role="status" aria-label={t("state.loading")} /> : t("pane.empty")}</div>;
   }
+  const trouble = viewport.trouble.value;
+  if (trouble)
+    return (
+      <div class="pane-state error" role="alert">
+        <strong>{t("state.undrawable")}</strong>
+        <span>{trouble}</span>
+      </div>
+    );
   const frame = viewport.frame.value;
   if (source.kind !== "stack" || !frame) return null;
   const failure = viewport.failure.value;

@@ -12,7 +12,7 @@ import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
 import { hangAutomatically } from "./hanging";
 import { listenToKeys } from "./keys";
-import { FlatPainter, GpuPainter } from "./painter";
+import { GpuPainter, hasWebGl2, ProcessorPainter, type Painter } from "./painter";
 import { Pane } from "./Pane";
 import { Panel } from "./Panel";
 import { restore } from "./saving";
@@ -52,19 +52,32 @@ function Page(): JSX.Element {
 
 let opened = false;
 
+/** `draw=gpu` in the address draws with WebGL2 even where that is software, `draw=processor` without it. */
+function painterOn(canvas: HTMLCanvasElement): Painter {
+  const asked = new URLSearchParams(location.search).get("draw");
+  if (asked !== "processor")
+    try {
+      return new GpuPainter(canvas, session.store, asked === "gpu");
+    } catch {
+      // on the processor, then
+    }
+  const flat = (): void => {
+    if (session.flat.value) return;
+    session.flat.value = true;
+    session.say("info", t("state.noGpu"));
+  };
+  // Asking is not free, and nothing that needs the answer is on the screen yet.
+  window.setTimeout(() => !hasWebGl2() && flat(), 300);
+  return new ProcessorPainter(canvas, session.store, flat);
+}
+
 function Grid(): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const grid = useRef<HTMLElement>(null);
   const visible = session.visible.value;
   const { rows, columns } = session.maximized.value ? { rows: 1, columns: 1 } : session.layout.value;
   useEffect(() => {
-    try {
-      reading.painter.current = new GpuPainter(canvas.current!, session.store);
-    } catch {
-      reading.painter.current = new FlatPainter(canvas.current!, session.store);
-      session.flat.value = true;
-      session.say("info", t("state.noGpu"));
-    }
+    reading.painter.current = painterOn(canvas.current!);
     reading.painter.current.watch(session.visible.value);
     const observer = new ResizeObserver(measure);
     observer.observe(grid.current!);

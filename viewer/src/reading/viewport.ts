@@ -62,6 +62,8 @@ export class Viewport {
   readonly turn = signal<readonly [yaw: number, pitch: number]>([0, 0]); // of volume rendering, radians
   readonly volumePreset = signal<TransferName>("soft");
   readonly turning = signal(false);
+  /** Why it could not be drawn. */
+  readonly trouble = signal<string | undefined>(undefined);
   readonly rect = signal<Rect>({ x: 0, y: 0, width: 0, height: 0 });
   /** Frames a second while playing, else 0. */
   readonly playing = signal(0);

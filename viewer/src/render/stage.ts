@@ -37,17 +37,23 @@ export class Stage {
   private bytes = 0;
   private tick = 0;
   private readonly restored = new Set<() => void>();
+  /** Of a canvas that is on no page. */
+  offscreenRatio: number | undefined;
 
-  /** Throws when WebGL2 is not to be had. */
-  constructor(readonly canvas: HTMLCanvasElement) {
+  /** `software`: also where no GPU is behind it. Throws when WebGL2 is not to be had. */
+  constructor(
+    readonly canvas: HTMLCanvasElement,
+    software: boolean,
+  ) {
     const gl = canvas.getContext("webgl2", {
       alpha: false,
       antialias: false,
       depth: false,
       preserveDrawingBuffer: true, // panes are redrawn one by one
       powerPreference: "high-performance",
+      failIfMajorPerformanceCaveat: !software,
     });
-    if (!gl) throw new Error("WebGL2 is not available");
+    if (!gl) throw new Error(software ? "WebGL2 is not available" : "WebGL2 is software here");
     this.gl = gl;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => {
@@ -66,8 +72,9 @@ export class Stage {
     return () => this.restored.delete(redraw);
   }
 
+  /** Device pixels a CSS pixel. */
   get ratio(): number {
-    return this.canvas.clientWidth > 0 ? this.canvas.width / this.canvas.clientWidth : 1;
+    return this.offscreenRatio ?? (this.canvas.clientWidth > 0 ? this.canvas.width / this.canvas.clientWidth : 1);
   }
 
   /** Confines drawing to the pane and clears it. Returns its upper left corner in device pixels. */
@@ -105,6 +112,9 @@ export class Stage {
       return known;
     }
     const { gl } = this;
+    const limit = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+    if (Math.max(pixels.columns, pixels.rows) > limit)
+      throw new Error(`the image has ${pixels.columns}×${pixels.rows} pixels, this GPU takes ${limit} a side`);
     const texture = newTexture(gl, gl.TEXTURE_2D);
     let sampler: TexelFormat["sampler"];
     if (pixels.samples === 3) {

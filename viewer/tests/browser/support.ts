@@ -159,21 +159,18 @@ export async function exact(page: Page): Promise<void> {
   await settled(page);
 }
 
-/** RGB of the canvas in the upper left `columns` x `rows` of the active pane. */
+/** RGB of the canvas in the upper left `columns` x `rows` of the active pane, however it is drawn. */
 export async function canvas(page: Page, columns: number, rows: number): Promise<number[]> {
   return page.evaluate(
     ([w, h]) => {
       const { session } = window.reading;
-      const painter = window.reading.painter.current as import("../../src/reading/painter").GpuPainter;
+      const painter = window.reading.painter.current!;
       const viewport = session.active.value!;
       painter.draw(viewport);
-      const { gl } = painter.stage;
       const rect = viewport.rect.value;
-      const out = new Uint8Array(w! * h! * 4);
-      gl.readPixels(rect.x, gl.drawingBufferHeight - rect.y - h!, w!, h!, gl.RGBA, gl.UNSIGNED_BYTE, out);
-      const rgb: number[] = [];
-      for (let y = h! - 1; y >= 0; y--) for (let x = 0; x < w!; x++) rgb.push(...out.subarray((y * w! + x) * 4, (y * w! + x) * 4 + 3));
-      return rgb;
+      const context = new OffscreenCanvas(w!, h!).getContext("2d")!;
+      context.drawImage(painter.canvas, -rect.x, -rect.y);
+      return [...context.getImageData(0, 0, w!, h!).data].filter((_, i) => i % 4 < 3);
     },
     [columns, rows] as const,
   );
