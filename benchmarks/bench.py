@@ -1,5 +1,6 @@
 """What the questions share: the peers, loaded once, the rounds, and how long each takes."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from benchmarks.data import Series, ct500, tiny_studies
 from benchmarks.measure import Sample, Summary, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
+from benchmarks.studies import make
 
 
 @dataclass
@@ -68,22 +70,61 @@ class Bench:
         return peer
 
     @cached_property
-    def orthanc_tiny(self) -> Orthanc:
-        """Orthanc with 10,000 small studies."""
+    def ours_10k(self) -> Ours:
+        """Ours with the CT and 10,000 small studies, imported and settled like any others."""
+        peer = Ours(self.cache / "ours-10k", port=18002)
+        peer.name = "ours, 10,000 studies"
+        self._loaded(peer, [*self.tiny, *self.ct500.files])
+        return peer
+
+    @cached_property
+    def orthanc_10k(self) -> Orthanc:
+        """Orthanc with the same."""
         if isinstance(self.orthanc, Orthanc112):
-            peer: Orthanc = Orthanc112(Path("tiny"), port=18043, chroot=self.cache / "trixie")
+            peer: Orthanc = Orthanc112(
+                Path("orthanc-10k"), port=18043, chroot=self.cache / "trixie"
+            )
         else:
-            peer = Orthanc(self.cache / "orthanc-tiny", port=18043)
-        peer.name = f"{self.orthanc.name}, 10,000"
-        done = peer.directory / "loaded"
-        if not done.is_file():
-            print(f"· loading {peer.name} studies", flush=True)
-            files = self.cache / "tiny"
-            files.mkdir(parents=True, exist_ok=True)
+            peer = Orthanc(self.cache / "orthanc-10k", port=18043)
+        peer.name = f"{self.orthanc.name}, 10,000 studies"
+        self._loaded(peer, [*self.tiny, *self.ct500.files])
+        return peer
+
+    @cached_property
+    def tiny(self) -> list[Path]:
+        """Files of 10,000 small studies."""
+        folder = self.cache / "tiny"
+        if not (folder / "made").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
             for number, content in enumerate(tiny_studies(10_000)):
-                (files / f"{number:05}.dcm").write_bytes(content)
-            peer.load(sorted(files.iterdir()))
-            done.write_text("10,000 small studies\n")
+                (folder / f"{number:05}.dcm").write_bytes(content)
+            (folder / "made").touch()
+        return sorted(folder.glob("*.dcm"))
+
+    def is_made(self, count: int) -> bool:
+        """Whether `synthetic` has that archive already."""
+        return (self.cache / f"studies-{count}" / f"archive.{count}.made").is_file()
+
+    def synthetic(self, count: int, *, port: int, own: str = "") -> Ours:
+        """Ours with `count` studies of one instance each, made and not received (`studies.make`).
+
+        own  names a copy of the archive for whoever stores something in it; it grows from run to
+             run by what is stored
+        """
+        archive = self.cache / f"studies-{count}" / "archive"
+        make(archive, count)
+        if own:
+            copy = self.cache / f"studies-{count}-{own}" / "archive"
+            if not copy.is_dir():
+                print(f"· copying an archive of {count:,} studies for {own}", flush=True)
+                shutil.rmtree(copy.with_name("copying"), ignore_errors=True)
+                shutil.copytree(archive, copy.with_name("copying"))
+                copy.with_name("copying").rename(copy)
+            archive = copy
+        # Its instances have no frames to settle.
+        peer = Ours(archive.parent, port=port, flags=("--no-settle",))
+        peer.name = f"ours, {count:,} studies"
+        self.versions.setdefault("ours", peer.version())
         return peer
 
     @cached_property
@@ -92,13 +133,15 @@ class Bench:
         self.versions[peer.name] = peer.version()
         return peer
 
-    def _loaded(self, peer: Peer) -> None:
+    def _loaded(self, peer: Peer, files: Sequence[Path] | None = None) -> None:
+        """Loads the peer with the CT, or with `files`, unless that has been done."""
         done = peer.directory / "loaded"
         if not done.is_file():
             print(f"· loading {peer.name}", flush=True)
-            peer.directory.mkdir(parents=True, exist_ok=True)
-            peer.load(self.ct500.files)
-            done.write_text("ct500\n")
+            shutil.rmtree(peer.directory, ignore_errors=True)
+            peer.directory.mkdir(parents=True)
+            peer.load(self.ct500.files if files is None else files)
+            done.touch()
         self.versions[peer.name] = peer.version()
 
     @contextmanager

@@ -124,10 +124,14 @@ class Peer(ABC):
 class Ours(Peer):
     """This checkout."""
 
-    def __init__(self, directory: Path, *, port: int, workers: int = 1) -> None:
+    def __init__(
+        self, directory: Path, *, port: int, workers: int = 1, flags: Sequence[str] = ()
+    ) -> None:
+        """`flags` are more of those of `dicomweb-server serve`."""
         super().__init__(directory)
         self.port = port
         self.workers = workers
+        self.flags = flags
         self.name = "ours" if workers == 1 else f"ours, {workers} workers"
 
     def version(self) -> str:
@@ -149,6 +153,7 @@ class Ours(Peer):
             "--workers",
             str(self.workers),
             "--no-dimse",
+            *self.flags,
         )
 
     def load(self, files: Iterable[Path]) -> None:

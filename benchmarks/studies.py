@@ -6,6 +6,7 @@ people and dates go to the peers as real files (`data.tiny_studies`), as many as
 """
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import orjson
@@ -24,7 +25,7 @@ from storage.model import (
     QueryLevel,
 )
 
-BATCH = 2000
+BATCH = 10_000
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 
@@ -84,10 +85,15 @@ def facts(study: Study) -> InstanceFacts:
 
 
 def make(directory: Path, count: int) -> None:
-    """An archive of `count` studies in `directory`, unless it is there already."""
+    """An archive of `count` studies in `directory`, unless it is there already as it would be made
+    today."""
     done = directory.parent / f"{directory.name}.{count}.made"
-    if done.exists():
+    today = hashlib.sha256(repr([*map(facts, studies(3))]).encode()).hexdigest()
+    if done.exists() and done.read_text() == today:
         return
+    print(f"· making an archive of {count:,} studies", flush=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
     storage = open_storage(str(directory))
     try:
         batch: list[Landed] = []
@@ -101,7 +107,8 @@ def make(directory: Path, count: int) -> None:
             if len(batch) == BATCH:
                 storage.index.apply(batch, conflict=ConflictPolicy.REFUSE)
                 batch = []
-        storage.index.apply(batch, conflict=ConflictPolicy.REFUSE)
+        if batch:
+            storage.index.apply(batch, conflict=ConflictPolicy.REFUSE)
     finally:
         storage.close()
-    done.touch()
+    done.write_text(today)

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ALLOWED: dict[str, tuple[str, ...]] = {
     "storage": ("storage",),
     "dicomweb_server.dicom": ("dicomweb_server.dicom", "storage.model"),
-    "dicomweb_server.access": ("dicomweb_server.access",),
+    "dicomweb_server.records": ("dicomweb_server.records",),
+    "dicomweb_server.access": ("dicomweb_server.access", "dicomweb_server.records"),
     "dicomweb_server.archive": (
         "dicomweb_server.archive",
         "dicomweb_server.access",
@@ -27,6 +28,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "dicomweb_server.reading": (
         "dicomweb_server.reading",
+        "dicomweb_server.records",
         "dicomweb_server.access",
         "dicomweb_server.archive",
         "dicomweb_server.dicom",

@@ -317,10 +317,9 @@ def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame
 
 def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame | None:
     """As `frame`, when that needs neither a wait for a disk nor work; else None."""
-    numbers = _blobs_of(instance, frame_index)
-    if len(numbers) != 1 or instance.frames.packed_bits:
+    digest = whole_content(instance, frame_index)
+    if digest is None:
         return None
-    digest = instance.blobs[numbers[0]]
     try:
         place = archive.storage.index.places((digest,))[0]
         payload = archive.storage.blobs.read_ready(place)
@@ -481,6 +480,15 @@ def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile
         yield after
 
     return ExplicitFile(length, chunks())
+
+
+def whole_content(instance: Instance, frame_index: int) -> Digest | None:
+    """The one content that is the frame, None when it is made of several or of a part of one.
+    Raises NotFound past the last."""
+    numbers = _blobs_of(instance, frame_index)
+    if len(numbers) != 1 or instance.frames.packed_bits:
+        return None
+    return instance.blobs[numbers[0]]
 
 
 def _blobs_of(instance: Instance, frame_index: int) -> range:

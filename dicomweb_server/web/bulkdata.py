@@ -19,7 +19,7 @@ from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.dicom.lookup_tables import BULK_DATA
 from dicomweb_server.dicom.transfer_syntaxes import OCTET_STREAM, transfer_syntax
-from dicomweb_server.web import etags, multipart, offers
+from dicomweb_server.web import etags, multipart, offers, resolutions
 from dicomweb_server.web.frames import frames_of, representations
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.metadata import instance_url_of, scope_of
@@ -111,6 +111,12 @@ async def bulkdata_of_all(service: Service, request: Request) -> Reply:
 
 async def pixeldata_of_all(service: Service, request: Request) -> Reply:
     """Handler of GET .../pixeldata on the three levels."""
+    if (times := resolutions.halvings(request)) is not None:
+        found = await service.workers.run(retrieve.instances, service.archive, scope_of(request))
+        frames = [(one, index) for one in found for index in range(one.frames.count)]
+        if not frames:
+            raise NotFound("frame", request.path)
+        return resolutions.lowered(service, request, frames, times=times)
     return await _all(service, request, pixels_only=True)
 
 

@@ -74,6 +74,13 @@ _NEGOTIATED = {
     "accept": ("Media ranges, before those of the header (§8.3.3.1).", _TEXT),
     "charset": ("The character set; UTF-8 (§8.3.3.2).", _TEXT),
 }
+_LOWERED = _NEGOTIATED | {
+    "resolution": (
+        "So many times fewer rows and columns, as the beginning of each codestream"
+        " (not of the standard; CONFORMANCE.md).",
+        {"type": "integer", "enum": [1, 2, 4, 8, 16, 32]},
+    ),
+}
 _SEARCHED = _NEGOTIATED | {
     "limit": ("Results at most (§8.3.4.4).", _COUNT),
     "offset": ("Results to skip (§8.3.4.4).", _COUNT),
@@ -154,9 +161,9 @@ _OPERATIONS: dict[Route, Operation] = {
     ("GET", "series"): Operation("The instances of a series.", _NEGOTIATED, gives=_INSTANCES),
     ("GET", "instances"): Operation("An instance.", _NEGOTIATED, gives=(*_INSTANCES, offers.DICOM)),
     ("GET", "metadata"): Operation("Data sets without bulk data.", _NEGOTIATED, gives=_DATA_SETS),
-    ("GET", "frames"): Operation("Frames, by number from 1.", _NEGOTIATED, gives=_PIXELS),
+    ("GET", "frames"): Operation("Frames, by number from 1.", _LOWERED, gives=_PIXELS),
     ("GET", "bulkdata"): Operation("Values that metadata leaves out.", _NEGOTIATED, gives=_PIXELS),
-    ("GET", "pixeldata"): Operation("All pixel data, in order.", _NEGOTIATED, gives=_PIXELS),
+    ("GET", "pixeldata"): Operation("All pixel data, in order.", _LOWERED, gives=_PIXELS),
     ("GET", "rendered"): Operation("A picture for the eye.", _RENDERED, gives=_RENDERINGS),
     ("GET", "thumbnail"): Operation("A small picture.", _RENDERED, gives=_PICTURES),
     ("DELETE", "studies"): Operation("Deletes a study."),

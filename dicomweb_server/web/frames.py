@@ -19,7 +19,7 @@ from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import StoredFrame
 from dicomweb_server.dicom.encode import encodable
-from dicomweb_server.web import etags, multipart, offers
+from dicomweb_server.web import etags, multipart, offers, resolutions
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.metadata import instance_url_of, scope_of
 from dicomweb_server.web.negotiate import Representation
@@ -71,6 +71,9 @@ async def frames_of(
     """
     if beyond := [n for n in numbers if n > instance.frames.count]:
         raise NotFound("frame", f"{beyond[0]} of {instance.frames.count}")
+    if (times := resolutions.halvings(request)) is not None:
+        chosen_frames = [(instance, n - 1) for n in numbers]
+        return resolutions.lowered(service, request, chosen_frames, times=times)
     if len(numbers) == 1:
         return await _one(service, request, instance, numbers[0], version=version)
     chosen = await service.workers.run(

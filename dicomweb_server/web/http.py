@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
@@ -29,6 +30,9 @@ MESSAGE_BYTES = 1024 * 1024
 
 SMALL_BYTES = 64 * 1024
 """Pieces below this are joined: a copy costs less than a message."""
+
+AT_LEAST_EVERY_S = 0.02
+"""What has been made goes out when the next of it takes longer, however little it is."""
 
 QUERY_LIMIT = 32 * 1024
 """Characters of a query string that are read."""
@@ -299,10 +303,11 @@ class Workers:
 
 def _batches(pieces: Iterator[Buffer]) -> Generator[list[Buffer], None, None]:
     """The same bytes, about MESSAGE_BYTES at a time: small pieces joined, large ones cut, those
-    between passed on without a copy."""
+    between passed on without a copy; fewer when they are long in the making."""
     batch: list[Buffer] = []
     small: list[Buffer] = []
     size = 0
+    began = monotonic()
     for piece in pieces:
         if len(piece) < SMALL_BYTES:
             small.append(piece)
@@ -318,8 +323,9 @@ def _batches(pieces: Iterator[Buffer]) -> Generator[list[Buffer], None, None]:
                     view[at : at + MESSAGE_BYTES] for at in range(0, len(view), MESSAGE_BYTES)
                 ]
         size += len(piece)
-        if size >= MESSAGE_BYTES:
+        if size >= MESSAGE_BYTES or monotonic() - began > AT_LEAST_EVERY_S:
             yield [*batch, b"".join(small)] if small else batch
             batch, small, size = [], [], 0
+            began = monotonic()
     if batch or small:
         yield [*batch, b"".join(small)]

@@ -236,16 +236,24 @@ def new_boundary() -> str:
 
 
 def part_head(
-    boundary: str, content_type: str, *, location: str | None = None, first: bool = False
+    boundary: str,
+    content_type: str,
+    *,
+    location: str | None = None,
+    content_range: str | None = None,
+    first: bool = False,
 ) -> bytes:
     """Everything between the content of one part and that of the next.
 
-    location  Content-Location of the part (PS3.18 §8.6.1.2.1), an absolute URL
-    first     True for the first part, which has no content before it
+    location       Content-Location of the part (PS3.18 §8.6.1.2.1), an absolute URL
+    content_range  of a part that is not all of what is there (RFC 9110 §14.4)
+    first          True for the first part, which has no content before it
     """
     lead = "" if first else "\r\n"
-    where = f"Content-Location: {location}\r\n" if location else ""
-    return f"{lead}--{boundary}\r\nContent-Type: {content_type}\r\n{where}\r\n".encode("latin-1")
+    more = f"Content-Location: {location}\r\n" if location else ""
+    if content_range:
+        more += f"Content-Range: {content_range}\r\n"
+    return f"{lead}--{boundary}\r\nContent-Type: {content_type}\r\n{more}\r\n".encode("latin-1")
 
 
 def tail(boundary: str) -> bytes:

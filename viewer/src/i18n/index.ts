@@ -36,7 +36,9 @@ export const isKey = (key: string): key is Key => key in zh;
 export function formatDate(da: string | undefined): string {
   const date = dateOf(da);
   if (!date) return da ?? "";
-  return new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "2-digit", day: "2-digit" }).format(date);
+  // In English the month is a word: 03/04 is a different day on each side of the Atlantic.
+  const month = language.value === "zh" ? "2-digit" : "short";
+  return new Intl.DateTimeFormat(locale.value, { year: "numeric", month, day: "2-digit" }).format(date);
 }
 
 export function formatTime(tm: string | undefined): string {

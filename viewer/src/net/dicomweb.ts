@@ -24,7 +24,7 @@ export function root(): string {
 
 const JSON_TYPE = "application/dicom+json";
 
-async function checked(response: Response): Promise<Response> {
+export async function checked(response: Response): Promise<Response> {
   if (response.ok) return response;
   const body = await response.text().catch(() => "");
   let detail = body.slice(0, 200);
@@ -40,6 +40,7 @@ async function checked(response: Response): Promise<Response> {
 export interface Found {
   readonly rows: Dataset[];
   readonly total?: number; // of all matches, when the server says so
+  readonly next?: string; // cursor of what the limit left out, as the server's Link has it
 }
 
 export async function search(
@@ -54,7 +55,9 @@ export async function search(
   );
   const total = Number(response.headers.get("X-Total-Count") ?? NaN);
   const rows = response.status === 204 ? [] : ((await response.json()) as Dataset[]);
-  return { rows, total: Number.isFinite(total) ? total : undefined };
+  const next = response.headers.get("Link")?.match(/<([^>]*)>;\s*rel="?next"?/)?.[1];
+  const cursor = next && new URL(next, response.url).searchParams.get("cursor");
+  return { rows, total: Number.isFinite(total) ? total : undefined, next: cursor || undefined };
 }
 
 export const studyPath = (study: string): string => `/studies/${study}`;

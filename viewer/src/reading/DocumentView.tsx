@@ -8,8 +8,8 @@ import { Tag } from "../dicom/tags";
 import type { Document } from "../dicom/stacks";
 import { t } from "../i18n";
 import { bulk } from "../net/dicomweb";
+import { reasonOf } from "../ui/notices";
 import { EcgView } from "./EcgView";
-import { message } from "./session";
 
 const PDF = "1.2.840.10008.5.1.4.1.1.104.1";
 
@@ -61,7 +61,7 @@ function Pdf({ document }: { document: Document }): JSX.Element {
       made = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type }));
       setUrl(made);
     };
-    load().catch((error: unknown) => setFailed(message(error)));
+    load().catch((error: unknown) => setFailed(reasonOf(error)));
     return () => made && URL.revokeObjectURL(made);
   }, [document]);
   if (failed) return <div class="pane-state error">{failed}</div>;

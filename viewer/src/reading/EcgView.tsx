@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Document } from "../dicom/stacks";
 import { millivolts, waveformsOf, type Waveform } from "../dicom/waveform";
 import { t } from "../i18n";
-import { message } from "./session";
+import { reasonOf } from "../ui/notices";
 
 const SPEED = 25; // mm/s
 const GAIN = 10; // mm/mV
@@ -19,7 +19,7 @@ export function EcgView({ document }: { document: Document }): JSX.Element {
   useEffect(() => {
     waveformsOf(document.dataset)
       .then(setWaves)
-      .catch((error: unknown) => setFailed(message(error)));
+      .catch((error: unknown) => setFailed(reasonOf(error)));
   }, [document]);
   if (failed) return <div class="pane-state error" role="alert">{failed}</div>;
   if (!waves) return <div class="pane-state"><span class="spinner" /></div>;

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { t } from "../i18n";
-import { Dialog } from "../ui/controls";
+import { Dialog } from "../ui/dialogs";
 import { ACTIONS, type ActionName } from "./actions";
 import { bind, describe, keymap, resetKeys } from "./keys";
 
@@ -17,7 +17,7 @@ export function Help({ close }: { close: () => void }): JSX.Element {
     changing.value = undefined;
   };
   return (
-    <Dialog title={t("help.title")} close={close}>
+    <Dialog title={t("help.title")} close={close} wide>
       <p>{t("help.mouse")}</p>
       <p>{t("help.touch")}</p>
       <div class="keymap" onKeyDown={press}>

@@ -10,8 +10,8 @@ import { formatDate, t } from "../i18n";
 import { picture } from "../pixels/picture";
 import { autoVoi, defaultVoi } from "../pixels/voi";
 import { Icon } from "../ui/icons";
+import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
-import { message } from "./session";
 
 export function Strip(): JSX.Element {
   const { session } = useReading();
@@ -71,7 +71,7 @@ function Priors(): JSX.Element | null {
       await session.open(uid);
       session.fill(session.stacks.value.filter((s) => s.study === uid));
     } catch (error) {
-      session.say("error", message(error));
+      say("error", reasonOf(error));
     }
   };
   return (

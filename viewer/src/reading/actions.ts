@@ -80,7 +80,7 @@ export const ACTIONS = {
     viewport.fit();
     session.sync.viewed(viewport);
   }, "fit"),
-  one: onPane("action.one", "Shift+!", (viewport, { session }) => {
+  one: onPane("action.one", "!", (viewport, { session }) => {
     viewport.zoomTo(1 / (devicePixelRatio || 1));
     session.sync.viewed(viewport);
   }, "one"),
@@ -138,6 +138,14 @@ export const ACTIONS = {
     icon: "full",
     keys: "F11",
     run: () => void (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
+  },
+  help: {
+    label: "help.title",
+    icon: "help",
+    keys: "?",
+    run: ({ over }) => {
+      over.value = "help";
+    },
   },
   preset1: preset(1),
   preset2: preset(2),

@@ -1,14 +1,19 @@
 // What every component of the reading page shares.
 
+import type { Signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Drafts } from "./drafts";
 import type { Painter } from "./painter";
 import type { Session } from "./session";
 
+/** What is open over the page. */
+export type Over = "help";
+
 export interface Reading {
   readonly session: Session;
   readonly drafts: Drafts;
+  readonly over: Signal<Over | undefined>;
   readonly painter: { current: Painter | undefined };
 }
 

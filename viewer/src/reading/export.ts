@@ -3,8 +3,8 @@
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, t } from "../i18n";
+import { reasonOf, say } from "../ui/notices";
 import type { Reading } from "./context";
-import { message } from "./session";
 import type { Viewport } from "./viewport";
 
 export async function exportImage(reading: Reading, what: "pane" | "layout" | "print"): Promise<void> {
@@ -19,7 +19,7 @@ export async function exportImage(reading: Reading, what: "pane" | "layout" | "p
     if (what === "print") print(blob, banner(panes[0]!));
     else save(blob, `${fileName(panes[0]!)}.png`);
   } catch (error) {
-    session.say("error", message(error));
+    say("error", reasonOf(error));
   }
 }
 

@@ -36,10 +36,11 @@ export function resetKeys(): void {
   localStorage.removeItem(KEPT);
 }
 
-/** A key press as one text: modifiers, then the key. */
+/** A key press as one text: modifiers, then the key. A sign such as ? has its Shift in it already. */
 export function describe(event: KeyboardEvent): string {
   const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const modifiers = [event.ctrlKey && "Ctrl", event.altKey && "Alt", event.metaKey && "Meta", event.shiftKey && "Shift"];
+  const sign = key.length === 1 && key === key.toUpperCase();
+  const modifiers = [event.ctrlKey && "Ctrl", event.altKey && "Alt", event.metaKey && "Meta", event.shiftKey && !sign && "Shift"];
   return [...modifiers.filter(Boolean), key].join("+");
 }
 
@@ -60,3 +61,9 @@ export function listenToKeys(reading: Reading): void {
     ACTIONS[found[0]].run(reading);
   });
 }
+
+/** An action's key, as buttons and menus show it. */
+export const shortcut = (name: ActionName): string => {
+  const key = keymap.value[name].replace("Arrow", "");
+  return key.length === 1 ? key.toUpperCase() : key;
+};

@@ -1,16 +1,19 @@
 // The reading page: read.html?study=UID[&study=UID...][&series=UID]
 
-import { effect, untracked, useSignal, useSignalEffect } from "@preact/signals";
+import { effect, signal, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { render, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { language, locale, t } from "../i18n";
-import { Dialog } from "../ui/controls";
+import { askRights } from "../net/rights";
+import { FormDialog } from "../ui/dialogs";
+import { Notices, say } from "../ui/notices";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
 import { hangAutomatically } from "./hanging";
+import { Help } from "./Help";
 import { listenToKeys } from "./keys";
 import { GpuPainter, hasWebGl2, ProcessorPainter, type Painter } from "./painter";
 import { Pane } from "./Pane";
@@ -23,7 +26,7 @@ import "../ui/base.css";
 import "./reading.css";
 
 const session = new Session();
-const reading: Reading = { session, drafts: new Drafts(session), painter: { current: undefined } };
+const reading: Reading = { session, drafts: new Drafts(session), over: signal(undefined), painter: { current: undefined } };
 
 function Page(): JSX.Element {
   const narrow = window.matchMedia("(max-width: 760px)").matches;
@@ -44,8 +47,9 @@ function Page(): JSX.Element {
         <Grid />
         {side.value && <Panel />}
       </div>
-      <Notice />
+      <Notices />
       <TextDialog />
+      {reading.over.value === "help" && <Help close={() => (reading.over.value = undefined)} />}
     </ReadingContext.Provider>
   );
 }
@@ -64,7 +68,7 @@ function painterOn(canvas: HTMLCanvasElement): Painter {
   const flat = (): void => {
     if (session.flat.value) return;
     session.flat.value = true;
-    session.say("info", t("state.noGpu"));
+    say("info", t("state.noGpu"));
   };
   // Asking is not free, and nothing that needs the answer is on the screen yet.
   window.setTimeout(() => !hasWebGl2() && flat(), 300);
@@ -108,45 +112,30 @@ function Grid(): JSX.Element {
   );
 }
 
-function Notice(): JSX.Element {
-  const notice = session.notice.value;
-  return (
-    <div class="notices" role="status" aria-live="polite">
-      {notice && <div class={`notice ${notice.kind}`}>{notice.text}</div>}
-    </div>
-  );
-}
-
 /** Asks for the text of an arrow or a label; Enter while an input method composes belongs to it. */
 function TextDialog(): JSX.Element | null {
   const { drafts } = useReading();
   const pending = drafts.pending.value;
-  const input = useRef<HTMLInputElement>(null);
   if (!pending) return null;
   const close = (): void => {
     drafts.pending.value = undefined;
   };
   return (
-    <Dialog title={t(`tool.${pending.tool}`)} close={close}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          const written = input.current!.value.trim();
-          close();
-          if (written || pending.tool === "arrow") drafts.add({ ...pending, text: written });
-        }}
-      >
-        <label class="field">
-          {t("text.prompt")}
-          <input ref={input} type="text" maxLength={64} autofocus />
-        </label>
-        <footer>
-          <button type="submit" class="button primary">
-            {t("action.ok")}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={t(`tool.${pending.tool}`)}
+      close={close}
+      action={t("action.ok")}
+      submit={(form) => {
+        const written = String(form.get("text") ?? "").trim();
+        close();
+        if (written || pending.tool === "arrow") drafts.add({ ...pending, text: written });
+      }}
+    >
+      <label class="field">
+        {t("text.prompt")}
+        <input name="text" type="text" maxLength={64} autofocus />
+      </label>
+    </FormDialog>
   );
 }
 
@@ -178,16 +167,17 @@ listenToKeys(reading);
 render(<Page />, document.getElementById("app")!);
 
 async function start(): Promise<void> {
-  if (uids.length === 0) return session.say("error", t("reading.noStudy"));
+  if (uids.length === 0) return say("error", t("reading.noStudy"));
   if (uids.length > 1) session.setLayout({ rows: 1, columns: Math.min(uids.length, 4) });
   const layout = session.layout.value;
   await Promise.all(uids.map((uid) => session.open(uid)));
   // Not when the reader has already chosen a layout, or the address a series.
   if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
   const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
-  if (patients.size > 1) session.say("error", t("reading.otherPatients"));
+  if (patients.size > 1) say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);
 }
+void askRights();
 void start();
 // For tests and for the curious: the page's state by name.
 Object.assign(window, { reading });

@@ -9,8 +9,9 @@ import { t } from "../i18n";
 import { instancePath, remove, store } from "../net/dicomweb";
 import { keyObjectSelection, selectedFrames, KEY_OBJECT_SELECTION } from "../tools/kos";
 import { annotationsOf, COMPREHENSIVE_SR, measurementReport, type Measured } from "../tools/sr";
+import { reasonOf, say } from "../ui/notices";
 import type { Reading } from "./context";
-import { message, type Session } from "./session";
+import type { Session } from "./session";
 import { surfaceOf } from "./surfaces";
 
 async function send(object: Item): Promise<void> {
@@ -25,7 +26,7 @@ export async function saveMeasurements({ session }: Reading): Promise<void> {
     const surface = surfaceOf(session, annotation);
     return annotation.target.kind === "frame" && surface ? [{ annotation, frame: annotation.target.frame, surface }] : [];
   });
-  if (measured.length === 0) return session.say("error", t("save.onlyFrames"));
+  if (measured.length === 0) return say("error", t("save.onlyFrames"));
   try {
     for (const [study, ofStudy] of grouped(measured, (m) => m.frame.study)) {
       const report = measurementReport(ofStudy, new Date(), "");
@@ -37,9 +38,9 @@ export async function saveMeasurements({ session }: Reading): Promise<void> {
       session.annotations.value = session.annotations.value.map((a) => (own.has(a.id) ? { ...a, saved } : a));
       await removeReports(study, replaced);
     }
-    session.say("info", t("save.done"));
+    say("info", t("save.done"));
   } catch (error) {
-    session.say("error", t("save.failed", { reason: message(error) }));
+    say("error", t("save.failed", { reason: reasonOf(error) }));
   }
 }
 
@@ -55,9 +56,9 @@ export async function saveKeyImages({ session }: Reading): Promise<void> {
   try {
     for (const frames of grouped(session.keyFrames.value, (f) => f.study).values())
       await send(keyObjectSelection(frames, new Date()));
-    session.say("info", t("save.done"));
+    say("info", t("save.done"));
   } catch (error) {
-    session.say("error", t("save.failed", { reason: message(error) }));
+    say("error", t("save.failed", { reason: reasonOf(error) }));
   }
 }
 

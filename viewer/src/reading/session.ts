@@ -12,6 +12,7 @@ import { FrameStore, type Interest } from "../net/frames";
 import { withTables } from "../net/tables";
 import type { Annotation } from "../tools/annotation";
 import type { ToolName } from "../tools/tool";
+import { reasonOf, say } from "../ui/notices";
 import { MprGroup, type MprView } from "./mpr";
 import { Sync } from "./sync";
 import { Viewport, type Source } from "./viewport";
@@ -40,11 +41,6 @@ export interface Layout {
   readonly columns: number;
 }
 
-export interface Notice {
-  readonly kind: "info" | "error";
-  readonly text: string;
-}
-
 /** Where studies' and stacks' order comes from: the order of the page's address. */
 export class Session {
   readonly store = new FrameStore();
@@ -67,7 +63,6 @@ export class Session {
   readonly showReferenceLines = signal(true);
   /** No WebGL2: slices only, drawn by the processor. */
   readonly flat = signal(false);
-  readonly notice = signal<Notice | undefined>(undefined);
   readonly sync: Sync;
   /** Stored measurement reports of each study ("series/instance"), which the next one replaces. */
   readonly reports = new Map<string, readonly string[]>();
@@ -77,7 +72,6 @@ export class Session {
   private nextViewport = 1;
   private readonly interests = new Map<Viewport, { frames: readonly Frame[]; interest: Interest; stop: () => void }>();
   private readonly groups = new Map<string, MprGroup>();
-  private noticeTimer = 0;
 
   readonly active = computed(() => this.viewports.value.find((v) => v.id === this.activeId.value) ?? this.viewports.value[0]);
   readonly visible = computed(() => {
@@ -89,12 +83,6 @@ export class Session {
     this.sync = new Sync(this);
     this.setLayout({ rows: 1, columns: 1 });
     effect(() => this.followInterests());
-  }
-
-  say(kind: Notice["kind"], message: string): void {
-    this.notice.value = { kind, text: message };
-    window.clearTimeout(this.noticeTimer);
-    this.noticeTimer = window.setTimeout(() => (this.notice.value = undefined), kind === "error" ? 9000 : 4000);
   }
 
   // ---- opening studies ----
@@ -121,7 +109,7 @@ export class Session {
       if (!this.stacks.value.some((stack) => stack.study === uid)) this.showOverlaysAlone(uid);
       this.fillWithDocuments(uid);
     } catch (error) {
-      this.patch({ uid, loading: 0, failed: message(error) });
+      this.patch({ uid, loading: 0, failed: reasonOf(error) });
     }
   }
 
@@ -130,7 +118,7 @@ export class Session {
       const instances = await withTables(await metadata(entry.study, entry.series));
       this.add(entry.study, instances);
     } catch (error) {
-      this.say("error", `${entry.description || entry.series}: ${message(error)}`);
+      say("error", `${entry.description || entry.series}: ${reasonOf(error)}`);
     }
     const study = this.study(entry.study);
     if (study) this.patch({ uid: study.uid, loading: Math.max(study.loading - 1, 0) });
@@ -332,5 +320,3 @@ function seriesEntry(study: string, row: Dataset): SeriesEntry {
 }
 
 const bySeries = (a: SeriesEntry, b: SeriesEntry): number => (a.number ?? 1e9) - (b.number ?? 1e9);
-
-export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

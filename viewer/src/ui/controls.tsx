@@ -109,21 +109,3 @@ export function MenuItem({ label, hint, icon, checked, disabled, onClick }: Menu
     </button>
   );
 }
-
-/** A modal dialog of the browser: focus stays in it, Escape closes it. */
-export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
-  return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={close} onKeyDown={(event) => event.stopPropagation()}>
-      <header>
-        <h2 id={id}>{title}</h2>
-        <button type="button" class="icon-button" aria-label="×" onClick={close}>
-          <Icon name="close" />
-        </button>
-      </header>
-      {children}
-    </dialog>
-  );
-}

@@ -14,30 +14,51 @@ export interface Filters {
   readonly period: Period;
   readonly from: string; // YYYY-MM-DD, as the browser's date fields have it
   readonly to: string;
+  readonly fromTime: string; // HH:MM
+  readonly toTime: string;
+  readonly birth: string; // YYYY-MM-DD
+  readonly sex: string;
+  readonly referring: string;
+  readonly institution: string;
+  readonly studyId: string;
+  readonly uid: string;
 }
 
-export const NO_FILTERS: Filters = { name: "", id: "", accession: "", description: "", modality: "", period: "", from: "", to: "" };
+export const NO_FILTERS: Filters = {
+  name: "", id: "", accession: "", description: "", modality: "", period: "", from: "", to: "",
+  fromTime: "", toTime: "", birth: "", sex: "", referring: "", institution: "", studyId: "", uid: "",
+};
 
-export const PAGE = 50;
+/** Those that are shown only when asked for. */
+export const FURTHER = ["fromTime", "toTime", "birth", "sex", "referring", "institution", "studyId", "uid"] as const satisfies readonly (keyof Filters)[];
 
-const INCLUDED = [Tag.StudyDescription, Tag.PatientAge];
+const INCLUDED = [Tag.StudyDescription, Tag.PatientAge, Tag.InstitutionName];
 
 const containing = (text: string): string => (/[*?]/.test(text) ? text : `*${text}*`);
 
-export function qido(filters: Filters, offset: number, today: Date): [string, string][] {
+/** `cursor`: where a page before ended, as the server named it. */
+export function qido(filters: Filters, page: { size: number; cursor?: string }, today: Date): [string, string][] {
   const query: [string, string][] = [];
   const add = (name: string, value: string): void => {
     if (value) query.push([name, value]);
   };
-  add("PatientName", filters.name && containing(filters.name.trim()));
-  add("PatientID", filters.id && containing(filters.id.trim()));
-  add("AccessionNumber", filters.accession && containing(filters.accession.trim()));
-  add("StudyDescription", filters.description && containing(filters.description.trim()));
+  const part = (name: string, value: string): void => add(name, value.trim() && containing(value.trim()));
+  part("PatientName", filters.name);
+  part("PatientID", filters.id);
+  part("AccessionNumber", filters.accession);
+  part("StudyDescription", filters.description);
   add("ModalitiesInStudy", filters.modality);
   add("StudyDate", range(filters, today));
+  add("StudyTime", times(filters));
+  add("PatientBirthDate", filters.birth.replaceAll("-", ""));
+  add("PatientSex", filters.sex);
+  part("ReferringPhysicianName", filters.referring);
+  part("InstitutionName", filters.institution);
+  part("StudyID", filters.studyId);
+  add("StudyInstanceUID", filters.uid.trim());
   for (const tag of INCLUDED) query.push(["includefield", tag]);
-  // One more than shown tells whether there is a next page.
-  query.push(["limit", String(PAGE + 1)], ["offset", String(offset)]);
+  query.push(["limit", String(page.size)]);
+  add("cursor", page.cursor ?? "");
   return query;
 }
 
@@ -59,6 +80,12 @@ function range({ period, from, to }: Filters, today: Date): string {
       return a || b ? `${a}-${b}` : "";
     }
   }
+}
+
+function times({ fromTime, toTime }: Filters): string {
+  const [a, b] = [fromTime.replace(":", ""), toTime.replace(":", "")];
+  // To the end of the minute that was named.
+  return a || b ? `${a && `${a}00`}-${b && `${b}59`}` : "";
 }
 
 export function fromAddress(search: string): Filters {

@@ -4,7 +4,8 @@ import { signal } from "@preact/signals";
 import { item, items, number, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { t } from "../i18n";
-import { store } from "../net/dicomweb";
+import { store, type StoreProgress } from "../net/dicomweb";
+import { reasonOf } from "../ui/notices";
 
 export interface Uploaded {
   readonly name: string;
@@ -13,6 +14,8 @@ export interface Uploaded {
 
 export interface Upload {
   readonly total: number;
+  readonly totalBytes: number;
+  readonly sentBytes: number; // of files that have a result, and of those under way
   readonly results: readonly Uploaded[];
   readonly paused: boolean;
   readonly running: boolean;
@@ -24,28 +27,47 @@ const BATCH_FILES = 20;
 const BATCH_BYTES = 32 * 2 ** 20;
 let waiting: File[] = [];
 let resume: (() => void) | undefined;
+let request: AbortController | undefined;
 
+const patch = (change: Partial<Upload>): void => {
+  if (upload.value) upload.value = { ...upload.value, ...change };
+};
+
+/** Pausing lets the request under way end. */
 export function togglePause(): void {
   const state = upload.value;
   if (!state) return;
-  upload.value = { ...state, paused: !state.paused };
+  patch({ paused: !state.paused });
   if (state.paused) resume?.();
 }
 
+/** What has not been sent is not sent; what is stored stays. */
+export function stop(): void {
+  waiting = [];
+  request?.abort();
+  patch({ paused: false });
+  resume?.();
+}
+
+const bytesOf = (files: readonly File[]): number => files.reduce((sum, file) => sum + file.size, 0);
+
 export async function start(files: readonly File[], stored: () => void): Promise<void> {
+  if (files.length === 0) return;
   waiting.push(...files);
   const before = upload.value;
-  if (before?.running) {
-    upload.value = { ...before, total: before.total + files.length };
-    return;
-  }
-  upload.value = { total: files.length, results: [], paused: false, running: true };
+  if (before?.running) return patch({ total: before.total + files.length, totalBytes: before.totalBytes + bytesOf(files) });
+  upload.value = { total: files.length, totalBytes: bytesOf(files), sentBytes: 0, results: [], paused: false, running: true };
+  let done = 0;
   while (waiting.length > 0) {
     if (upload.value.paused) await new Promise<void>((go) => (resume = go));
-    const results = await send(batch());
-    upload.value = { ...upload.value, results: [...upload.value.results, ...results] };
+    const next = batch();
+    if (next.length === 0) break;
+    const whole = done;
+    const results = await send(next, (sent, all) => patch({ sentBytes: whole + (all > 0 ? sent / all : 1) * bytesOf(next) }));
+    done += bytesOf(next);
+    patch({ results: [...upload.value.results, ...results], sentBytes: done });
   }
-  upload.value = { ...upload.value, running: false };
+  patch({ running: false });
   stored();
 }
 
@@ -65,22 +87,25 @@ async function isDicom(file: File): Promise<boolean> {
   return String.fromCharCode(...bytes) === "DICM";
 }
 
-async function send(files: readonly File[]): Promise<Uploaded[]> {
+async function send(files: readonly File[], progress: StoreProgress): Promise<Uploaded[]> {
   const checked = await Promise.all(files.map(async (file) => ({ file, dicom: await isDicom(file) })));
   const results: Uploaded[] = checked.filter((c) => !c.dicom).map((c) => ({ name: pathOf(c.file), failure: t("upload.notDicom") }));
   const parts = checked.filter((c) => c.dicom).map((c) => c.file);
   if (parts.length === 0) return results;
+  request = new AbortController();
+  const { signal } = request;
   try {
-    const { answer } = await store(parts);
+    const { answer } = await store(parts, { progress, signal });
     // The answer names instances, not files: with one file the match is certain, with more only
     // when all went well. What failed in a batch is sent again one by one.
     const failed = items(answer, Tag.FailedSOPSequence);
     if (failed.length === 0) return [...results, ...parts.map((file) => ({ name: pathOf(file) }))];
     if (parts.length === 1) return [...results, { name: pathOf(parts[0]!), failure: reason(failed[0]!) }];
   } catch (error) {
-    if (parts.length === 1) return [...results, { name: pathOf(parts[0]!), failure: error instanceof Error ? error.message : String(error) }];
+    if (signal.aborted) return [...results, ...parts.map((file) => ({ name: pathOf(file), failure: t("upload.stopped") }))];
+    if (parts.length === 1) return [...results, { name: pathOf(parts[0]!), failure: reasonOf(error) }];
   }
-  for (const file of parts) results.push(...(await send([file])));
+  for (const file of parts) results.push(...(await send([file], () => undefined)));
   return results;
 }
 

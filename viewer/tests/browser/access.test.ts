@@ -14,7 +14,7 @@ const study = uid(phantom, "0020000D");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 beforeAll(async () => {
-  await store(phantom, image({ study, rows: SIDE, columns: SIDE, values, extra: { "00200011": ["IS", 2] } }));
+  await store(phantom, image({ study, rows: SIDE, columns: SIDE, values, extra: { "00200011": ["IS", 2] } }), image());
 });
 
 /** Serious and critical findings. The page's policy forbids evaluating scripts in it: a debugger may. */
@@ -30,8 +30,8 @@ async function findings(page: Page): Promise<string[]> {
 
 test.each(["zh", "en"])("axe finds nothing serious on the worklist (%s)", async (language) => {
   const page = await open(`?lang=${language}`);
-  await until(page, () => document.querySelectorAll("tr[data-uid]").length > 0);
-  await page.click("tr[data-uid] .more button >> nth=0");
+  await until(page, () => document.querySelectorAll("tr[data-key]").length > 0);
+  await page.click("tr[data-key] .more button >> nth=0");
   await until(page, () => document.querySelector(".study-actions") !== null);
   expect(await findings(page)).toEqual([]);
   expect(page.complaints.filter((c) => !c.includes("404"))).toEqual([]);
@@ -93,7 +93,7 @@ test("a phone scrolls by touch and zooms with two fingers", async () => {
 
 test("the worklist filters by a Chinese name only once the input method has committed it", async () => {
   const page = await open("?lang=zh");
-  await until(page, () => document.querySelectorAll("tr[data-uid]").length > 0);
+  await until(page, () => document.querySelectorAll("tr[data-key]").length > 0);
   const asked: string[] = [];
   page.on("request", (request) => asked.push(decodeURIComponent(request.url())));
   const input = page.locator("input[type=search]").first();
@@ -110,10 +110,10 @@ test("the worklist filters by a Chinese name only once the input method has comm
 
 test("arrow keys walk the worklist, Enter opens the study", async () => {
   const page = await open("?lang=en");
-  await until(page, () => document.querySelectorAll("tr[data-uid]").length > 1);
-  await page.locator("tr[data-uid]").first().focus();
+  await until(page, () => document.querySelectorAll("tr[data-key]").length > 1);
+  await page.locator("tr[data-key]").first().focus();
   await page.keyboard.press("ArrowDown");
-  const wanted = await page.evaluate(() => (document.activeElement as HTMLElement).dataset["uid"]);
+  const wanted = await page.evaluate(() => (document.activeElement as HTMLElement).dataset["key"]);
   await page.keyboard.press("Enter");
   await page.waitForURL(/read\.html/);
   expect(page.url()).toContain(wanted);
@@ -128,15 +128,15 @@ test("files are uploaded with a result for each, and deleted again", async () =>
     { name: "letter.txt", mimeType: "text/plain", buffer: Buffer.from("not DICOM") },
   ]);
   await until(page, () => document.querySelector(".upload")?.textContent?.includes("1 stored, 1 failed") ?? false);
-  expect(await page.locator(".upload li").textContent()).toContain("letter.txt");
-  await until(page, () => document.querySelectorAll("tr[data-uid]").length === 1);
-  await page.click("tr[data-uid] .more button");
+  expect(await page.locator(".upload li").allTextContents()).toEqual(["letter.txtNot a DICOM file", "good.dcmstored"]);
+  await until(page, () => document.querySelectorAll("tr[data-key]").length === 1);
+  await page.click("tr[data-key] .more button");
   const download = page.waitForEvent("download");
   await page.click("text=Download (zip)");
   expect((await download).suggestedFilename()).toMatch(/\.zip$/);
   await page.click("text=Delete study");
-  await page.click("dialog >> text=Delete study >> nth=1");
-  await until(page, () => document.querySelectorAll("tr[data-uid]").length === 0);
+  await page.click("dialog button.danger");
+  await until(page, () => document.querySelectorAll("tr[data-key]").length === 0);
   const gone = await fetch(`${BASE}/dicom-web/studies/${uid(sent, "0020000D")}/metadata`);
   expect(gone.status).toBe(404);
 });

@@ -221,7 +221,7 @@ test("a layout saved as a hanging protocol hangs by itself when the next study i
   await until(page, () => document.activeElement?.matches("dialog input") ?? false);
   await page.keyboard.insertText("我的 CT");
   await page.check("dialog input[type=checkbox]");
-  await page.click("dialog >> text=OK");
+  await page.click("dialog button.primary");
   await page.reload();
   await until(page, () => window.reading?.session.layout.value.rows === 2);
   expect(await page.evaluate(() => window.reading.session.viewports.value.map((v) => v.stack.value?.description))).toEqual(["Bone", "Phantom"]);

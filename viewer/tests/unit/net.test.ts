@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { boundaryOf, parameterOf, parts } from "../../src/net/multipart";
-import { crc32 } from "../../src/worklist/zip";
 import { NO_FILTERS, qido } from "../../src/worklist/query";
 
 const stream = (text: string, piece: number): ReadableStream<Uint8Array> => {
@@ -37,12 +36,15 @@ test("boundaries and parameters, quoted or not", () => {
 });
 
 test("filters become QIDO parameters; dates count from today", () => {
-  const query = qido({ ...NO_FILTERS, name: "王", period: "week" }, 50, new Date(2024, 2, 3));
+  const filters = { ...NO_FILTERS, name: "王", period: "week", fromTime: "08:30", toTime: "12:00", birth: "1980-02-03", sex: "F", referring: "Li", studyId: "S-1", uid: "1.2.3" } as const;
+  const query = qido(filters, { size: 50, cursor: "abc" }, new Date(2024, 2, 3));
   expect(query).toContainEqual(["PatientName", "*王*"]);
   expect(query).toContainEqual(["StudyDate", "20240226-"]);
-  expect(query).toContainEqual(["offset", "50"]);
-});
-
-test("crc32 of the check string", () => {
-  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+  expect(query).toContainEqual(["StudyTime", "083000-120059"]);
+  expect(query).toContainEqual(["PatientBirthDate", "19800203"]);
+  expect(query).toContainEqual(["PatientSex", "F"]);
+  expect(query).toContainEqual(["ReferringPhysicianName", "*Li*"]);
+  expect(query).toContainEqual(["StudyID", "*S-1*"]);
+  expect(query).toContainEqual(["StudyInstanceUID", "1.2.3"]);
+  expect(query).toContainEqual(["cursor", "abc"]);
 });

@@ -1,0 +1,1 @@
+"""The report module: exams, reading tasks, reports, signatures, and what leaves when they issue."""

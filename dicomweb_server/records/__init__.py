@@ -1,0 +1,1 @@
+"""The relational database: what persons do and write, as rows."""

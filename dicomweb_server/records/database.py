@@ -1,0 +1,181 @@
+"""The relational database of persons, reports and audit: SQLite in the data directory, PostgreSQL.
+
+One engine a process; any thread may call. `write` is one transaction, durable when the block has
+ended: on SQLite BEGIN IMMEDIATE with WAL and synchronous FULL (writers wait for one another, so
+what a transaction reads nobody changes under it), on PostgreSQL SERIALIZABLE, the block's caller
+repeating it on `Serialisation`. `read` is one snapshot. The schema is Alembic's (migrations/), the
+models are in the tables.py of the layers above; both databases run the same of either.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import StaticPool
+
+from dicomweb_server.records.errors import NewerSchema, RecordsUnavailable
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+WAIT_S = 30
+"""How long a write waits for another process's."""
+
+ATTEMPTS = 8
+"""How often a transaction is done again that another one got in the way of (PostgreSQL)."""
+
+_LOCK_KEY = 0x4449_434F
+"""Of the advisory lock under which one process at a time brings the schema up to date."""
+
+Result = TypeVar("Result")
+
+
+class Base(DeclarativeBase):
+    """Base of every model."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Database:
+    """See the module."""
+
+    def __init__(self, url: str) -> None:
+        """url  sqlite:///file, sqlite:// for this process's memory, or postgresql+psycopg://...
+
+        Brings the schema up to date. Raises NewerSchema when a newer program made it, and
+        RecordsUnavailable when the database cannot be reached.
+        """
+        self.url = url
+        self.engine = _engine(url)
+        try:
+            with _one_at_a_time(self.engine):
+                _upgrade(self.engine)
+        except OperationalError as error:
+            raise RecordsUnavailable(f"{sa.make_url(url)!r}: {error.orig}") from error
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: durable when the block has ended, undone when it raises.
+
+        On PostgreSQL it may fail at any statement because another one got in the way; use
+        `writing` where that has to be repeated.
+        """
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def writing(self, work: Callable[[Session], Result]) -> Result:
+        """What `work` returns, done in one transaction, again if another one got in the way."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.write() as session:
+                    return work(session)
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or getattr(error.orig, "sqlstate", "") not in _AGAIN:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One snapshot, to be left before anything is waited for."""
+        with Session(self._reading, expire_on_commit=False) as session:
+            yield session
+
+    @property
+    def _reading(self) -> sa.Engine:
+        if self.is_sqlite:
+            return self.engine.execution_options(reading=True)
+        return self.engine.execution_options(isolation_level="REPEATABLE READ")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+_AGAIN = frozenset({"40001", "40P01"})
+"""SQLSTATE of serialization_failure and deadlock_detected."""
+
+
+def open_database(url: str, *, directory: Path | None) -> Database:
+    """The database that `url` names; when that is empty, records.sqlite3 of `directory`, or one in
+    this process's memory when there is none."""
+    if not url:
+        url = f"sqlite:///{directory / 'records.sqlite3'}" if directory else "sqlite://"
+    return Database(url)
+
+
+def _engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
+    pool: dict[str, Any] = {"poolclass": StaticPool} if url == "sqlite://" else {}
+    engine = sa.create_engine(
+        url, connect_args={"timeout": WAIT_S, "check_same_thread": False}, **pool
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, record: object) -> None:
+        # sqlite3 would begin transactions by itself, and later than a transaction begins.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def _one_at_a_time(engine: sa.Engine) -> Iterator[None]:
+    """Several processes start together: one brings the schema up to date, the others wait."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK_KEY)))
+            connection.commit()
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK_KEY)))
+                connection.commit()
+        return
+    if not engine.url.database:
+        yield
+        return
+    with Path(engine.url.database + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _upgrade(engine: sa.Engine) -> None:
+    configuration = AlembicConfig()
+    configuration.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        script = ScriptDirectory.from_config(configuration)
+        found = MigrationContext.configure(connection).get_current_revision()
+        known = {revision.revision for revision in script.walk_revisions()}
+        if found is not None and found not in known:
+            raise NewerSchema(found=found, newest=script.get_current_head() or "")
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "head")

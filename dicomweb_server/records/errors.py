@@ -1,0 +1,23 @@
+"""What goes wrong with the relational database.
+
+RecordsError
+  NewerSchema          a newer program made the schema
+  RecordsUnavailable   the database cannot be reached
+"""
+
+
+class RecordsError(Exception):
+    """Base of the errors here."""
+
+
+class NewerSchema(RecordsError):
+    """The schema has a revision this program does not know."""
+
+    def __init__(self, *, found: str, newest: str) -> None:
+        super().__init__(f"the records have schema {found}, this program knows up to {newest}")
+        self.found = found
+        self.newest = newest
+
+
+class RecordsUnavailable(RecordsError):
+    """The database cannot be reached; the message says which and why."""

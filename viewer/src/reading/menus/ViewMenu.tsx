@@ -1,0 +1,53 @@
+// How the picture is drawn and turned, and what is written upon it.
+
+import type { JSX } from "preact";
+import { t } from "../../i18n";
+import { Menu, MenuItem } from "../../ui/controls";
+import type { IconName } from "../../ui/icons";
+import { ACTIONS, type ActionName } from "../actions";
+import { useReading } from "../context";
+import { shortcut } from "../keys";
+
+export function ViewMenu(): JSX.Element {
+  const reading = useReading();
+  const { session } = reading;
+  const viewport = session.active.value;
+  const run = (name: ActionName): void => {
+    ACTIONS[name].run(reading);
+  };
+  const filters = [
+    [-1, "filter.smooth"],
+    [0, "filter.none"],
+    [1, "filter.sharp"],
+    [3, "filter.sharper"],
+  ] as const;
+  return (
+    <Menu icon="filter" label={t("toolbar.view")} pressed={(viewport?.filter.value ?? 0) !== 0}>
+      {() => (
+        <>
+          {!session.flat.value && filters.map(([value, label]) => (
+            <MenuItem key={value} label={t(label)} checked={viewport?.filter.value === value} onClick={() => { if (viewport) viewport.filter.value = value; }} />
+          ))}
+          <hr />
+          <MenuItem
+            label={t("filter.interpolate")}
+            checked={viewport?.interpolate.value}
+            onClick={() => { if (viewport) viewport.interpolate.value = !viewport.interpolate.value; }}
+          />
+          <hr />
+          {(["fit", "one", "rotate", "flipX", "flipY", "invert", "reset"] as const).map((name) => (
+            <MenuItem key={name} icon={(ACTIONS[name] as { icon?: IconName }).icon} label={t(ACTIONS[name].label)} hint={shortcut(name)} onClick={() => run(name)} />
+          ))}
+          <hr />
+          <MenuItem label={t("action.toggleCorners")} hint="C" checked={session.showCorners.value} onClick={() => run("toggleCorners")} />
+          <MenuItem label={t("action.toggleAnnotations")} hint="M" checked={session.showAnnotations.value} onClick={() => run("toggleAnnotations")} />
+          <MenuItem
+            label={t("view.referenceLines")}
+            checked={session.showReferenceLines.value}
+            onClick={() => (session.showReferenceLines.value = !session.showReferenceLines.value)}
+          />
+        </>
+      )}
+    </Menu>
+  );
+}
