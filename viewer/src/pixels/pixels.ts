@@ -19,7 +19,7 @@ export interface Pixels {
   readonly max: number;
 }
 
-export function pixels(rows: number, columns: number, samples: 1 | 3, values: Values, reduced = 1): Pixels {
+export function pixels(rows: number, columns: number, samples: 1 | 3, values: Values): Pixels {
   let min = Infinity;
   let max = -Infinity;
   for (let i = 0; i < values.length; i++) {
@@ -27,5 +27,5 @@ export function pixels(rows: number, columns: number, samples: 1 | 3, values: Va
     if (v < min) min = v;
     if (v > max) max = v;
   }
-  return { rows, columns, samples, reduced, values, min, max };
+  return { rows, columns, samples, reduced: 1, values, min, max };
 }

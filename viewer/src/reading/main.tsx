@@ -9,13 +9,14 @@ import { language, locale, t } from "../i18n";
 import { askRights } from "../net/rights";
 import { FormDialog } from "../ui/dialogs";
 import { Notices, say } from "../ui/notices";
+import { webGl } from "../render/webgl";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
 import { hangAutomatically } from "./hanging";
 import { Help } from "./Help";
 import { listenToKeys } from "./keys";
-import { GpuPainter, hasWebGl2, ProcessorPainter, type Painter } from "./painter";
+import { GpuPainter, ProcessorPainter, type Painter } from "./painter";
 import { Pane } from "./Pane";
 import { Panel } from "./Panel";
 import { restore } from "./saving";
@@ -58,21 +59,13 @@ let opened = false;
 
 /** `draw=gpu` in the address draws with WebGL2 even where that is software, `draw=processor` without it. */
 function painterOn(canvas: HTMLCanvasElement): Painter {
-  const asked = new URLSearchParams(location.search).get("draw");
-  if (asked !== "processor")
-    try {
-      return new GpuPainter(canvas, session.store, asked === "gpu");
-    } catch {
-      // on the processor, then
-    }
-  const flat = (): void => {
-    if (session.flat.value) return;
+  const kind = webGl();
+  if (kind === "none") {
     session.flat.value = true;
     say("info", t("state.noGpu"));
-  };
-  // Asking is not free, and nothing that needs the answer is on the screen yet.
-  window.setTimeout(() => !hasWebGl2() && flat(), 300);
-  return new ProcessorPainter(canvas, session.store, flat);
+  }
+  const wanted = new URLSearchParams(location.search).get("draw") ?? (kind === "gpu" ? "gpu" : "processor");
+  return wanted === "gpu" && kind !== "none" ? new GpuPainter(canvas, session.store) : new ProcessorPainter(canvas, session.store);
 }
 
 function Grid(): JSX.Element {

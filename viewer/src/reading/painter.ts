@@ -143,13 +143,12 @@ class Scene {
   private readonly volumes: VolumeTextures;
   private readonly rays: RayCaster;
 
-  /** Throws when WebGL2, or WebGL2 that is not `software`, is not to be had. */
+  /** Throws when WebGL2 is not to be had. */
   constructor(
     canvas: HTMLCanvasElement,
     private readonly store: FrameStore,
-    software: boolean,
   ) {
-    this.stage = new Stage(canvas, software);
+    this.stage = new Stage(canvas);
     this.volumes = new VolumeTextures(this.stage, store);
     this.rays = new RayCaster(this.stage, store);
   }
@@ -211,10 +210,10 @@ class Scene {
 export class GpuPainter extends Painter {
   private readonly scene: Scene;
 
-  /** `software`: also where no GPU is behind WebGL2. Throws when WebGL2 is not to be had. */
-  constructor(canvas: HTMLCanvasElement, store: FrameStore, software = false) {
+  /** Throws when WebGL2 is not to be had. */
+  constructor(canvas: HTMLCanvasElement, store: FrameStore) {
     super(canvas, store);
-    this.scene = new Scene(canvas, store, software);
+    this.scene = new Scene(canvas, store);
     this.scene.stage.onRestored(() => this.all());
   }
 
@@ -235,12 +234,7 @@ export class ProcessorPainter extends Painter {
   private image = new ImageData(1, 1);
   private scene: Scene | undefined;
 
-  /** `lacking`: to be called when it turns out that there is no WebGL2 at all. */
-  constructor(
-    canvas: HTMLCanvasElement,
-    store: FrameStore,
-    private readonly lacking: () => void,
-  ) {
+  constructor(canvas: HTMLCanvasElement, store: FrameStore) {
     super(canvas, store);
     this.context = canvas.getContext("2d", { alpha: false })!;
   }
@@ -257,15 +251,14 @@ export class ProcessorPainter extends Painter {
     const height = Math.round((rect.y + rect.height) * ratio) - top;
     const kind = viewport.source.peek()?.kind;
     if (kind === "mpr" || kind === "volume" || viewport.fusion.peek()) {
-      const scene = this.cuts();
-      if (scene) {
-        const { canvas } = scene.stage;
-        if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-        scene.stage.offscreenRatio = ratio;
-        scene.paint(viewport, { x: 0, y: 0, width: width / ratio, height: height / ratio });
-        context.drawImage(canvas, left, top);
-        return;
-      }
+      // WebGL2 for what only it can draw, slow as it may be; made when it is first needed.
+      const scene = (this.scene ??= new Scene(document.createElement("canvas"), this.store));
+      const { canvas } = scene.stage;
+      if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+      scene.stage.offscreenRatio = ratio;
+      scene.paint(viewport, { x: 0, y: 0, width: width / ratio, height: height / ratio });
+      context.drawImage(canvas, left, top);
+      return;
     }
     const drawing = drawingOf(viewport);
     if (!drawing) {
@@ -277,19 +270,4 @@ export class ProcessorPainter extends Painter {
     drawOnProcessor(new Uint32Array(this.image.data.buffer), width, height, ratio, drawing);
     context.putImageData(this.image, left, top);
   }
-
-  /** WebGL2 for what only it can draw, slow as it may be; made when it is first needed. */
-  private cuts(): Scene | undefined {
-    try {
-      this.scene ??= new Scene(document.createElement("canvas"), this.store, true);
-    } catch {
-      this.lacking();
-    }
-    return this.scene;
-  }
-}
-
-/** Whether WebGL2 is to be had at all, on a GPU or not. */
-export function hasWebGl2(): boolean {
-  return new OffscreenCanvas(1, 1).getContext("webgl2") !== null;
 }

@@ -89,11 +89,12 @@ export class Viewport {
     return this.frame.value;
   });
 
+  /** Of the frame, or of a preview of it (`reduced`) while it is on its way. */
   readonly pixels = computed(() => {
     const frame = this.frame.value;
     if (!frame) return undefined;
     void this.store.changed(frame.series).value;
-    return this.store.get(frame);
+    return this.store.shown(frame);
   });
 
   readonly failure = computed(() => {
@@ -170,7 +171,7 @@ export class Viewport {
     const named = defaultVoi(middle, undefined);
     if (named) return named;
     void this.store.changed(middle.series).value;
-    const ready = this.store.get(middle);
+    const ready = this.store.shown(middle);
     if (ready) return autoVoi(middle, ready);
     const frame = this.frame.value;
     const pixels = this.pixels.value;

@@ -40,20 +40,16 @@ export class Stage {
   /** Of a canvas that is on no page. */
   offscreenRatio: number | undefined;
 
-  /** `software`: also where no GPU is behind it. Throws when WebGL2 is not to be had. */
-  constructor(
-    readonly canvas: HTMLCanvasElement,
-    software: boolean,
-  ) {
+  /** Throws when WebGL2 is not to be had. */
+  constructor(readonly canvas: HTMLCanvasElement) {
     const gl = canvas.getContext("webgl2", {
       alpha: false,
       antialias: false,
       depth: false,
       preserveDrawingBuffer: true, // panes are redrawn one by one
       powerPreference: "high-performance",
-      failIfMajorPerformanceCaveat: !software,
     });
-    if (!gl) throw new Error(software ? "WebGL2 is not available" : "WebGL2 is software here");
+    if (!gl) throw new Error("WebGL2 is not available");
     this.gl = gl;
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => {

@@ -62,6 +62,7 @@ export async function open(
     if (!url.startsWith(BASE) && !/^(blob|data):/.test(url)) complaints.push(`request to ${url}`);
   });
   await page.goto(`${BASE}/${path}`);
+  if (path.startsWith("read.html")) await until(page, () => window.reading !== undefined);
   return Object.assign(page, { complaints });
 }
 
@@ -104,8 +105,8 @@ export async function read(study: string, query = "", options: Parameters<typeof
 
 export async function drawn(page: Page): Promise<void> {
   await until(page, () => {
-    const viewport = window.reading.session.active.value;
-    return viewport?.pixels.value !== undefined && viewport.rect.value.width > 0;
+    const viewport = window.reading?.session.active.value;
+    return viewport?.pixels.value?.reduced === 1 && viewport.rect.value.width > 0;
   });
   await settled(page);
 }
