@@ -51,6 +51,11 @@ class Config:
     data: str = setting(
         "archive", "Directory of the archive, or a storage URL: lmdb:///directory, memory:."
     )
+    records: str = setting(
+        "",
+        "Database of persons, reports and audit, e.g. postgresql+psycopg://user@host/name; when "
+        "empty, the file records.sqlite3 in the directory of the archive.",
+    )
     host: str = setting("127.0.0.1", "Address the server listens on.")
     port: int = setting(8000, "TCP port the server listens on.", low=0, high=65535)
     workers: int = setting(
@@ -100,6 +105,13 @@ class Config:
     )
     decoded_cache_mib: int = setting(
         64, "Memory of each server process for decoded frames, in MiB.", low=0, high=2**20
+    )
+    stored_cache_mib: int = setting(
+        64,
+        "Memory of each server process for frames as they are kept that are asked for again and"
+        " again, in MiB.",
+        low=0,
+        high=2**20,
     )
     settle: bool = setting(
         True, "Whether serve runs the process that compresses what has arrived in the background."
@@ -310,6 +322,12 @@ def _data(value: str) -> tuple[str, str]:
     return value, "" if value.strip() else "is empty"
 
 
+def _records(value: str) -> tuple[str, str]:
+    known = not value or value.startswith(("postgresql+psycopg://", "sqlite:///"))
+    wrong = "" if known else "is neither postgresql+psycopg://user@host/name nor sqlite:///file"
+    return value, wrong
+
+
 def _aet(value: str) -> tuple[str, str]:
     wrong = not 1 <= len(value.strip()) <= 16 or not value.isprintable() or not value.isascii()
     return value.strip(), f"'{value}' is no AE title: 1 to 16 characters" if wrong else ""
@@ -322,6 +340,7 @@ _RULES = {
     "trusted_proxies": _trusted_proxies,
     "cors_origins": _cors_origins,
     "data": _data,
+    "records": _records,
 }
 
 

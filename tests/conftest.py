@@ -1,9 +1,14 @@
-"""What every test may ask for: the real DICOM files beside the project, when they are there."""
+"""What every test may ask for: the real DICOM files beside the project, when they are there, and
+the databases of the records."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+from tests.records.databases import database, migrated, postgresql, records_url
+
+__all__ = ["database", "migrated", "postgresql", "records_url", "shared_data"]
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

@@ -18,7 +18,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "storage": ("storage",),
     "dicomweb_server.dicom": ("dicomweb_server.dicom", "storage.model"),
     "dicomweb_server.records": ("dicomweb_server.records",),
-    "dicomweb_server.access": ("dicomweb_server.access", "dicomweb_server.records"),
+    "dicomweb_server.access": (
+        "dicomweb_server.access",
+        "dicomweb_server.records",
+        "dicomweb_server.config",
+    ),
     "dicomweb_server.archive": (
         "dicomweb_server.archive",
         "dicomweb_server.access",
@@ -38,6 +42,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "dicomweb_server.web": (
         "dicomweb_server.web",
+        "dicomweb_server.records",
         "dicomweb_server.access",
         "dicomweb_server.archive",
         "dicomweb_server.reading",

@@ -1,16 +1,34 @@
 """The audit: one event per act, append-only, each holding the hash of the one before.
 
 `record` writes within the caller's transaction, so that an act and its event exist together or not
-at all (invariant I6).
+at all (invariant I6). The hash of an event is SHA-256 over the canonical JSON (RFC 8785) of all its
+columns and of the hash before; `audit_head` says where the chain ends, under an HMAC whose key lies
+beside the database and not in it. So `verify` notices an event that was changed, taken out, put in
+or cut off the end, unless by somebody who has the key too. Nothing deletes events: what happened
+half a year ago and before is there (SEC-05: at least 184 days), whatever is configured.
 """
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import rfc8785
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dicomweb_server.access.caller import Caller
+from dicomweb_server.access.tables import AuditHeadRow, AuditRow
+from dicomweb_server.records.database import Database
+from dicomweb_server.records.moments import now, rfc3339
+from dicomweb_server.records.secret import Secret
+
+FIRST = "0" * 64
+"""What the first event holds for the hash before it."""
+
+_PURPOSE = "audit head"
+_PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +39,124 @@ class Event:
     subject  what it was done to: a report id, a Study Instance UID, a login
     outcome  "success" or "failure"
     detail   what else matters, as JSON values; no images, no report texts
+    at       RFC 3339, when it happened; empty: now
     """
 
     action: str
     subject: str
     outcome: str = "success"
     detail: Mapping[str, Any] = field(default_factory=dict)
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `verify` found.
+
+    checked    events that were looked at
+    first_bad  number of the first event that is wrong or missing; None when all is whole
+    reason     what is wrong with it
+    """
+
+    checked: int
+    first_bad: int | None = None
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.first_bad is None
 
 
 def record(session: Session, caller: Caller, event: Event) -> None:
-    """Appends an event to the chain, in the transaction of `session`."""
-    raise NotImplementedError
+    """Appends an event to the chain, in the transaction of `session` (of `Database.write`)."""
+    secret: Secret = session.info["secret"]
+    head = session.get(AuditHeadRow, 1)
+    if head is None:
+        head = AuditHeadRow(id=1, seq=0, hash=FIRST, mac="")
+        session.add(head)
+    row = AuditRow(
+        seq=head.seq + 1,
+        at=event.at or rfc3339(now()),
+        actor=_storable(caller.name)[:200],
+        person_id=caller.person_id,
+        account_id=caller.account_id,
+        session_id=_storable(caller.session_id)[:80],
+        address=caller.address[:64],
+        action=event.action[:60],
+        subject=_storable(event.subject)[:400],
+        outcome=event.outcome,
+        detail=rfc8785.dumps(dict(event.detail)).decode(),
+    )
+    row.hash = _hash(row, head.hash)
+    session.add(row)
+    head.seq, head.hash = row.seq, row.hash
+    head.mac = _mac(secret, head.seq, head.hash)
+
+
+def verify(database: Database) -> Verdict:
+    """Looks at every event there is, in one snapshot, oldest first."""
+    with database.read() as session:
+        checked, before = 0, FIRST
+        while True:
+            page = session.scalars(
+                sa.select(AuditRow)
+                .where(AuditRow.seq > checked)
+                .order_by(AuditRow.seq)
+                .limit(_PAGE)
+            ).all()
+            for row in page:
+                if row.seq != checked + 1:
+                    return Verdict(checked, checked + 1, "is missing")
+                if row.hash != _hash(row, before):
+                    return Verdict(checked, row.seq, "is not what was recorded")
+                checked, before = row.seq, row.hash
+            if len(page) < _PAGE:
+                break
+            session.expunge_all()
+        head = session.get(AuditHeadRow, 1)
+        if head is None:
+            if checked:
+                return Verdict(checked, checked + 1, "may be missing: the end of the chain is gone")
+            return Verdict(0)
+        if not hmac.compare_digest(head.mac, _mac(database.secret, head.seq, head.hash)):
+            return Verdict(
+                checked,
+                checked + 1,
+                "may be missing: the end of the chain is not as this installation's secret made it",
+            )
+        if head.seq > checked:
+            return Verdict(checked, checked + 1, f"is missing, and all after it up to {head.seq}")
+        if head.seq < checked:
+            return Verdict(checked, head.seq + 1, f"is beyond the end of the chain, {head.seq}")
+        if head.hash != before:
+            return Verdict(
+                checked, checked, "or one before it was changed, and the chain made anew"
+            )
+        return Verdict(checked)
+
+
+def _hash(row: AuditRow, before: str) -> str:
+    hashed: dict[str, str | int] = {
+        "seq": row.seq,
+        "at": row.at,
+        "actor": row.actor,
+        "person_id": row.person_id,
+        "account_id": row.account_id,
+        "session_id": row.session_id,
+        "address": row.address,
+        "action": row.action,
+        "subject": row.subject,
+        "outcome": row.outcome,
+        "detail": row.detail,
+        "previous": before,
+    }
+    return hashlib.sha256(rfc8785.dumps({**hashed})).hexdigest()
+
+
+def _mac(secret: Secret, seq: int, hash_: str) -> str:
+    return hmac.new(secret.key(_PURPOSE), f"{seq} {hash_}".encode(), hashlib.sha256).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's texts hold no NUL; `detail` cannot have one, JSON writes it as an escape."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -7,7 +7,7 @@ each of their verbs is `archive.permit(Act.…)`, so no transport is a back door
 from dataclasses import dataclass
 from enum import Enum
 
-from dicomweb_server.access.errors import Denied
+from dicomweb_server.access.errors import Denied, NotSignedIn
 
 
 class Act(Enum):
@@ -62,11 +62,28 @@ class Caller:
     address: str = ""
 
     def permit(self, act: Act) -> None:
-        """Raises Denied when the caller may not do this."""
+        """Raises Denied when the caller may not do this, NotSignedIn when nobody is known."""
         if act not in self.acts:
+            if not self.name:
+                raise NotSignedIn(f"to {act.value.replace('-', ' ')} is for who has signed in")
             raise Denied(self, act)
 
 
 EVERYTHING = frozenset(Act)
 SYSTEM = Caller("system", EVERYTHING)
 """The program itself: its jobs, and commands run on the machine by who owns the directory."""
+
+NOBODY = Caller("", frozenset())
+"""Who has not said who it is."""
+
+
+def acts_of(text: str) -> frozenset[Act]:
+    """The acts that a role's or a token's row names, with commas between; others are passed over:
+    a newer program may have written them."""
+    known = {act.value: act for act in Act}
+    return frozenset(known[name] for name in text.split(",") if name in known)
+
+
+def named(acts: frozenset[Act]) -> str:
+    """What `acts_of` reads."""
+    return ",".join(sorted(act.value for act in acts))

@@ -1,8 +1,11 @@
 """What goes wrong when somebody asks.
 
 AccessError
-  NotSignedIn    nobody is known to ask, and nobody unknown may
-  Denied         the caller may not do this
+  NotSignedIn        nobody is known to ask, and nobody unknown may
+  Denied             the caller may not do this
+  Unknown            there is no such person, account, role, token, identity
+  Refused            what is asked for cannot be, whoever asks
+  AuditUnavailable   what happens cannot be written down, so it does not happen
 """
 
 from typing import TYPE_CHECKING
@@ -26,3 +29,27 @@ class Denied(AccessError):
         super().__init__(f"{caller.name or 'nobody'} may not {act.value.replace('-', ' ')}")
         self.caller = caller
         self.act = act
+
+
+class Unknown(AccessError):
+    """There is no `kind` called `name`."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"there is no {kind} {name[:80]!r}")
+        self.kind = kind
+        self.name = name
+
+
+class Refused(AccessError):
+    """What is asked for cannot be, because of `field`; `name` is the problem's, for programs."""
+
+    def __init__(self, field: str, reason: str, *, name: str = "refused") -> None:
+        super().__init__(reason)
+        self.field = field
+        self.name = name
+
+
+class AuditUnavailable(AccessError):
+    """Events could not be written for so long that nothing more is done without them."""
+
+    retry_after_s = 5.0

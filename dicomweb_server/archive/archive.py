@@ -1,13 +1,17 @@
 """An archive: a storage, how it is to be used, and what this process keeps at hand of it.
 
 The verbs are functions of the other modules here (`store`, `search`, `retrieve`, `delete`, ...),
-synchronous, to be called from any thread; each takes the archive first.
+synchronous, to be called from any thread; each takes the archive first, and asks it first whether
+who calls may do this (`permit`). `seen_by` is the archive as somebody sees it.
 """
 
+import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from threading import Event
 
+from dicomweb_server.access.caller import SYSTEM, Act, Caller
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config, ConfigError
 from dicomweb_server.dicom.attributes import Attributes, attributes_of
@@ -15,7 +19,7 @@ from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.encode import EncodedFrame
 from dicomweb_server.dicom.part10 import Limits
 from storage.engines import Storage, open_storage
-from storage.model import ConflictPolicy, Digest, PixelFormat, SeriesKey, SeriesManifest
+from storage.model import ConflictPolicy, Digest, PixelFormat, Place, SeriesKey, SeriesManifest
 
 MANIFEST_CACHE_DIGESTS = 400_000
 """Digests held in cached manifests: some 40 MB, or 2,000 series of 100 slices."""
@@ -50,9 +54,10 @@ class UnpackedMetadata:
 
 @dataclass(frozen=True)
 class Archive:
-    """See the module. `decoded` has frames by what was decoded: contents, format, syntax; `encoded`
+    """See the module. `payloads` has frames as they are kept that were asked for more than once,
+    `decoded` frames by what was decoded: contents, format, syntax; `encoded`
     by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
-    the digest of the received file and the syntax."""
+    the digest of the received file and the syntax; `caller` is who calls the verbs."""
 
     storage: Storage
     config: Config
@@ -68,11 +73,29 @@ class Archive:
     encoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str, str], EncodedFrame] = field(
         default_factory=lambda: Cache(ENCODED_CACHE_BYTES)
     )
+    payloads: Cache[Place, bytes] = field(init=False)
     closed: Event = field(default_factory=Event)
+    caller: Caller = SYSTEM
     decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "payloads", Cache(self.config.stored_cache_mib * 2**20))
         object.__setattr__(self, "decoded", Cache(self.config.decoded_cache_mib * 2**20))
+
+    def seen_by(self, caller: Caller) -> "Archive":
+        """This archive, storage and caches included, with somebody else who calls."""
+        view = copy.copy(self)
+        object.__setattr__(view, "caller", caller)
+        return view
+
+    def permit(self, act: Act) -> None:
+        """The first line of a verb. Raises access.errors.Denied and NotSignedIn."""
+        self.caller.permit(act)
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the archive lies; None when it is in memory."""
+        return None if self.config.data.startswith("memory:") else self.storage.incoming.parent
 
     @property
     def conflict(self) -> ConflictPolicy:

@@ -153,6 +153,4 @@ def set_mark(connection: sqlite3.Connection, name: str, value: int) -> None:
 
 def open_desk(archive: Archive) -> Desk:
     """The desk of an archive, made when there is none."""
-    if archive.config.data.startswith("memory:"):
-        return Desk(None)
-    return Desk(archive.storage.incoming.parent / FILE)
+    return Desk(archive.directory and archive.directory / FILE)

@@ -1,18 +1,22 @@
 """The relational database of persons, reports and audit: SQLite in the data directory, PostgreSQL.
 
 One engine a process; any thread may call. `write` is one transaction, durable when the block has
-ended: on SQLite BEGIN IMMEDIATE with WAL and synchronous FULL (writers wait for one another, so
-what a transaction reads nobody changes under it), on PostgreSQL SERIALIZABLE, the block's caller
-repeating it on `Serialisation`. `read` is one snapshot. The schema is Alembic's (migrations/), the
-models are in the tables.py of the layers above; both databases run the same of either.
+ended. Writers wait for one another, so what a transaction reads nobody changes under it: on SQLite
+by BEGIN IMMEDIATE (WAL, synchronous FULL), on PostgreSQL by a lock that is taken before the
+transaction's snapshot is, above SERIALIZABLE. `read` is one snapshot and waits for nobody. The
+schema is Alembic's (migrations/), the models are in the tables.py of the layers above; both
+databases run the same of either.
 """
 
 import fcntl
+import shutil
 import sqlite3
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -22,9 +26,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import StaticPool
 
 from dicomweb_server.records.errors import NewerSchema, RecordsUnavailable
+from dicomweb_server.records.secret import Secret, new_secret, secret_of
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 WAIT_S = 30
@@ -56,19 +60,31 @@ class Base(DeclarativeBase):
 class Database:
     """See the module."""
 
-    def __init__(self, url: str) -> None:
-        """url  sqlite:///file, sqlite:// for this process's memory, or postgresql+psycopg://...
+    def __init__(self, url: str, secret: Secret | None = None) -> None:
+        """url     sqlite:///file, postgresql+psycopg://..., or sqlite:// for a database that is
+                gone with this process
+        secret  of the installation; None: one that is gone with this process
 
         Brings the schema up to date. Raises NewerSchema when a newer program made it, and
         RecordsUnavailable when the database cannot be reached.
         """
         self.url = url
-        self.engine = _engine(url)
+        self.secret = secret or new_secret()
+        self._passing = url == "sqlite://"
+        if self._passing:
+            # A file all the same: threads have connections of their own, as with the lasting one.
+            directory = tempfile.mkdtemp(prefix="records-")
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+            url = f"sqlite:///{directory}/records.sqlite3"
+        self.engine = _engine(url, durable=not self._passing)
         try:
             with _one_at_a_time(self.engine):
                 _upgrade(self.engine)
-        except OperationalError as error:
-            raise RecordsUnavailable(f"{sa.make_url(url)!r}: {error.orig}") from error
+        except BaseException as error:
+            self.engine.dispose()
+            if isinstance(error, OperationalError):
+                raise RecordsUnavailable(f"{sa.make_url(url)!r}: {error.orig}") from error
+            raise
 
     @property
     def is_sqlite(self) -> bool:
@@ -78,20 +94,30 @@ class Database:
     def write(self) -> Iterator[Session]:
         """One transaction: durable when the block has ended, undone when it raises.
 
-        On PostgreSQL it may fail at any statement because another one got in the way; use
-        `writing` where that has to be repeated.
+        Raises RecordsUnavailable when another one has been writing for WAIT_S.
         """
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with Session(self.engine, expire_on_commit=False, info={"secret": self.secret}) as session:
+            try:
+                with session.begin():
+                    if not self.is_sqlite:
+                        # LOCK takes no snapshot: that is the first reading statement's, behind it.
+                        session.execute(sa.text(f"SET LOCAL lock_timeout = '{WAIT_S}s'"))
+                        session.execute(sa.text("LOCK TABLE alembic_version IN EXCLUSIVE MODE"))
+                    yield session
+            except OperationalError as error:
+                raise RecordsUnavailable(str(error.orig)) from error
 
     def writing(self, work: Callable[[Session], Result]) -> Result:
-        """What `work` returns, done in one transaction, again if another one got in the way."""
+        """What `work` returns, done in one transaction; again if another one got in the way, which
+        only a writer can do that is not of this program (PostgreSQL)."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.write() as session:
                     return work(session)
-            except DBAPIError as error:
-                if attempt == ATTEMPTS or getattr(error.orig, "sqlstate", "") not in _AGAIN:
+            except (DBAPIError, RecordsUnavailable) as error:
+                cause = error if isinstance(error, DBAPIError) else error.__cause__
+                state = getattr(getattr(cause, "orig", None), "sqlstate", "")
+                if attempt == ATTEMPTS or state not in _AGAIN:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -116,27 +142,26 @@ _AGAIN = frozenset({"40001", "40P01"})
 
 
 def open_database(url: str, *, directory: Path | None) -> Database:
-    """The database that `url` names; when that is empty, records.sqlite3 of `directory`, or one in
-    this process's memory when there is none."""
-    if not url:
-        url = f"sqlite:///{directory / 'records.sqlite3'}" if directory else "sqlite://"
-    return Database(url)
+    """The database that `url` names; when that is empty, records.sqlite3 of `directory`.
+
+    directory  the archive's, where the secret lies; None: nothing outlives this process
+    """
+    if directory is None:
+        return Database(url or "sqlite://")
+    return Database(url or f"sqlite:///{directory / 'records.sqlite3'}", secret_of(directory))
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, *, durable: bool) -> sa.Engine:
     if not url.startswith("sqlite"):
         return sa.create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
-    pool: dict[str, Any] = {"poolclass": StaticPool} if url == "sqlite://" else {}
-    engine = sa.create_engine(
-        url, connect_args={"timeout": WAIT_S, "check_same_thread": False}, **pool
-    )
+    engine = sa.create_engine(url, connect_args={"timeout": WAIT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def connected(connection: sqlite3.Connection, record: object) -> None:
         # sqlite3 would begin transactions by itself, and later than a transaction begins.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
@@ -160,9 +185,7 @@ def _one_at_a_time(engine: sa.Engine) -> Iterator[None]:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(_LOCK_KEY)))
                 connection.commit()
         return
-    if not engine.url.database:
-        yield
-        return
+    assert engine.url.database is not None
     with Path(engine.url.database + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from dicomweb_server.access.caller import NOBODY, Caller
 from dicomweb_server.web.remembered import Basis, Replies
 from storage.model import Buffer
 
@@ -54,12 +55,20 @@ class QueryTooLong(Exception):
 
 
 class Request:
-    """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`."""
+    """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`;
+    `caller` is who asks."""
 
-    __slots__ = ("_receive", "names", "parameters", "scope")
+    __slots__ = ("_receive", "caller", "names", "parameters", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        parameters: Mapping[str, str],
+        caller: Caller = NOBODY,
+    ) -> None:
         self.scope = scope
+        self.caller = caller
         self._receive = receive
         self.parameters = parameters
         # Most of the headers that matter are not there: asked once, not looked for one by one.
@@ -67,7 +76,7 @@ class Request:
 
     def like(self, scope: Scope) -> "Request":
         """The same request with another scope; only one of the two may read the body."""
-        return Request(scope, self._receive, self.parameters)
+        return Request(scope, self._receive, self.parameters, self.caller)
 
     @property
     def method(self) -> str:
@@ -151,7 +160,7 @@ class Reply:
     length   bytes of a streamed body, None when nobody knows beforehand
     part     of a streamed body: so many bytes from an offset on, where they can be had without
              making those before them
-    basis    what the reply of one stored frame rests on, so that it can be remembered
+    basis    what the reply to a GET rests on, so that it can be remembered
     """
 
     status: int
@@ -224,8 +233,8 @@ async def send_reply(
     if isinstance(body, tuple):
         if reply.status not in _WITHOUT_CONTENT:
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
-        if reply.basis is not None and replies is not None:
-            replies.remember(request.scope, reply.basis, headers, body)
+        if reply.basis is not None and replies is not None and request.method == "GET":
+            replies.remember(request.scope, reply.basis, reply.status, headers, body)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if request.method != "HEAD" and body:
             for message in body[:-1]:

@@ -2,7 +2,9 @@
 
 RFC 9457 §3.1: `status`, `title` ("a short, human-readable summary of the problem type"), `detail`
 ("specific to this occurrence"); §3.2 allows further members: `field` is the header, parameter,
-attribute or resource that is at fault. `type` is left out, which means "about:blank".
+attribute or resource that is at fault. `type` is there where a program may want to tell one problem
+from another of the same status: a relative reference that never changes, `/problems/rank-too-low`;
+where it is left out it means "about:blank".
 
 The sentences are made where the fault is known; this table only says which status they have. It is
 the one place where storage's and dicom's errors meet HTTP.
@@ -15,7 +17,9 @@ from http import HTTPStatus
 
 import orjson
 
+from dicomweb_server.access import errors as access
 from dicomweb_server.dicom import errors as dicom
+from dicomweb_server.records import errors as records
 from dicomweb_server.web.http import QueryTooLong, Reply, header
 from dicomweb_server.web.multipart import MultipartError
 from dicomweb_server.web.negotiate import BadMediaType, Representation
@@ -28,13 +32,17 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class Problem(Exception):
-    """A request that is answered with `status` because of `field`."""
+    """A request that is answered with `status` because of `field`.
+
+    name  of the problem's type, `rank-too-low`; empty: there is none beyond the status
+    """
 
     def __init__(
         self,
         status: int,
         detail: str,
         *,
+        name: str = "",
         field: str | None = None,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         **members: object,
@@ -42,6 +50,7 @@ class Problem(Exception):
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.name = name
         self.field = field
         self.headers = headers
         self.members = members
@@ -67,11 +76,13 @@ def not_acceptable(offered: tuple[Representation, ...]) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """`field` names the attribute of the error that says what is at fault."""
+    """`field` names the attribute of the error that says what is at fault, `name` is its type, or
+    names the attribute that says it when it begins with a dot."""
 
     error: type[Exception]
     status: int
     field: str = ""
+    name: str = ""
 
 
 # Most special first: the first row whose class an error is of decides.
@@ -91,6 +102,12 @@ _ROWS = (
     _Row(storage.Conflict, 409, "name"),
     _Row(storage.OutOfSpace, 507),
     _Row(storage.Unavailable, 503),
+    _Row(access.NotSignedIn, 401, name="login-required"),
+    _Row(access.Denied, 403, name="denied"),
+    _Row(access.Unknown, 404, "name", name="not-found"),
+    _Row(access.Refused, 422, "field", name=".name"),
+    _Row(access.AuditUnavailable, 503, name="audit-unavailable"),
+    _Row(records.RecordsUnavailable, 503, name="records-unavailable"),
 )
 
 
@@ -101,16 +118,21 @@ def problem_of(error: Exception) -> Problem:
     for row in _ROWS:
         if isinstance(error, row.error):
             headers: tuple[tuple[bytes, bytes], ...] = ()
-            if isinstance(error, storage.Unavailable):
+            if isinstance(error, storage.Unavailable | access.AuditUnavailable):
                 headers = (header("retry-after", str(math.ceil(error.retry_after_s))),)
+            if isinstance(error, access.NotSignedIn):
+                # RFC 9110 §11.6.1, RFC 6750 §3; a browser asks for no password because of it.
+                headers = (header("www-authenticate", 'Bearer realm="archive"'),)
             field = str(getattr(error, row.field)) if row.field else None
-            return Problem(row.status, str(error), field=field, headers=headers)
+            name = getattr(error, row.name[1:]) if row.name.startswith(".") else row.name
+            return Problem(row.status, str(error), name=name, field=field, headers=headers)
     log.error("a request failed in an unforeseen way", exc_info=error)
     return Problem(500, "the server failed in an unforeseen way; its log says how")
 
 
 def reply_of(problem: Problem) -> Reply:
     body = {
+        **({"type": f"/problems/{problem.name}"} if problem.name else {}),
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,

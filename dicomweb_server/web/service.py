@@ -9,6 +9,7 @@ from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.archive.desk import Desk, open_desk
 from dicomweb_server.config import Config
+from dicomweb_server.records.database import Database, open_database
 from dicomweb_server.web.http import Reply, Request, Workers
 
 
@@ -56,6 +57,11 @@ class Service:
     def desk(self) -> Desk:
         """Orders and transfers; opened when somebody first asks for them."""
         return open_desk(self.archive)
+
+    @cached_property
+    def records(self) -> Database:
+        """Persons, reports and audit."""
+        return open_database(self.config.records, directory=self.archive.directory)
 
     def root(self, request: Request) -> str:
         """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""
