@@ -21,7 +21,6 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from benchmarks.data import Series
 from benchmarks.peers import Missing, Ours
 from dicomweb_server.archive.archive import open_archive
 from dicomweb_server.config import Config
