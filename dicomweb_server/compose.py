@@ -1,8 +1,9 @@
 """Where the parts meet: configuration -> storage -> archive -> ASGI application -> processes.
 
-`serve` listens, starts the process that keeps the archive up (settles, compacts) and those of the
-DIMSE bridge, and lets uvicorn answer, in this process or in several. Those import `app` here; what
-they serve comes to them as environment variables (`Config.environment`).
+`serve` listens, starts the process that keeps the archive up (settles, compacts), the report
+module's and those of the DIMSE bridge, and lets uvicorn answer, in this process or in several.
+Those import `app` here; what they serve comes to them as environment variables
+(`Config.environment`).
 """
 
 import errno
@@ -27,6 +28,8 @@ from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
+from dicomweb_server.reading import intake
+from dicomweb_server.reading.reading import open_reading
 from dicomweb_server.web.app import Application, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
@@ -50,7 +53,12 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
-    return Closing(application(archive, config), archive)
+    made = application(archive, config)
+    if config.data.startswith("memory:"):
+        # No other process sees this archive, so none can make exams of what arrives.
+        work = (made.service.reading, archive.closed)
+        threading.Thread(target=intake.run, args=work, name="exams", daemon=True).start()
+    return Closing(made, archive)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -127,6 +135,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     beside: list[Beside] = []
     if not in_memory:
+        beside.append(Beside("reading", run_reading, config))
         if config.settle:
             beside.append(Beside("upkeep", run_upkeep, config))
         if config.dimse:
@@ -267,6 +276,20 @@ class Beside:
             process.join(STOP_WITHIN_S)
             process.kill()
             process.join()
+
+
+def run_reading(config: Config) -> None:
+    """The main function of the report module's process, until SIGTERM: exams of what arrives."""
+    set_up_logging(config)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    leave_interrupts_to_parent()
+    end_with_parent()
+    archive = open_archive(config)
+    try:
+        intake.run(open_reading(archive), stopped)
+    finally:
+        archive.close()
 
 
 def run_upkeep(config: Config) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import orjson
 import zstandard
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
 from dicomweb_server.dicom import bulk, decode, encode
 from dicomweb_server.dicom.bulk import BulkValue
@@ -27,6 +29,7 @@ from dicomweb_server.dicom.explicit import (
     explicit_little_endian,
     fragment,
 )
+from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dicom.part10 import Limits
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
@@ -593,6 +596,21 @@ def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
     if extent is None:
         raise NotFound("instance", scope.instance_uid)
     return unpacked.array[extent[0] : extent[1]], unpacked.version
+
+
+def first_of_series(archive: Archive, key: SeriesKey) -> Json:
+    """The DICOM JSON object of a series' first instance, without unpacking those behind it; empty
+    when the series has gone meanwhile."""
+    archive.permit(Act.VIEW)
+    try:
+        found = archive.storage.index.metadata(key)
+    except NotFound:
+        return {}
+    if not found.lengths:
+        return {}
+    reader = zstandard.ZstdDecompressor().stream_reader(found.zstd, read_across_frames=True)
+    document: Json = orjson.loads(reader.read(1 + found.lengths[0])[1:])
+    return document
 
 
 def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:

@@ -36,6 +36,7 @@ from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun,
 from dicomweb_server.web.identity import open_caller
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
+from dicomweb_server.web.reading_routes import READING_ROUTES
 from dicomweb_server.web.remembered import Ready, Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
@@ -106,6 +107,7 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/v1/transfers/{transfer}", transfers.one),
     ("POST", "/api/v1/pulls", transfers.pull),
     ("GET", "/api/v1/pulls/{transfer}", transfers.one),
+    *READING_ROUTES,
 )
 
 
@@ -194,12 +196,15 @@ def application(archive: Archive, config: Config) -> Application:
     """The web side of an archive. Who made the archive closes it, after the application's end."""
     router: Router[Handler] = Router()
     routes = tuple((method, pattern) for method, pattern, _ in DICOMWEB_ROUTES)
+    api = tuple(
+        (method, pattern) for method, pattern, _ in OTHER_ROUTES if pattern.startswith("/api/")
+    )
     for method, pattern, handler in DICOMWEB_ROUTES:
         router.add(method, config.prefix + pattern, handler)
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, handler)
     return Application(
-        Service(archive, config, Workers(THREADS), routes),
+        Service(archive, config, Workers(THREADS), routes, api),
         router,
         Replies(archive),
         forwarded.networks(config.trusted_proxies),

@@ -9,8 +9,10 @@ from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.archive.desk import Desk, open_desk
 from dicomweb_server.config import Config
+from dicomweb_server.reading.reading import Reading
 from dicomweb_server.records.database import Database, open_database
 from dicomweb_server.web.http import Reply, Request, Workers
+from dicomweb_server.web.identity import caller_of
 
 
 class Budget:
@@ -45,6 +47,7 @@ class Service:
     config: Config
     workers: Workers
     routes: tuple[tuple[str, str], ...] = ()
+    api: tuple[tuple[str, str], ...] = ()
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
@@ -63,9 +66,19 @@ class Service:
         """Persons, reports and audit."""
         return open_database(self.config.records, directory=self.archive.directory)
 
+    @cached_property
+    def reading(self) -> Reading:
+        """The report module; `reading_of` is it as somebody sees it."""
+        return Reading(self.archive, self.records, self.desk)
+
     def root(self, request: Request) -> str:
         """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""
         return (self.config.public_url or request.origin) + self.config.prefix
+
+
+def reading_of(service: Service, request: Request) -> Reading:
+    """The report module for who asks."""
+    return service.reading.seen_by(caller_of(request))
 
 
 UPLOAD_BYTES = 128 * 2**20
