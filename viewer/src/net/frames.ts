@@ -56,6 +56,7 @@ const HOPELESS = 32;
 
 interface Stream {
   readonly stage: "previews" | "whole";
+  readonly ahead: boolean; // before anybody looked
   handle?: Handle;
   over: boolean;
   paused: boolean;
@@ -292,12 +293,14 @@ export class FrameStore {
       if (interest.rank < Rank.ahead)
         for (const [other, { over }] of [...this.streams]) if (!over && this.rankOf(other) >= Rank.ahead) this.end(other);
       const others = [...this.streams].filter(([, { over }]) => !over).map(([other]) => this.rankOf(other));
-      if (others.length === 0 || (interest.rank === Rank.active && !others.includes(Rank.active))) this.open(url, stage);
+      if (others.length === 0 || (interest.rank === Rank.active && !others.includes(Rank.active))) this.open(url, stage, interest.rank === Rank.ahead);
       return;
     }
   }
 
   private stageOf({ frames, rank }: Interest, known: Stream | undefined): Stream["stage"] | undefined {
+    // One that was given up for want of room is begun again when somebody looks.
+    if (known?.ahead && rank < Rank.ahead) known = undefined;
     if (known?.stage === "whole" || frames.length < STREAMED) return undefined;
     let missing = 0;
     let unseen = 0;
@@ -316,8 +319,8 @@ export class FrameStore {
     return rank;
   }
 
-  private open(url: string, stage: Stream["stage"]): void {
-    const stream: Stream = { stage, over: false, paused: false, refused: 0 };
+  private open(url: string, stage: Stream["stage"], ahead: boolean): void {
+    const stream: Stream = { stage, ahead, over: false, paused: false, refused: 0 };
     this.streams.set(url, stream);
     stream.handle = this.pool.stream(
       { url: stage === "previews" ? `${url}?resolution=${PREVIEW}` : url },
@@ -370,7 +373,7 @@ export class FrameStore {
 
   private decodeNext(ranked: readonly Interest[]): boolean {
     for (const interest of ranked) {
-      if (interest.rank >= Rank.thumbnail) continue;
+      if (interest.rank === Rank.ahead) continue;
       const { frames, index } = interest;
       const whole = nearest(interest, (frame) => this.encoded.has(frame.id) && !this.pixels.has(frame.id) && !this.busy.has(frame.id));
       if (whole?.distance !== 0) {

@@ -51,19 +51,25 @@ const entryOf = (study: string, row: Dataset): SeriesEntry => ({
   count: number(row, Tag.NumberOfSeriesRelatedInstances) ?? 0,
 });
 
-/** Asks for the study's series and for the metadata of the first, or of the one that is `wanted`. */
-export function ask(study: string, wanted: string | null): void {
+/**
+ * Asks for the study's series and for the metadata of the one that is chosen, which both wait for
+ * who asks next. Resolves with the metadata; undefined when there is none to be had.
+ */
+export function ask(
+  study: string,
+  choose: (series: readonly SeriesEntry[]) => SeriesEntry | undefined,
+): Promise<Dataset[] | undefined> {
   pool.warm();
   const all = askSeries(study);
   underWay.set(study, all);
-  all.then(
-    (series) => {
-      const first = series.find((each) => each.series === wanted) ?? series[0];
-      if (!first) return;
-      const answer = metadata(study, first.series);
-      answer.catch(() => undefined); // told to who asks for it
-      underWay.set(`${study}/${first.series}`, answer);
-    },
-    () => undefined, // likewise
-  );
+  // What went wrong is told to who asks next.
+  return all
+    .then((series) => {
+      const chosen = choose(series);
+      if (!chosen) return undefined;
+      const answer = metadata(study, chosen.series);
+      underWay.set(`${study}/${chosen.series}`, answer);
+      return answer;
+    })
+    .catch(() => undefined);
 }

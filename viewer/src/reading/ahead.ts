@@ -5,7 +5,9 @@ import { ask } from "../net/opening";
 import { webGl } from "../render/webgl";
 
 const query = new URLSearchParams(location.search);
-for (const study of query.getAll("study")) ask(study, query.get("series"));
+const wanted = query.get("series");
+for (const study of query.getAll("study"))
+  void ask(study, (series) => series.find((each) => each.series === wanted) ?? series[0]);
 void import("./main");
 // The page needs to know soon, and now there is nothing to do but wait.
 setTimeout(webGl);

@@ -19,6 +19,7 @@ import { listenToKeys } from "./keys";
 import { GpuPainter, ProcessorPainter, type Painter } from "./painter";
 import { Pane } from "./Pane";
 import { Panel } from "./Panel";
+import { prefetch } from "./prefetch";
 import { restore } from "./saving";
 import { Session } from "./session";
 import { Strip } from "./Strip";
@@ -163,12 +164,13 @@ async function start(): Promise<void> {
   if (uids.length === 0) return say("error", t("reading.noStudy"));
   if (uids.length > 1) session.setLayout({ rows: 1, columns: Math.min(uids.length, 4) });
   const layout = session.layout.value;
-  await Promise.all(uids.map((uid) => session.open(uid)));
+  await Promise.all(uids.map((uid) => session.open(uid, wantedSeries)));
   // Not when the reader has already chosen a layout, or the address a series.
   if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
   const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
   if (patients.size > 1) say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);
+  await prefetch(session);
 }
 void askRights();
 void start();

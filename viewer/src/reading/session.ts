@@ -79,7 +79,8 @@ export class Session {
 
   // ---- opening studies ----
 
-  async open(uid: string): Promise<void> {
+  /** `wanted`: the series that is loaded first. */
+  async open(uid: string, wanted?: string | null): Promise<void> {
     if (this.studies.value.some((study) => study.uid === uid)) return;
     this.patch({ uid, facts: {}, series: [], loading: 1 });
     try {
@@ -89,7 +90,7 @@ export class Session {
       this.patch({ uid, series, loading: series.length });
       if (series.length === 0) this.patch({ uid, failed: "empty" });
       // The metadata of all series at once would make the first one wait for its share of the link.
-      const waiting = [...series];
+      const waiting = [...series].sort((a, b) => Number(b.series === wanted) - Number(a.series === wanted));
       const lane = async (): Promise<void> => {
         for (let entry = waiting.shift(); entry; entry = waiting.shift()) await this.load(entry);
       };

@@ -143,6 +143,47 @@ test("the ring beside a series tells what has arrived and what is decoded", asyn
   expect(await ring.getAttribute("title")).toBe("40 decoded, 40 received of 40");
 });
 
+test("the rest of the study, and of the newest study before it the series that is alike, are fetched before anybody asks", async () => {
+  const [now, before] = [newUid(), newUid()];
+  const of = (into: string, number: number, date: string, description: string): Item[] => {
+    const own = { study: into, series: newUid() };
+    return Array.from({ length: 12 }, (_, z) => ({
+      ...slice(z, 64, own),
+      "00080020": ["DA", date] as const,
+      "0008103E": ["LO", description] as const,
+      "00100020": ["LO", `P-${now}`] as const,
+      "00200011": ["IS", number] as const,
+    }));
+  };
+  await store(...of(now, 1, "20240301", "Thin"), ...of(now, 2, "20240301", "Thick"));
+  await store(...of(before, 1, "20230301", "Thick"), ...of(before, 2, "20230301", "Thin"));
+  const page = await open(`read.html?lang=en&study=${now}`);
+  const asked: string[] = [];
+  page.on("request", (request) => {
+    if (/\/(frames|pixeldata)/.test(request.url())) asked.push(request.url());
+  });
+  await until(page, () => {
+    const { session } = window.reading;
+    const other = session.stacks.value[1];
+    return other !== undefined && session.store.progress(other.frames).arrived === 12;
+  });
+  const second = await page.evaluate(() => window.reading.session.store.progress(window.reading.session.stacks.value[1]!.frames));
+  expect(second.ready).toBeLessThanOrEqual(1); // no more than its thumbnail
+  await until(page, () => window.reading.session.store.bytes > 0 && window.reading.session.priors.value.length === 1);
+  const deadline = Date.now() + 20_000;
+  while (!asked.some((url) => url.includes(`${before}/`) && url.includes("pixeldata")) && Date.now() < deadline) await settled(page);
+  await new Promise((go) => setTimeout(go, 1000));
+  const ahead = asked.length;
+  await page.click(".tile.prior");
+  await until(page, () => {
+    const { session } = window.reading;
+    const thin = session.stacks.value.find((s) => s.study !== session.studies.value[0]!.uid && s.description === "Thin");
+    return thin !== undefined && session.viewports.value.length === 2 && session.store.progress(thin.frames).arrived === 12;
+  });
+  expect(asked.slice(ahead).filter((url) => url.includes(`${before}/`) && /pixeldata/.test(url) && url.includes(asked.find((u) => u.includes(before))!.match(/series\/([\d.]+)/)![1]!))).toEqual([]);
+  expect(page.complaints).toEqual([]);
+});
+
 test("a series of 2,000 slices stays within the memory it may have, wherever one scrolls", async () => {
   const many = { study: newUid(), series: newUid() };
   const [slices, side] = [2000, 128];
