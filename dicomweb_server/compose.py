@@ -17,13 +17,18 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
-from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
+from dicomweb_server.archive.processes import (
+    collect_seldom,
+    end_with_parent,
+    leave_interrupts_to_parent,
+)
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
@@ -58,7 +63,25 @@ def app() -> ASGIApp:
         # No other process sees this archive, so none can make exams of what arrives.
         work = (made.service.reading, archive.closed)
         threading.Thread(target=intake.run, args=work, name="exams", daemon=True).start()
+    collect_seldom()
+    _tell_when_stopped(archive.stopping)
     return Closing(made, archive)
+
+
+def _tell_when_stopped(stopping: threading.Event) -> None:
+    """Sets `stopping` at SIGTERM and SIGINT, besides what uvicorn does with them: it waits for the
+    answers under way, and one that goes on for ever is told by nobody else."""
+
+    def tell(number: int, then: Callable[[int, FrameType | None], object]) -> None:
+        def on_signal(received: int, frame: FrameType | None) -> None:
+            stopping.set()
+            then(received, frame)
+
+        signal.signal(number, on_signal)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if callable(then := signal.getsignal(number)):
+            tell(number, then)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -127,6 +150,9 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_WITHIN_S,
+        # A process that does not answer for so long is killed; on a busy machine one that starts
+        # takes longer than uvicorn's 5 s, and then none ever came up.
+        timeout_worker_healthcheck=60,
     )
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -219,6 +245,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
         leave_interrupts_to_parent()
         end_with_parent()
     archive = open_archive(config)
+    collect_seldom()
     try:
         run_bridge(archive, listening, jobs=jobs, stop=stopped)
     finally:

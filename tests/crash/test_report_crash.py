@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,7 @@ def whole(reading: Reading, workers: list[Worker]) -> None:
                 assert session.get(IssuanceRow, (report.report_id, number)) is not None
     texts = {text for worker in workers for text in worker.texts}
     with records.read() as session:
-        kept = "\n".join(
-            session.scalars(sa.text("SELECT document FROM contents"))  # type: ignore[call-overload]
-        )
+        kept = "\n".join(session.scalars(sa.text("SELECT document FROM contents")))
     assert all(text in kept for text in texts)
 
 
@@ -154,7 +153,7 @@ def test_a_server_that_is_killed_leaves_all_or_nothing_of_every_step(tmp_path: P
             os.killpg(process.pid, signal.SIGKILL)
             for each in threads:
                 each.join()
-            wait_for(lambda p=process: ended(p))
+            wait_for(partial(ended, process))
         archive = open_archive(Config(data=str(data)))
         reading = open_reading(archive)
         whole(reading, workers)

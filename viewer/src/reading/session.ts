@@ -11,6 +11,7 @@ import { search } from "../net/dicomweb";
 import { FrameStore, Rank, type Interest } from "../net/frames";
 import { metadataOf, pool, seriesOf, type SeriesEntry } from "../net/opening";
 import { withTables } from "../net/tables";
+import { withSyntaxes } from "../net/videos";
 import type { Annotation } from "../tools/annotation";
 import type { ToolName } from "../tools/tool";
 import { reasonOf, say } from "../ui/notices";
@@ -105,7 +106,7 @@ export class Session {
   private async load(entry: SeriesEntry): Promise<void> {
     try {
       const instances = await withTables(await metadataOf(entry));
-      this.add(entry.study, instances);
+      this.add(entry.study, await withSyntaxes(entry.study, entry.series, instances));
     } catch (error) {
       say("error", `${entry.description || entry.series}: ${reasonOf(error)}`);
     }
