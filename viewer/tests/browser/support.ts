@@ -184,16 +184,14 @@ export async function canvas(page: Page, columns: number, rows: number): Promise
 export async function colours(page: Page, ...places: (readonly [number, number])[]): Promise<number[][]> {
   await settled(page);
   return page.evaluate((all) => {
-    const painter = window.reading.painter.current as import("../../src/reading/painter").GpuPainter;
+    const painter = window.reading.painter.current!;
     const viewport = window.reading.session.active.value!;
     painter.draw(viewport);
-    const { gl, ratio } = painter.stage;
+    const { canvas: drawn, ratio } = painter;
     const rect = viewport.rect.value;
-    const pixel = new Uint8Array(4);
-    return all.map(([x, y]) => {
-      gl.readPixels(Math.floor((rect.x + x) * ratio), gl.drawingBufferHeight - Math.floor((rect.y + y) * ratio) - 1, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
-      return [...pixel.subarray(0, 3)];
-    });
+    const context = new OffscreenCanvas(drawn.width, drawn.height).getContext("2d", { willReadFrequently: true })!;
+    context.drawImage(drawn, 0, 0);
+    return all.map(([x, y]) => [...context.getImageData(Math.floor((rect.x + x) * ratio), Math.floor((rect.y + y) * ratio), 1, 1).data.subarray(0, 3)]);
   }, places);
 }
 
