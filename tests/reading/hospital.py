@@ -33,7 +33,14 @@ def study(number: int, **attributes: Any) -> bytes:
         "BodyPartExamined": "CHEST",
         "AdmissionID": f"V{number}",
     } | attributes
-    return part10(study_uid=uid, series_uid=f"{uid}.1", instance_uid=f"{uid}.1.1", **said)
+    return part10(
+        study_uid=uid,
+        series_uid=f"{uid}.1",
+        instance_uid=f"{uid}.1.1",
+        rows=16,
+        columns=16,
+        **said,
+    )
 
 
 @dataclass
