@@ -115,7 +115,10 @@ class Hospital:
 
 
 @contextmanager
-def hospital(data: Path, *settings: object) -> Iterator[Hospital]:
-    person_ids = hired(data)
+def hospital(data: Path, *settings: object, records_url: str = "") -> Iterator[Hospital]:
+    """records_url  of the database of the records; that of the directory when empty"""
+    person_ids = hired(data, records_url)
+    if records_url:
+        settings = (*settings, "--records", records_url)
     with serving(data, *SETTINGS, *settings) as (process, url), everybody(url) as people:
         yield Hospital(process, url, people, person_ids)
