@@ -23,6 +23,7 @@ QUESTIONS = (
     "link",
     "dimse",
     "issuing",
+    "browser",
 )
 
 
