@@ -124,6 +124,7 @@ class Bench:
         # Its instances have no frames to settle.
         peer = Ours(archive.parent, port=port, flags=("--no-settle",))
         peer.name = f"ours, {count:,} studies"
+        peer.taken_as_read()
         self.versions.setdefault("ours", peer.version())
         return peer
 
@@ -153,6 +154,8 @@ class Bench:
             peer.directory.mkdir(parents=True)
             peer.load(self.ct500.files if files is None else files)
             done.touch()
+        if isinstance(peer, Ours):
+            peer.taken_as_read()
         self.versions[peer.name] = peer.version()
 
     @contextmanager
