@@ -33,6 +33,7 @@ from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
+from dicomweb_server.logs import set_up_logging
 from dicomweb_server.reading import intake
 from dicomweb_server.reading.reading import open_reading
 from dicomweb_server.web.app import Application, application
@@ -41,7 +42,6 @@ from dicomweb_server.web.remembered import Ready
 
 logger = logging.getLogger(__name__)
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 STOP_WITHIN_S = 15
 """Requests that are being answered when the server is told to stop have this long to end."""
 
@@ -53,7 +53,7 @@ class CannotListen(Exception):
 def app() -> ASGIApp:
     """The application of one server process, as its environment configures it."""
     config = load()
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     if multiprocessing.parent_process() is not None:
         end_with_parent()
     archive = open_archive(config)
@@ -112,13 +112,6 @@ class Closing:
 
     def ready(self, scope: Scope) -> Ready | None:
         return self.inner.ready(scope)
-
-
-def set_up_logging(config: Config) -> None:
-    """One line an event on standard error."""
-    logging.basicConfig(
-        level=config.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr, force=True
-    )
 
 
 def serve(config: Config, *, announce: Callable[[str], None]) -> int:
@@ -237,7 +230,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
 
     jobs  whether it also does what is queued: one process does
     """
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _, stack: stopped.set())
@@ -307,7 +300,7 @@ class Beside:
 
 def run_reading(config: Config) -> None:
     """The main function of the report module's process, until SIGTERM: exams of what arrives."""
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
     leave_interrupts_to_parent()
@@ -321,7 +314,7 @@ def run_reading(config: Config) -> None:
 
 def run_upkeep(config: Config) -> None:
     """The main function of the upkeep process: works when nobody else does, until SIGTERM."""
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     # Schedulers that know I/O priorities derive them from niceness.
     os.nice(10)
     stopped = threading.Event()

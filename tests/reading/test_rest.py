@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,7 @@ def test_refusals_are_problems_with_stable_types(place: Hospital) -> None:
     problem(place.act("trainee", report_id, "take"), 403, "denied")
     problem(resident.get("/reports/none"), 404, "not-found")
     problem(resident.get(f"/reports/{report_id}/versions/1"), 404, "not-found")
-    nobody = httpx.Client(base_url=f"{place.url}/api/v1", trust_env=False)
-    refused = nobody.get(f"/reports/{report_id}")
+    refused = httpx.get(f"{place.url}/api/v1/reports/{report_id}", trust_env=False)
     problem(refused, 401, "login-required")
     assert "www-authenticate" in refused.headers
 
@@ -183,7 +183,10 @@ def test_50_concurrent_editors_lose_no_text(place: Hospital) -> None:
 
     def edit(number: int) -> None:
         with httpx.Client(
-            base_url=f"{place.url}/api/v1", cookies=cookies, timeout=120, trust_env=False
+            base_url=f"{place.url}/api/v1",
+            cookies=cookies,
+            timeout=120,
+            trust_env=False,
         ) as client:
             current = etag
             barrier.wait()
@@ -295,7 +298,7 @@ def test_two_accounts_of_one_person_cannot_sign_the_same_report(place: Hospital)
     report_id = place.signed(11)
     changed = chief.patch(f"/persons/{place.person_ids['resident']}", json={"rank": 2})
     assert changed.status_code == 200, changed.text
-    with signed_in(place.url, "resident-two") as other:
+    with closing(signed_in(place.url, "resident-two")) as other:
         state = place.state(report_id)
         answer = other.post(
             f"/reports/{report_id}/actions/claim-review",
