@@ -114,9 +114,7 @@ _COUNTED = frozenset(
 """What no instance says: the archive does."""
 
 
-_REQUIRED = {
-    level: {tag: {"vr": vr_of(tag)} for tag in tags} for level, tags in REQUIRED.items()
-}
+_REQUIRED = {level: {tag: {"vr": vr_of(tag)} for tag in tags} for level, tags in REQUIRED.items()}
 _ONLINE = {"vr": "CS", "Value": ["ONLINE"]}
 
 

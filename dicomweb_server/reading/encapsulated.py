@@ -1,5 +1,9 @@
 """A PDF as a DICOM object (PS3.3 §A.45.1, §C.24.2)."""
 
+from io import BytesIO
+
+from pydicom import dcmread
+
 from dicomweb_server.reading import sr_codes
 from dicomweb_server.reading.content import ImageReference, IssuedVersion
 from dicomweb_server.reading.document_headers import Study, attributes, header, written
@@ -56,3 +60,13 @@ def _source(image: ImageReference) -> dict[str, object]:
         ReferencedSOPClassUID=image.sop_class_uid,
         ReferencedSOPInstanceUID=image.instance_uid,
     )
+
+
+def pdf_in(file: bytes) -> bytes:
+    """The PDF in a Part 10 file that `encapsulated_pdf` wrote, without its padding."""
+    data_set = dcmread(BytesIO(file), specific_tags=["EncapsulatedDocument", _LENGTH])
+    value: bytes = data_set.EncapsulatedDocument
+    return value[: int(data_set.EncapsulatedDocumentLength)]
+
+
+_LENGTH = "EncapsulatedDocumentLength"
