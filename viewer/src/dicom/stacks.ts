@@ -53,7 +53,7 @@ const SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4";
 export const isOverlayObject = (instance: Dataset): boolean =>
   text(instance, Tag.SOPClassUID) === SEGMENTATION;
 
-function documentOf(instance: Dataset): Document {
+export function documentOf(instance: Dataset): Document {
   const uid = text(instance, Tag.SOPInstanceUID) ?? "";
   return {
     id: uid,

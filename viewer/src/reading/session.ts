@@ -64,9 +64,9 @@ export class Session {
   /** No WebGL2: slices only, drawn by the processor. */
   readonly flat = signal(false);
   readonly sync: Sync;
-  /** Stored measurement reports of each study ("series/instance"), which the next one replaces. */
-  readonly reports = new Map<string, readonly string[]>();
   readonly restored = new Set<string>();
+  /** Stored measurements were removed or changed since: saving brings the archive up to date. */
+  readonly edited = signal(false);
   private readonly overlayInstances: Dataset[] = [];
   private readonly wanted = new Set<string>();
   private nextViewport = 1;
