@@ -27,6 +27,9 @@ from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
+from dicomweb_server.reading.delivery import deliver_until
+from dicomweb_server.reading.templates import load_starting_set
+from dicomweb_server.records.database import open_database
 from dicomweb_server.web.app import Application, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
@@ -50,7 +53,18 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
-    return Closing(application(archive, config), archive)
+    inner = application(archive, config)
+    if archive.directory is None:
+        records = inner.service.records
+        load_starting_set(records)
+        threading.Thread(
+            target=deliver_until,
+            args=(archive, records),
+            kwargs={"stop": archive.closed.is_set},
+            name="reports",
+            daemon=True,
+        ).start()
+    return Closing(inner, archive)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -127,6 +141,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     beside: list[Beside] = []
     if not in_memory:
+        beside.append(Beside("reports", run_reports, config))
         if config.settle:
             beside.append(Beside("upkeep", run_upkeep, config))
         if config.dimse:
@@ -267,6 +282,23 @@ class Beside:
             process.join(STOP_WITHIN_S)
             process.kill()
             process.join()
+
+
+def run_reports(config: Config) -> None:
+    """The main function of the process that makes the documents of reports, until SIGTERM."""
+    set_up_logging(config)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    leave_interrupts_to_parent()
+    end_with_parent()
+    archive = open_archive(config)
+    records = open_database(config.records, directory=archive.directory)
+    try:
+        load_starting_set(records)
+        deliver_until(archive, records, stop=stopped.is_set)
+    finally:
+        records.close()
+        archive.close()
 
 
 def run_upkeep(config: Config) -> None:

@@ -28,7 +28,7 @@ from dicomweb_server.reading.document_headers import Study
 from dicomweb_server.reading.document_uids import PDF, REJECTION, SR
 from dicomweb_server.reading.emission_tables import EmittedRow, IssuanceRow, OutboxRow
 from dicomweb_server.reading.encapsulated import ENCAPSULATED_PDF, encapsulated_pdf, pdf_in
-from dicomweb_server.reading.errors import ReadingError
+from dicomweb_server.reading.errors import ReadingError, Unwritable
 from dicomweb_server.reading.outbox import now_us
 from dicomweb_server.reading.pdf import pdf
 from dicomweb_server.reading.pictures import pictures
@@ -131,8 +131,7 @@ def stored_file(archive: Archive, instance_uid: str) -> bytes | None:
     present = archive.storage.index.instance(instance_uid)
     if present is None:
         return None
-    versions = archive.storage.index.versions(instance_uid)
-    first = min((present, *versions), key=lambda each: each.edit)
+    first, *_ = (*archive.storage.index.versions(instance_uid), present)
     file = InstanceFile(archive, first)
     return file.read_at(0, file.length)
 
@@ -163,6 +162,8 @@ def _made(archive: Archive, task: Task) -> bytes:
             at=datetime.fromtimestamp(row.queued_us / 1e6, UTC),
             rejected=task.rejected,
         )
+    if row.kind != PDF:
+        raise Unwritable(f"a document of kind {row.kind!r} is none that this program makes")
     public_url = archive.config.public_url
     made = pdf(
         issued,

@@ -164,4 +164,9 @@ def _value(vr: str, value: Any) -> Any:
 
 
 def _short(vr: str, text: str) -> str:
-    return _CONTROL.sub(" ", text.replace("\\", "/"))[: _LIMITS[vr]].strip()
+    """Cut to so many bytes as PS3.5 allows characters: there are programs (dciodvfy is one) that
+    count the former, and a label does without its end."""
+    label = _CONTROL.sub(" ", text.replace("\\", "/"))
+    while len(label.encode()) > _LIMITS[vr]:
+        label = label[: min(len(label) - 1, _LIMITS[vr])]
+    return label.strip()

@@ -149,12 +149,8 @@ def _document_general(
 
 
 def _described(issued: IssuedVersion) -> str | None:
-    """Completion Flag Description (LO): version and reason of what replaces an earlier one."""
-    if issued.kind == "original":
-        return None
-    return f"{issued.kind}, version {issued.version}" + (
-        f": {issued.reason}" if issued.reason else ""
-    )
+    """Completion Flag Description: what kind of version it is, unless the first."""
+    return None if issued.kind == "original" else f"{issued.kind}, version {issued.version}"
 
 
 def _verifying(issued: IssuedVersion, signature: Signature) -> Json:
@@ -223,6 +219,8 @@ def _tree(issued: IssuedVersion, labels: dict[str, str]) -> Iterable[Json]:
     for code in SECTIONS:
         heading, element = sr_codes.SECTIONS[code]
         items = []
+        if code == "addendum" and issued.reason:
+            items.append(_text(sr_codes.COMMENT, issued.reason))
         if text := content.sections.get(code, "").strip():
             items.append(_text(element, text))
         if code == "findings":

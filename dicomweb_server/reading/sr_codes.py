@@ -60,6 +60,8 @@ def title(exam: Exam) -> Code:
 
 PROCEDURE = dcm("121065", "Procedure Description")
 FINDING = dcm("121071", "Finding")
+COMMENT = dcm("121106", "Comment")
+"""Why a version replaces or adds to the one before."""
 
 SECTIONS = {
     "history": (ln("11329-0", "History"), ln("11329-0", "History")),

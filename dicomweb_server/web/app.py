@@ -26,8 +26,10 @@ from dicomweb_server.web import (
     orders,
     pages,
     rendered,
+    report_documents,
     search,
     stow,
+    templates,
     transfers,
     wado_uri,
 )
@@ -47,6 +49,7 @@ THREADS = 16
 STUDY = "/studies/{study}"
 SERIES = STUDY + "/series/{series}"
 INSTANCE = SERIES + "/instances/{instance}"
+VERSION = "/api/v1/reports/{report}/versions/{version}"
 
 # Under the DICOMweb root (PS3.18 Tables 10.3-1, 10.4.1-1 to -7, 10.5-1, 10.6.1-1).
 DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -101,6 +104,20 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PATCH", "/api/v1/orders/{order}", orders.change),
     ("DELETE", "/api/v1/orders/{order}", orders.cancel),
     ("POST", "/api/v1/orders/{order}/complete", orders.complete),
+    ("GET", "/api/v1/reports/{report}/pdf", report_documents.current_pdf),
+    ("GET", VERSION + "/pdf", report_documents.version_pdf),
+    ("GET", VERSION + "/sr", report_documents.version_sr),
+    ("GET", "/api/v1/verify/{code}", report_documents.verify),
+    ("GET", "/api/v1/deliveries", report_documents.deliveries),
+    ("POST", "/api/v1/deliveries/{delivery}/actions/retry", report_documents.retry),
+    ("GET", "/api/v1/templates", templates.listed),
+    ("POST", "/api/v1/templates", templates.create),
+    ("GET", "/api/v1/templates/{template}", templates.one),
+    ("PUT", "/api/v1/templates/{template}", templates.change),
+    ("GET", "/api/v1/phrases", templates.phrases),
+    ("POST", "/api/v1/phrases", templates.create_phrase),
+    ("PUT", "/api/v1/phrases/{phrase}", templates.change_phrase),
+    ("DELETE", "/api/v1/phrases/{phrase}", templates.retire_phrase),
     ("GET", "/api/v1/transfers", transfers.listed),
     ("POST", "/api/v1/transfers", transfers.send),
     ("GET", "/api/v1/transfers/{transfer}", transfers.one),

@@ -19,6 +19,7 @@ import orjson
 
 from dicomweb_server.access import errors as access
 from dicomweb_server.dicom import errors as dicom
+from dicomweb_server.reading import errors as reading
 from dicomweb_server.records import errors as records
 from dicomweb_server.web.http import QueryTooLong, Reply, header
 from dicomweb_server.web.multipart import MultipartError
@@ -107,6 +108,7 @@ _ROWS = (
     _Row(access.Unknown, 404, "name", name="not-found"),
     _Row(access.Refused, 422, "field", name=".name"),
     _Row(access.AuditUnavailable, 503, name="audit-unavailable"),
+    _Row(reading.Unknown, 404, "kind", name="not-found"),
     _Row(records.RecordsUnavailable, 503, name="records-unavailable"),
 )
 
