@@ -1,8 +1,9 @@
 """Where the parts meet: configuration -> storage -> archive -> ASGI application -> processes.
 
-`serve` listens, starts the process that keeps the archive up (settles, compacts) and those of the
-DIMSE bridge, and lets uvicorn answer, in this process or in several. Those import `app` here; what
-they serve comes to them as environment variables (`Config.environment`).
+`serve` listens, starts the process that keeps the archive up (settles, compacts), the report
+module's and those of the DIMSE bridge, and lets uvicorn answer, in this process or in several.
+Those import `app` here; what they serve comes to them as environment variables
+(`Config.environment`).
 """
 
 import errno
@@ -16,20 +17,26 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.archive.archive import Archive, open_archive
-from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
+from dicomweb_server.archive.processes import (
+    collect_seldom,
+    end_with_parent,
+    leave_interrupts_to_parent,
+)
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
+from dicomweb_server.reading import intake
 from dicomweb_server.reading.delivery import deliver_until
+from dicomweb_server.reading.reading import Reading, open_reading
 from dicomweb_server.reading.templates import load_starting_set
-from dicomweb_server.records.database import open_database
 from dicomweb_server.web.app import Application, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
@@ -53,18 +60,30 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
-    inner = application(archive, config)
-    if archive.directory is None:
-        records = inner.service.records
-        load_starting_set(records)
-        threading.Thread(
-            target=deliver_until,
-            args=(archive, records),
-            kwargs={"stop": archive.closed.is_set},
-            name="reports",
-            daemon=True,
-        ).start()
-    return Closing(inner, archive)
+    made = application(archive, config)
+    if config.data.startswith("memory:"):
+        # No other process sees this archive, so none can work for the report module.
+        work = (made.service.reading, archive.closed)
+        threading.Thread(target=_read, args=work, name="reading", daemon=True).start()
+    collect_seldom()
+    _tell_when_stopped(archive.stopping)
+    return Closing(made, archive)
+
+
+def _tell_when_stopped(stopping: threading.Event) -> None:
+    """Sets `stopping` at SIGTERM and SIGINT, besides what uvicorn does with them: it waits for the
+    answers under way, and one that goes on for ever is told by nobody else."""
+
+    def tell(number: int, then: Callable[[int, FrameType | None], object]) -> None:
+        def on_signal(received: int, frame: FrameType | None) -> None:
+            stopping.set()
+            then(received, frame)
+
+        signal.signal(number, on_signal)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if callable(then := signal.getsignal(number)):
+            tell(number, then)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -133,6 +152,9 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_WITHIN_S,
+        # A process that does not answer for so long is killed; on a busy machine one that starts
+        # takes longer than uvicorn's 5 s, and then none ever came up.
+        timeout_worker_healthcheck=60,
     )
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -141,7 +163,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     beside: list[Beside] = []
     if not in_memory:
-        beside.append(Beside("reports", run_reports, config))
+        beside.append(Beside("reading", run_reading, config))
         if config.settle:
             beside.append(Beside("upkeep", run_upkeep, config))
         if config.dimse:
@@ -225,6 +247,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
         leave_interrupts_to_parent()
         end_with_parent()
     archive = open_archive(config)
+    collect_seldom()
     try:
         run_bridge(archive, listening, jobs=jobs, stop=stopped)
     finally:
@@ -284,20 +307,26 @@ class Beside:
             process.join()
 
 
-def run_reports(config: Config) -> None:
-    """The main function of the process that makes the documents of reports, until SIGTERM."""
+def _read(reading: Reading, stop: threading.Event) -> None:
+    load_starting_set(reading.records)
+    exams = threading.Thread(target=intake.run, args=(reading, stop), name="exams", daemon=True)
+    exams.start()
+    deliver_until(reading.archive, reading.records, stop=stop.is_set)
+    exams.join(STOP_WITHIN_S)
+
+
+def run_reading(config: Config) -> None:
+    """The main function of the report module's process, until SIGTERM: exams of what arrives, and
+    the documents of what is issued."""
     set_up_logging(config)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
     leave_interrupts_to_parent()
     end_with_parent()
     archive = open_archive(config)
-    records = open_database(config.records, directory=archive.directory)
     try:
-        load_starting_set(records)
-        deliver_until(archive, records, stop=stopped.is_set)
+        _read(open_reading(archive), stopped)
     finally:
-        records.close()
         archive.close()
 
 

@@ -57,7 +57,8 @@ class Archive:
     """See the module. `payloads` has frames as they are kept that were asked for more than once,
     `decoded` frames by what was decoded: contents, format, syntax; `encoded`
     by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
-    the digest of the received file and the syntax; `caller` is who calls the verbs."""
+    the digest of the received file and the syntax; `stopping` is set when the process is told to
+    stop: what waits for something to happen ends; `caller` is who calls the verbs."""
 
     storage: Storage
     config: Config
@@ -74,6 +75,7 @@ class Archive:
         default_factory=lambda: Cache(ENCODED_CACHE_BYTES)
     )
     payloads: Cache[Place, bytes] = field(init=False)
+    stopping: Event = field(default_factory=Event)
     closed: Event = field(default_factory=Event)
     caller: Caller = SYSTEM
     decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)

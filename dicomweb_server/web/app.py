@@ -26,10 +26,8 @@ from dicomweb_server.web import (
     orders,
     pages,
     rendered,
-    report_documents,
     search,
     stow,
-    templates,
     transfers,
     wado_uri,
 )
@@ -38,6 +36,7 @@ from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun,
 from dicomweb_server.web.identity import open_caller
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
+from dicomweb_server.web.reading_routes import READING_ROUTES
 from dicomweb_server.web.remembered import Ready, Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
@@ -49,7 +48,6 @@ THREADS = 16
 STUDY = "/studies/{study}"
 SERIES = STUDY + "/series/{series}"
 INSTANCE = SERIES + "/instances/{instance}"
-VERSION = "/api/v1/reports/{report}/versions/{version}"
 
 # Under the DICOMweb root (PS3.18 Tables 10.3-1, 10.4.1-1 to -7, 10.5-1, 10.6.1-1).
 DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
@@ -104,25 +102,12 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PATCH", "/api/v1/orders/{order}", orders.change),
     ("DELETE", "/api/v1/orders/{order}", orders.cancel),
     ("POST", "/api/v1/orders/{order}/complete", orders.complete),
-    ("GET", "/api/v1/reports/{report}/pdf", report_documents.current_pdf),
-    ("GET", VERSION + "/pdf", report_documents.version_pdf),
-    ("GET", VERSION + "/sr", report_documents.version_sr),
-    ("GET", "/api/v1/verify/{code}", report_documents.verify),
-    ("GET", "/api/v1/deliveries", report_documents.deliveries),
-    ("POST", "/api/v1/deliveries/{delivery}/actions/retry", report_documents.retry),
-    ("GET", "/api/v1/templates", templates.listed),
-    ("POST", "/api/v1/templates", templates.create),
-    ("GET", "/api/v1/templates/{template}", templates.one),
-    ("PUT", "/api/v1/templates/{template}", templates.change),
-    ("GET", "/api/v1/phrases", templates.phrases),
-    ("POST", "/api/v1/phrases", templates.create_phrase),
-    ("PUT", "/api/v1/phrases/{phrase}", templates.change_phrase),
-    ("DELETE", "/api/v1/phrases/{phrase}", templates.retire_phrase),
     ("GET", "/api/v1/transfers", transfers.listed),
     ("POST", "/api/v1/transfers", transfers.send),
     ("GET", "/api/v1/transfers/{transfer}", transfers.one),
     ("POST", "/api/v1/pulls", transfers.pull),
     ("GET", "/api/v1/pulls/{transfer}", transfers.one),
+    *READING_ROUTES,
 )
 
 
@@ -211,12 +196,15 @@ def application(archive: Archive, config: Config) -> Application:
     """The web side of an archive. Who made the archive closes it, after the application's end."""
     router: Router[Handler] = Router()
     routes = tuple((method, pattern) for method, pattern, _ in DICOMWEB_ROUTES)
+    api = tuple(
+        (method, pattern) for method, pattern, _ in OTHER_ROUTES if pattern.startswith("/api/")
+    )
     for method, pattern, handler in DICOMWEB_ROUTES:
         router.add(method, config.prefix + pattern, handler)
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, handler)
     return Application(
-        Service(archive, config, Workers(THREADS), routes),
+        Service(archive, config, Workers(THREADS), routes, api),
         router,
         Replies(archive),
         forwarded.networks(config.trusted_proxies),

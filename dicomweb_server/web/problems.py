@@ -24,6 +24,7 @@ from dicomweb_server.records import errors as records
 from dicomweb_server.web.http import QueryTooLong, Reply, header
 from dicomweb_server.web.multipart import MultipartError
 from dicomweb_server.web.negotiate import BadMediaType, Representation
+from dicomweb_server.web.refusals import status_of
 from dicomweb_server.web.routing import BadPathUid
 from storage import errors as storage
 
@@ -117,6 +118,14 @@ def problem_of(error: Exception) -> Problem:
     """Which problem an error is; one that nobody foresaw is logged and is a 500 without details."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, reading.Refused):
+        return Problem(
+            status_of(error),
+            str(error),
+            name=error.name,
+            field=error.field or None,
+            **error.members,
+        )
     for row in _ROWS:
         if isinstance(error, row.error):
             headers: tuple[tuple[bytes, bytes], ...] = ()

@@ -8,9 +8,13 @@ from functools import cached_property
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.archive.desk import Desk, open_desk
+from dicomweb_server.archive.streams import Content
 from dicomweb_server.config import Config
+from dicomweb_server.reading.reading import Reading
 from dicomweb_server.records.database import Database, open_database
 from dicomweb_server.web.http import Reply, Request, Workers
+from dicomweb_server.web.identity import caller_of
+from storage.model import Buffer, SeriesKey
 
 
 class Budget:
@@ -40,12 +44,38 @@ ENCODED_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A body that is sent as it is kept, and what it rests on: it is right while the series have
+    these versions. That a payload is moved meanwhile, `streams` finds out itself."""
+
+    versions: list[tuple[SeriesKey, int]]
+    tag: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    pieces: list[Buffer | Content]
+
+    @cached_property
+    def length(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @property
+    def weight(self) -> int:
+        """What it takes in memory, in bytes, about."""
+        return sum(500 if isinstance(one, Content) else len(one) for one in self.pieces)
+
+
+PLAN_BYTES = 32 * 2**20
+"""Of plans that are remembered: some twelve series of 500 slices."""
+
+
+@dataclass(frozen=True)
 class Service:
     archive: Archive
     config: Config
     workers: Workers
     routes: tuple[tuple[str, str], ...] = ()
+    api: tuple[tuple[str, str], ...] = ()
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
+    plans: Cache[tuple[object, ...], Plan] = field(default_factory=lambda: Cache(PLAN_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
 
@@ -63,9 +93,19 @@ class Service:
         """Persons, reports and audit."""
         return open_database(self.config.records, directory=self.archive.directory)
 
+    @cached_property
+    def reading(self) -> Reading:
+        """The report module; `reading_of` is it as somebody sees it."""
+        return Reading(self.archive, self.records, self.desk)
+
     def root(self, request: Request) -> str:
         """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""
         return (self.config.public_url or request.origin) + self.config.prefix
+
+
+def reading_of(service: Service, request: Request) -> Reading:
+    """The report module for who asks."""
+    return service.reading.seen_by(caller_of(request))
 
 
 UPLOAD_BYTES = 128 * 2**20

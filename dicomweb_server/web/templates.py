@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.reading import mrrt, templates
-from dicomweb_server.reading.errors import Refused
 from dicomweb_server.reading.template import STATUSES, Phrase, Template
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.orders import reply
@@ -125,20 +124,13 @@ async def _read(service: Service, work: Callable[[Session], Any]) -> Any:
 
 
 async def _write(service: Service, work: Callable[[Session], Any]) -> Any:
-    try:
-        return await service.workers.run(service.records.writing, work)
-    except Refused as error:
-        raise Problem(400, error.detail, name=error.name, field=error.field) from error
+    return await service.workers.run(service.records.writing, work)
 
 
 async def _template_in(request: Request) -> dict[str, Any]:
     body = await _body(request)
-    if not _is_mrrt(_asked(request, frozenset({"format"}))):
-        return _object(body)
-    try:
-        return mrrt.template_from(body)
-    except Refused as error:
-        raise Problem(400, error.detail, name=error.name, field=error.field) from error
+    is_mrrt = _is_mrrt(_asked(request, frozenset({"format"})))
+    return mrrt.template_from(body) if is_mrrt else _object(body)
 
 
 def _is_mrrt(asked: dict[str, str]) -> bool:

@@ -4,6 +4,7 @@ import { dot, type Vec3 } from "../geometry/vector";
 import { framesOf, type Frame } from "./image";
 import { number, text, type Dataset } from "./json";
 import { Tag } from "./tags";
+import { isVideo } from "./video";
 
 export interface Stack {
   readonly id: string;
@@ -35,7 +36,7 @@ export function arrange(instances: readonly Dataset[], alone = false): { stacks:
   const groups = new Map<string, Frame[]>();
   const documents: Document[] = [];
   for (const instance of instances) {
-    const frames = isOverlayObject(instance) && !alone ? [] : framesOf(instance);
+    const frames = (isOverlayObject(instance) && !alone) || isVideo(instance) ? [] : framesOf(instance);
     if (frames.length === 0) documents.push(documentOf(instance));
     const key = frames.length > 1 ? frames[0]!.instance : groupKey(frames[0]);
     const group = groups.get(key);
