@@ -33,6 +33,7 @@ from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
+from dicomweb_server.logs import set_up_logging
 from dicomweb_server.reading import intake
 from dicomweb_server.reading.delivery import deliver_until
 from dicomweb_server.reading.reading import Reading, open_reading
@@ -43,7 +44,6 @@ from dicomweb_server.web.remembered import Ready
 
 logger = logging.getLogger(__name__)
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 STOP_WITHIN_S = 15
 """Requests that are being answered when the server is told to stop have this long to end."""
 
@@ -55,7 +55,7 @@ class CannotListen(Exception):
 def app() -> ASGIApp:
     """The application of one server process, as its environment configures it."""
     config = load()
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     if multiprocessing.parent_process() is not None:
         end_with_parent()
     archive = open_archive(config)
@@ -114,13 +114,6 @@ class Closing:
 
     def ready(self, scope: Scope) -> Ready | None:
         return self.inner.ready(scope)
-
-
-def set_up_logging(config: Config) -> None:
-    """One line an event on standard error."""
-    logging.basicConfig(
-        level=config.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr, force=True
-    )
 
 
 def serve(config: Config, *, announce: Callable[[str], None]) -> int:
@@ -239,7 +232,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
 
     jobs  whether it also does what is queued: one process does
     """
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _, stack: stopped.set())
@@ -318,7 +311,7 @@ def _read(reading: Reading, stop: threading.Event) -> None:
 def run_reading(config: Config) -> None:
     """The main function of the report module's process, until SIGTERM: exams of what arrives, and
     the documents of what is issued."""
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
     leave_interrupts_to_parent()
@@ -332,7 +325,7 @@ def run_reading(config: Config) -> None:
 
 def run_upkeep(config: Config) -> None:
     """The main function of the upkeep process: works when nobody else does, until SIGTERM."""
-    set_up_logging(config)
+    set_up_logging(config.log_level)
     # Schedulers that know I/O priorities derive them from niceness.
     os.nice(10)
     stopped = threading.Event()

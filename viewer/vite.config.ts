@@ -1,4 +1,4 @@
-// Two pages (worklist, reading), one decode worker, WASM codecs as files of their own.
+// Five pages (worklist, reading, report worklists, administration, sign-in), one decode worker, WASM codecs as files of their own.
 // `DICOMWEB=http://127.0.0.1:8000 npm run dev` serves the sources with hot reload in front of a
 // running server.
 import { resolve } from "node:path";
@@ -33,7 +33,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: { index: resolve(pages, "index.html"), read: resolve(pages, "read.html") },
+      input: ["index", "read", "reports", "admin", "signin"].map((name) => resolve(pages, `${name}.html`)),
     },
   },
 });

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dicomweb_server.web import etags
 from dicomweb_server.web.http import Reply, Request, content, header
 from dicomweb_server.web.problems import Problem
-from dicomweb_server.web.service import Service
+from dicomweb_server.web.service import Handler, Service
 from viewer import pages
 
 # Nothing from elsewhere, no script or style within the page. 'wasm-unsafe-eval' lets the decoders
@@ -33,14 +33,13 @@ _KEPT = (header("cache-control", "public, max-age=31536000, immutable"), *_GUARD
 _pages = cache(pages)
 
 
-async def worklist(service: Service, request: Request) -> Reply:
-    """Handler of GET /. The page is told where the DICOMweb root is."""
-    return _page(service, request, "index.html")
+def page(name: str) -> Handler:
+    """The handler of GET for one page, which is told where the DICOMweb root is."""
 
+    async def shown(service: Service, request: Request) -> Reply:
+        return _page(service, request, name)
 
-async def reading(service: Service, request: Request) -> Reply:
-    """Handler of GET /read.html, which opens the studies named in its query."""
-    return _page(service, request, "read.html")
+    return shown
 
 
 async def asset(service: Service, request: Request) -> Reply:

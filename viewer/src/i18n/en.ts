@@ -9,6 +9,8 @@ export const en: Dictionary = {
   "toolbar.view": "Display and filters",
   "toolbar.strip": "Series",
   "toolbar.panel": "Measurements and key images",
+  "toolbar.report": "Report",
+  "state.noImage": "The image is not among the series opened.",
   "tool.window": "Window",
   "tool.scroll": "Scroll",
   "tool.pan": "Pan",

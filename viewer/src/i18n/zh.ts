@@ -9,6 +9,8 @@ export const zh = {
   "toolbar.view": "显示与滤波",
   "toolbar.strip": "序列",
   "toolbar.panel": "测量与关键图像",
+  "toolbar.report": "报告",
+  "state.noImage": "该图像不在已打开的序列中。",
   "tool.window": "调窗",
   "tool.scroll": "翻页",
   "tool.pan": "平移",

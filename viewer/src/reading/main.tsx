@@ -3,12 +3,12 @@
 import { effect, signal, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { render, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { gate } from "../access/session";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { language, locale, t } from "../i18n";
-import { askRights } from "../net/rights";
 import { FormDialog } from "../ui/dialogs";
-import { Notices, say } from "../ui/notices";
+import { Notices, reasonOf, say } from "../ui/notices";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
@@ -19,6 +19,7 @@ import { listenToKeys } from "./keys";
 import { FlatPainter, GpuPainter } from "./painter";
 import { Pane } from "./Pane";
 import { Panel } from "./Panel";
+import { ReportSide } from "./ReportSide";
 import { restore } from "./saving";
 import { Session } from "./session";
 import { Strip } from "./Strip";
@@ -26,6 +27,7 @@ import { Toolbar } from "./Toolbar";
 import "../ui/base.css";
 import "./reading.css";
 
+const parameters = new URLSearchParams(location.search);
 const session = new Session();
 const reading: Reading = { session, drafts: new Drafts(session), over: signal(undefined), painter: { current: undefined } };
 
@@ -33,6 +35,7 @@ function Page(): JSX.Element {
   const narrow = window.matchMedia("(max-width: 760px)").matches;
   const strip = useSignal(!narrow);
   const side = useSignal(false);
+  const report = useSignal(parameters.has("report"));
   useSignalEffect(() => {
     // The first measurement opens the list it goes to.
     if (session.annotations.value.length > 0 && !narrow && !side.peek() && !opened) {
@@ -42,11 +45,12 @@ function Page(): JSX.Element {
   });
   return (
     <ReadingContext.Provider value={reading}>
-      <Toolbar strip={strip} side={side} />
+      <Toolbar strip={strip} side={side} report={report} />
       <div class="desk">
         {strip.value && <Strip />}
         <Grid />
         {side.value && <Panel />}
+        {report.value && <ReportSide />}
       </div>
       <Notices />
       <Recording />
@@ -148,8 +152,8 @@ effect(() => {
 });
 
 // The first stacks to arrive go into the empty panes; what the address names goes first.
-const uids = new URLSearchParams(location.search).getAll("study");
-const wantedSeries = new URLSearchParams(location.search).get("series");
+const uids = parameters.getAll("study");
+const wantedSeries = parameters.get("series");
 effect(() => {
   const stacks = session.stacks.value.filter((s) => !wantedSeries || s.series === wantedSeries);
   untracked(() => {
@@ -178,7 +182,8 @@ async function start(): Promise<void> {
   if (patients.size > 1) say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);
 }
-void askRights();
+// Beside the pictures, not before them: who may not read gets none, and is sent to sign in.
+void gate().catch((error: unknown) => say("error", reasonOf(error)));
 void start();
 // For tests and for the curious: the page's state by name.
 Object.assign(window, { reading });
