@@ -1,14 +1,15 @@
 """The viewer's pages and their files: some MiB, so they are read once and kept.
 
 What lies under /assets has its content's hash in its name: it never changes and is kept by
-browsers for good. The pages themselves are asked for again each time, and cost a 304.
+browsers for good; it is compressed once, decoders (WebAssembly) too, which shrink to a third. The
+pages themselves are asked for again each time, and cost a 304.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from urllib.parse import urlsplit
 
-from dicomweb_server.web import etags
+from dicomweb_server.web import encodings, etags
 from dicomweb_server.web.http import Reply, Request, content, header
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Handler, Service
@@ -48,7 +49,17 @@ async def asset(service: Service, request: Request) -> Reply:
     found = _pages().get(name)
     if found is None:
         raise Problem(404, f"there is no {name[:80]!r}", field="path")
-    return _reply(request, *found, _KEPT)
+    media_type, body = found
+    if len(body) < encodings.SMALLEST or not (coding := encodings.accepted(request)):
+        return _reply(request, media_type, body, _KEPT)
+    body = await service.workers.run(_compressed, coding, body)
+    headers = (*_KEPT, header("content-encoding", coding))
+    return _reply(request, media_type, body, headers)
+
+
+@lru_cache(maxsize=256)
+def _compressed(coding: str, body: bytes) -> bytes:
+    return encodings.encode(coding, (body,))
 
 
 def _page(service: Service, request: Request, name: str) -> Reply:

@@ -8,6 +8,7 @@ import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { language, locale, t } from "../i18n";
 import { FormDialog } from "../ui/dialogs";
+import { webGl } from "../render/webgl";
 import { Notices, reasonOf, say } from "../ui/notices";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
@@ -16,9 +17,10 @@ import { recording } from "./export";
 import { hangAutomatically } from "./hanging";
 import { Help } from "./Help";
 import { listenToKeys } from "./keys";
-import { FlatPainter, GpuPainter } from "./painter";
+import { GpuPainter, ProcessorPainter, type Painter } from "./painter";
 import { Pane } from "./Pane";
 import { Panel } from "./Panel";
+import { prefetch } from "./prefetch";
 import { ReportSide } from "./ReportSide";
 import { restore } from "./saving";
 import { Session } from "./session";
@@ -62,19 +64,24 @@ function Page(): JSX.Element {
 
 let opened = false;
 
+/** `draw=gpu` in the address draws with WebGL2 even where that is software, `draw=processor` without it. */
+function painterOn(canvas: HTMLCanvasElement): Painter {
+  const kind = webGl();
+  if (kind === "none") {
+    session.flat.value = true;
+    say("info", t("state.noGpu"));
+  }
+  const wanted = new URLSearchParams(location.search).get("draw") ?? (kind === "gpu" ? "gpu" : "processor");
+  return wanted === "gpu" && kind !== "none" ? new GpuPainter(canvas, session.store) : new ProcessorPainter(canvas, session.store);
+}
+
 function Grid(): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const grid = useRef<HTMLElement>(null);
   const visible = session.visible.value;
   const { rows, columns } = session.maximized.value ? { rows: 1, columns: 1 } : session.layout.value;
   useEffect(() => {
-    try {
-      reading.painter.current = new GpuPainter(canvas.current!, session.store);
-    } catch {
-      reading.painter.current = new FlatPainter(canvas.current!, session.store);
-      session.flat.value = true;
-      say("info", t("state.noGpu"));
-    }
+    reading.painter.current = painterOn(canvas.current!);
     reading.painter.current.watch(session.visible.value);
     const observer = new ResizeObserver(measure);
     observer.observe(grid.current!);
@@ -175,12 +182,13 @@ async function start(): Promise<void> {
   if (uids.length === 0) return say("error", t("reading.noStudy"));
   if (uids.length > 1) session.setLayout({ rows: 1, columns: Math.min(uids.length, 4) });
   const layout = session.layout.value;
-  await Promise.all(uids.map((uid) => session.open(uid)));
+  await Promise.all(uids.map((uid) => session.open(uid, wantedSeries)));
   // Not when the reader has already chosen a layout, or the address a series.
   if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
   const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
   if (patients.size > 1) say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);
+  await prefetch(session);
 }
 // Beside the pictures, not before them: who may not read gets none, and is sent to sign in.
 void gate().catch((error: unknown) => say("error", reasonOf(error)));
