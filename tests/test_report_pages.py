@@ -1,5 +1,5 @@
-"""The pages of the report module in Chromium, on a real server with accounts: people sign in, write,
-sign, correct, administrate. What they check is written in `viewer/tests/reporting`."""
+"""The pages of the report module in Chromium, on a real server with accounts: people sign in,
+write, sign, correct, administrate. What they check is written in `viewer/tests/reporting`."""
 
 from pathlib import Path
 
