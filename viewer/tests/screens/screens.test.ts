@@ -91,6 +91,7 @@ test.each(EVERY)("reading (%s, %s)", async (language, size) => {
   await until(page, () => document.querySelector("dialog[open]") !== null);
   await keep(page, `reading-help-${language}-${size}`);
   await page.keyboard.press("Escape");
+  if (size === "phone") await page.click(".tools.end button >> nth=0");
   await page.click(".document-tile");
   await page.waitForTimeout(800);
   await keep(page, `reading-letter-${language}-${size}`);
@@ -117,6 +118,6 @@ test.each(EVERY)("an ultrasound film, a film of the chest, an address without a 
   await chest.evaluate(() => (window.reading.session.active.value!.colormap.value = "hot-iron"));
   await keep(chest, `reading-chest-${language}-${size}`);
   const none = await open(`read.html?lang=${language}`, SIZES[size]);
-  await until(none, () => document.querySelector(".notice.error") !== null);
+  await until(none, () => document.querySelector(".pane-state[role=alert]") !== null);
   await keep(none, `reading-nothing-${language}-${size}`);
 });
