@@ -1,16 +1,29 @@
 """What the questions share: the peers, loaded once, the rounds, and how long each takes."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.data import Series, ct500, tiny_studies
-from benchmarks.measure import Sample, Summary, in_turns
+from benchmarks.data import Series, ct500, head_ct, tiny_studies
+from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 from benchmarks.studies import make
+
+QUIET_WITHIN_S = 20
+
+
+def at_rest(pids: Sequence[int]) -> None:
+    """Returns when the processes use less than a tenth of a processor, as they do once they have
+    come up; or after a while, because some never rest."""
+    for _ in range(QUIET_WITHIN_S):
+        before = cpu_seconds(pids)
+        time.sleep(1)
+        if cpu_seconds(pids) - before < 0.1:
+            return
 
 
 @dataclass
@@ -124,8 +137,20 @@ class Bench:
         # Its instances have no frames to settle.
         peer = Ours(archive.parent, port=port, flags=("--no-settle",))
         peer.name = f"ours, {count:,} studies"
+        peer.taken_as_read()
         self.versions.setdefault("ours", peer.version())
         return peer
+
+    @cached_property
+    def head(self) -> tuple[Ours, Series] | None:
+        """Ours with the real head CT, and that series; None where it is not at hand."""
+        series = head_ct()
+        if series is None:
+            self.notes.append("the head CT is not at hand")
+            return None
+        peer = Ours(self.cache / "ours-head", port=18003)
+        self._loaded(peer, series.files)
+        return peer, series
 
     @cached_property
     def nginx(self) -> Nginx:
@@ -142,6 +167,8 @@ class Bench:
             peer.directory.mkdir(parents=True)
             peer.load(self.ct500.files if files is None else files)
             done.touch()
+        if isinstance(peer, Ours):
+            peer.taken_as_read()
         self.versions[peer.name] = peer.version()
 
     @contextmanager
@@ -151,6 +178,7 @@ class Bench:
             for peer in peers:
                 peer.start()
                 stack.callback(peer.stop)
+            at_rest([pid for peer in peers for pid in peer.pids])
             yield
 
     def compare(
@@ -159,11 +187,20 @@ class Bench:
         case: str,
         unit: str,
         targets: Sequence[tuple[str, Callable[[], Sample]]],
+        *,
+        rounds: int | None = None,
+        warm: bool = True,
     ) -> Iterator[Summary]:
-        """Measures the targets in turns; one summary each, the first target's first."""
+        """Measures the targets in turns; one summary each, the first target's first.
+
+        rounds  for a case that needs more or fewer than others
+        warm    whether each is measured once before it counts: pages are touched for the first
+                time then, and caches filled
+        """
         print(f"· {question}: {case}", flush=True)
-        for _, measure in targets:
-            measure()  # not counted: pages touched for the first time, caches filled
-        samples = in_turns(targets, lambda target: target[1](), rounds=self.rounds)
+        if warm:
+            for _, measure in targets:
+                measure()
+        samples = in_turns(targets, lambda target: target[1](), rounds=rounds or self.rounds)
         for number, (name, _) in enumerate(targets):
             yield Summary(question, case, name, unit, tuple(samples[number]))

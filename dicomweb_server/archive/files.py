@@ -96,7 +96,7 @@ def kept_pieces(
 
     at_once  None also when what surrounds the frames has to be made first, which takes a ms
     """
-    contents = _kept_contents(archive, instance)
+    contents = kept_contents(archive, instance)
     if contents is None or instance.pixels is None:
         return None
     key = (instance.file_digest, syntax)
@@ -121,12 +121,8 @@ def kept_pieces(
     return pieces
 
 
-def are_kept(archive: Archive, instance: Instance) -> bool:
-    """Whether all its frames have settled into HTJ2K."""
-    return _kept_contents(archive, instance) is not None
-
-
-def _kept_contents(archive: Archive, instance: Instance) -> list[Content] | None:
+def kept_contents(archive: Archive, instance: Instance) -> list[Content] | None:
+    """Its frames, when all of them have settled into HTJ2K."""
     pixels, count = instance.pixels, instance.frames.count
     if pixels is None or pixels.encapsulated or instance.frames.packed_bits or not count:
         return None

@@ -1,7 +1,7 @@
 """People with accounts on a real server, each with an HTTP client that has signed in."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from dicomweb_server.access.accounts import add_account
 from dicomweb_server.access.caller import SYSTEM
 from dicomweb_server.access.persons import add_person
+from dicomweb_server.archive.archive import open_archive
+from dicomweb_server.config import Config
 from dicomweb_server.records.database import Database, open_database
 from tests.reading.department import identity
 
@@ -50,10 +52,33 @@ def hire(records: Database) -> dict[str, str]:
     return records.writing(work)
 
 
-def hired(data: Path) -> dict[str, str]:
-    """The same, in the records of a data directory."""
-    data.mkdir(exist_ok=True)
+def first_account(data: Path) -> None:
+    """A new archive with the chief's account, as `dicomweb-server users` makes it."""
+    open_archive(Config(data=str(data))).close()
     records = open_database("", directory=data)
+
+    def work(session: Session) -> None:
+        name, rank, roles = STAFF["chief"]
+        person = add_person(session, SYSTEM, name=name, rank=rank, licence="L-chief")
+        add_account(
+            session,
+            SYSTEM,
+            login="chief",
+            person_id=person.person_id,
+            roles=roles,
+            password=PASSWORD,
+        )
+
+    try:
+        records.writing(work)
+    finally:
+        records.close()
+
+
+def hired(data: Path, records_url: str = "") -> dict[str, str]:
+    """The same, in the records of a data directory, or in another database."""
+    open_archive(Config(data=str(data))).close()
+    records = open_database(records_url, directory=data)
     try:
         return hire(records)
     finally:
@@ -70,4 +95,4 @@ def signed_in(url: str, login: str) -> httpx.Client:
 @contextmanager
 def everybody(url: str) -> Iterator[dict[str, httpx.Client]]:
     with ExitStack() as stack:
-        yield {login: stack.enter_context(signed_in(url, login)) for login in STAFF}
+        yield {login: stack.enter_context(closing(signed_in(url, login))) for login in STAFF}

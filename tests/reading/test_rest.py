@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.reading.hospital import Hospital, hospital
 from tests.reading.people import PASSWORD, signed_in
+from tests.records.databases import new_database
 from tests.servers import ROOT, command
 
 
@@ -98,8 +100,7 @@ def test_refusals_are_problems_with_stable_types(place: Hospital) -> None:
     problem(place.act("trainee", report_id, "take"), 403, "denied")
     problem(resident.get("/reports/none"), 404, "not-found")
     problem(resident.get(f"/reports/{report_id}/versions/1"), 404, "not-found")
-    nobody = httpx.Client(base_url=f"{place.url}/api/v1", trust_env=False)
-    refused = nobody.get(f"/reports/{report_id}")
+    refused = httpx.get(f"{place.url}/api/v1/reports/{report_id}", trust_env=False)
     problem(refused, 401, "login-required")
     assert "www-authenticate" in refused.headers
 
@@ -183,7 +184,10 @@ def test_50_concurrent_editors_lose_no_text(place: Hospital) -> None:
 
     def edit(number: int) -> None:
         with httpx.Client(
-            base_url=f"{place.url}/api/v1", cookies=cookies, timeout=120, trust_env=False
+            base_url=f"{place.url}/api/v1",
+            cookies=cookies,
+            timeout=120,
+            trust_env=False,
         ) as client:
             current = etag
             barrier.wait()
@@ -295,7 +299,7 @@ def test_two_accounts_of_one_person_cannot_sign_the_same_report(place: Hospital)
     report_id = place.signed(11)
     changed = chief.patch(f"/persons/{place.person_ids['resident']}", json={"rank": 2})
     assert changed.status_code == 200, changed.text
-    with signed_in(place.url, "resident-two") as other:
+    with closing(signed_in(place.url, "resident-two")) as other:
         state = place.state(report_id)
         answer = other.post(
             f"/reports/{report_id}/actions/claim-review",
@@ -304,3 +308,12 @@ def test_two_accounts_of_one_person_cannot_sign_the_same_report(place: Hospital)
         )
     problem(answer, 403, "same-person")
     chief.patch(f"/persons/{place.person_ids['resident']}", json={"rank": 1})
+
+
+def test_a_server_on_postgresql_issues_and_proves(tmp_path: Path, postgresql: str) -> None:
+    url = new_database(postgresql)
+    with hospital(tmp_path / "data", records_url=url) as place:
+        report_id = place.signed(1)
+        place.done("attending", report_id, "claim-review")
+        assert place.done("attending", report_id, "issue")["status"] == "final"
+        assert place.people["chief"].post(f"/reports/{report_id}/verify").json()["ok"]

@@ -1,6 +1,8 @@
 """The workflow on both databases: who may do what when, what is kept, and that each step and each
 refusal is one audit event (REPORTS 4.2 to 4.4)."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -719,3 +721,45 @@ def test_nobody_without_a_person_writes(staffed: Department) -> None:
             complete=True,
             reason="x",
         )
+
+
+def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """What `work` returns or raises, done by so many threads at the same time."""
+    found: list[Any] = [None] * count
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            found[number] = work(number)
+        except Exception as error:
+            found[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return found
+
+
+def test_i5_of_many_who_begin_a_report_of_one_exam_at_once_one_makes_it(
+    staffed: Department,
+) -> None:
+    exam_id = staffed.complete(staffed.arrive(1))
+    answers = at_once(8, lambda n: opening.create(staffed.as_("resident"), [exam_id]))
+    assert [answer.made for answer in answers].count(True) == 1
+    assert len({answer.document["report_id"] for answer in answers}) == 1
+
+
+def test_of_many_who_claim_at_once_one_has_it_and_the_others_are_told(staffed: Department) -> None:
+    report_id = staffed.report()
+    etag = staffed.state(report_id)["etag"]
+    logins = ("resident", "attending", "second", "associate", "chief")
+    answers = at_once(
+        5, lambda n: acting.act(staffed.as_(logins[n]), report_id, "claim", Said(), etag=etag)
+    )
+    refusals = [each.name for each in answers if isinstance(each, Refused)]
+    assert refusals == ["stale-revision"] * 4
+    assert events(staffed, report_id).count(("report.claim", "success")) == 1
+    assert events(staffed, report_id).count(("report.claim", "failure")) == 4
