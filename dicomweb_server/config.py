@@ -58,6 +58,12 @@ class Config:
     )
     host: str = setting("127.0.0.1", "Address the server listens on.")
     port: int = setting(8000, "TCP port the server listens on.", low=0, high=65535)
+    tls_certificate: str | None = setting(
+        None, "PEM file with the certificate chain: requests are then answered over HTTPS only."
+    )
+    tls_key: str | None = setting(
+        None, "PEM file with the private key of tls_certificate, when it is not in that file."
+    )
     workers: int = setting(
         1, "Server processes that answer requests side by side.", low=1, high=256
     )
