@@ -8,7 +8,7 @@ DATA ?= demo-archive
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help run viewer bench test check unit tools lock clean
+.PHONY: help run viewer bench bench-full test check unit tools lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,8 +33,11 @@ unit: $(VENV)/.installed-test ## the tests alone
 	@echo "· tests"
 	@$(BIN)/python -m pytest $(PYTEST)
 
-bench: $(VENV)/.installed ## the short round of the benchmarks; BENCH="frames search" for some, BENCH=--full for long
+bench: $(VENV)/.installed ## the short round of the benchmarks, ten minutes; BENCH="frames search" for some questions
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-full: $(VENV)/.installed ## the long round
+	@$(BIN)/python -m benchmarks --full $(BENCH)
 
 tools: ## programs the tests drive that pip does not have (dcmtk, Chromium, curl)
 	@tests/install-tools

@@ -1,12 +1,15 @@
-"""`python -m benchmarks [QUESTION ...]`: measures, prints a table, adds a line to the history."""
+"""`python -m benchmarks [QUESTION ...]`: measures, prints a table, adds a line to the history and
+writes the report from it."""
 
 import argparse
 import importlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import history, report
 from benchmarks.bench import Bench
-from benchmarks.measure import Summary, append_history
+from benchmarks.measure import Summary
 from benchmarks.peers import Missing, isolate
 
 HERE = Path(__file__).parent
@@ -34,23 +37,44 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], help="default: all")
     parser.add_argument("--full", action="store_true", help="the long round")
+    parser.add_argument("--report", action="store_true", help="only write README.md and its plots")
     parser.add_argument("--cache", type=Path, default=HERE / ".cache", help="data and archives")
     parser.add_argument("--history", type=Path, default=HERE / "history.ndjson")
     arguments = parser.parse_args()
-    isolate()
+    if not arguments.report:
+        isolate()
+    failed = [] if arguments.report else measure(arguments)
+    for path in report.write(arguments.history):
+        print(f"· {path}")
+    return 1 if failed else 0
+
+
+def measure(arguments: argparse.Namespace) -> list[str]:
+    """Asks the questions and adds a line to the history; the names of those that failed. A question
+    that cannot be asked here is a note."""
     bench = Bench(cache=arguments.cache.resolve(), full=arguments.full)
     summaries: list[Summary] = []
+    failed: list[str] = []
     for name in arguments.questions or QUESTIONS:
+        started = time.monotonic()
         try:
             summaries += importlib.import_module(f"benchmarks.{name}").run(bench)
         except Missing as missing:
             bench.notes.append(f"{name} was not measured: {missing}")
+        except RuntimeError as failure:
+            failed.append(name)
+            bench.notes.append(f"{name} failed: {failure}")
+        print(f"· {name}: {time.monotonic() - started:.0f} s", flush=True)
     print(table(summaries))
     for note in bench.notes:
         print(f"· {note}")
     if summaries:
-        append_history(arguments.history, summaries, bench.versions)
-    return 0
+        line = history.line_of(
+            summaries, full=bench.full, versions=bench.versions, notes=bench.notes
+        )
+        with arguments.history.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    return failed
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ figures are medians with min and max; and beside wall time stands the CPU the se
 from the scheduler's own account of every thread, which other people's load does not touch.
 """
 
-import json
 import os
 import platform
 import random
 import statistics
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,25 +136,3 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 2),
     }
-
-
-def append_history(path: Path, summaries: Sequence[Summary], versions: Mapping[str, str]) -> None:
-    """One line for this run: date, machine, versions, and of every case the medians."""
-    line = {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": machine(),
-        "versions": dict(versions),
-        "figures": [
-            {
-                "question": s.question,
-                "case": s.case,
-                "target": s.target,
-                "unit": s.unit,
-                "n": len(s.samples),
-                **{name: round(s.median(name), 3) for name in s.names()},
-            }
-            for s in summaries
-        ],
-    }
-    with path.open("a", encoding="utf-8") as history:
-        history.write(json.dumps(line, separators=(",", ":")) + "\n")

@@ -188,10 +188,11 @@ class Orthanc(Peer):
         "MetadataWorkerThreadsCount": 4,
     }
 
-    def __init__(self, directory: Path, *, port: int, name: str = "Orthanc") -> None:
+    name = "Orthanc"
+
+    def __init__(self, directory: Path, *, port: int) -> None:
         super().__init__(directory)
         self.port = port
-        self.name = name
 
     def _inside(self, path: Path) -> str:
         """`path` as the server sees it."""
@@ -227,7 +228,7 @@ class Orthanc(Peer):
         run = subprocess.run(
             [*self.command()[:-1], "--version"], capture_output=True, text=True, check=False
         )
-        return run.stdout.partition("\n")[0].removeprefix("Orthanc ").strip()
+        return run.stdout.partition("\n")[0].rpartition(" ")[2].strip()
 
     def command(self) -> Sequence[str]:
         return ["Orthanc", self._inside(self._configuration())]
@@ -258,7 +259,7 @@ class Orthanc112(Orthanc):
 
     def __init__(self, directory: Path, *, port: int, chroot: Path) -> None:
         self.chroot = chroot
-        super().__init__(chroot / "bench" / directory.name, port=port, name="Orthanc 1.12")
+        super().__init__(chroot / "bench" / directory.name, port=port)
 
     @staticmethod
     def install(chroot: Path) -> None:

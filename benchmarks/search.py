@@ -7,6 +7,7 @@ for another value where there are some, so that no cache of answers helps; figur
 one connection.
 """
 
+import calendar
 import random
 from collections.abc import Callable, Iterator, Sequence
 
@@ -24,7 +25,7 @@ SMALL, MIDDLE, LARGE = 10_000, 100_000, 1_000_000
 
 def questions(some: Sequence[Study]) -> dict[str, list[str]]:
     """By kind of search, the query strings asked in turn."""
-    months = sorted({study.date[:6] for study in some})
+    months = [_month(study.date) for study in some]
     given = GIVEN.split()
     asked = {
         "PatientID": [f"PatientID={s.patient_id}" for s in some],
@@ -36,15 +37,21 @@ def questions(some: Sequence[Study]) -> dict[str, list[str]]:
         f"PatientName=*{RARE}*": [f"PatientName=*{RARE}*"],
         "PatientName, contains, two letters": [f"PatientName=*{name[-2:]}*" for name in given],
         "PatientName, no match": ["PatientName=*ZZQ*"],
-        "month and CT": [f"StudyDate={m}01-{m}31&ModalitiesInStudy=CT" for m in months],
+        "month and CT": [f"StudyDate={month}&ModalitiesInStudy=CT" for month in months],
         "ZHANG*, month and CT": [
-            f"PatientName=ZHANG*&StudyDate={m}01-{m}31&ModalitiesInStudy=CT" for m in months
+            f"PatientName=ZHANG*&StudyDate={month}&ModalitiesInStudy=CT" for month in months
         ],
         "ModalitiesInStudy=PT": ["ModalitiesInStudy=PT"],
         "newest": [""],
         "newest, offset 1,000": ["offset=1000"],
     }
     return {kind: [f"{query}&{PAGE}".lstrip("&") for query in asked[kind]] for kind in asked}
+
+
+def _month(date: str) -> str:
+    """The range of the month in which the date lies."""
+    year, month = int(date[:4]), int(date[4:6])
+    return f"{date[:6]}01-{date[:6]}{calendar.monthrange(year, month)[1]}"
 
 
 def run(bench: Bench) -> Iterator[Summary]:

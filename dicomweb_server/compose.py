@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,7 +27,9 @@ from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
-from dicomweb_server.web.app import application
+from dicomweb_server.web.app import Application, application
+from dicomweb_server.web.connection import Connection
+from dicomweb_server.web.remembered import Ready
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
-    return closing(application(archive, config), archive)
+    return Closing(application(archive, config), archive)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -61,18 +64,23 @@ def _give_back(archive: Archive) -> None:
             logger.exception("a landing pack could not be given back")
 
 
-def closing(inner: ASGIApp, archive: Archive) -> ASGIApp:
+@dataclass(frozen=True)
+class Closing:
     """`inner`, and the archive closed once it has shut down."""
 
-    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+    inner: Application
+    archive: Archive
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_closing(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown."):
-                archive.close()
+                self.archive.close()
             await send(message)
 
-        await inner(scope, receive, send_closing if scope["type"] == "lifespan" else send)
+        await self.inner(scope, receive, send_closing if scope["type"] == "lifespan" else send)
 
-    return outer
+    def ready(self, scope: Scope) -> Ready | None:
+        return self.inner.ready(scope)
 
 
 def set_up_logging(config: Config) -> None:
@@ -102,6 +110,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         workers=config.workers,
         # Requests are not logged line by line: that costs 40 us each (ARCHITECTURE, decision 7).
         access_log=False,
+        http=Connection,
         log_config=None,
         lifespan="on",
         server_header=False,

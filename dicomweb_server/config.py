@@ -125,6 +125,13 @@ class Config:
     decoded_cache_mib: int = setting(
         64, "Memory of each server process for decoded frames, in MiB.", low=0, high=2**20
     )
+    stored_cache_mib: int = setting(
+        64,
+        "Memory of each server process for frames as they are kept that are asked for again and"
+        " again, in MiB.",
+        low=0,
+        high=2**20,
+    )
     settle: bool = setting(
         True, "Whether serve runs the process that compresses what has arrived in the background."
     )

@@ -174,6 +174,11 @@ class Index(Protocol):
         """The series' version: cheap, for asking whether what one holds is still current.
         Raises NotFound."""
 
+    def moment(self) -> int:
+        """What lies between two equal moments is nothing: no process has written to the index in
+        between. For keeping what was asked of it; cheaper than any question. An engine that
+        cannot tell gives a new one each time."""
+
     def series_of(self, study_uid: str) -> list[SeriesKey]:
         """The series of a study in order (Series Number, then UID). Raises NotFound."""
 

@@ -26,7 +26,9 @@ from storage.errors import FormatVersion, OutOfSpace
 
 INITIAL_MAP_BYTES = 16 << 30
 """Address space, not disk: the file is as long as what was ever written."""
-TABLES_FORMAT = 1
+TABLES_FORMAT = 2
+OLDEST_TABLES_FORMAT = 1
+"""... that can be opened, to be upgraded."""
 MAX_READERS = 2046
 FULL_DISK_BYTES = 16 << 20
 READER_CHECK_S = 30.0
@@ -175,7 +177,7 @@ class Environment:
             self._lmdb.reader_check()
             self._readers_checked_at = time.monotonic()
             self.tables = self.write(lambda transaction: Tables(self._lmdb, transaction))
-            self._require_format()
+            self.found_format = self._format()
         except BaseException:
             self._lmdb.close()
             raise
@@ -247,7 +249,9 @@ class Environment:
         with self.gate.alone():
             self._lmdb.set_mapsize(0)
 
-    def _require_format(self) -> None:
+    def _format(self) -> int:
+        """Raises FormatVersion for one that this program cannot read."""
+
         def format_of(transaction: Transaction) -> int:
             found = transaction.get(b"format", db=self.tables.about)
             if found is None:
@@ -256,8 +260,9 @@ class Environment:
             return int(found)
 
         found = self.write(format_of)
-        if found != TABLES_FORMAT:
+        if not OLDEST_TABLES_FORMAT <= found <= TABLES_FORMAT:
             raise FormatVersion(str(self.directory), found=found, expected=TABLES_FORMAT)
+        return found
 
 
 def open_environment(directory: Path, *, map_bytes: int = INITIAL_MAP_BYTES) -> Environment:

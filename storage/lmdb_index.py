@@ -37,6 +37,7 @@ from storage.lmdb_transaction import (
     prepare,
     prepare_revision,
 )
+from storage.lmdb_upgrade import upgrade
 from storage.lmdb_writer import LmdbWriter
 from storage.model import (
     Applied,
@@ -80,6 +81,7 @@ class LmdbIndex:
         map_bytes: int = INITIAL_MAP_BYTES,
     ) -> None:
         self._environment = open_environment(directory, map_bytes=map_bytes)
+        upgrade(self._environment)
         self._tables = self._environment.tables
         self._writer = LmdbWriter(self._environment, before_commit=before_commit)
 
@@ -180,6 +182,11 @@ class LmdbIndex:
         with self._environment.read() as transaction:
             version: int = SERIES_VERSION.unpack_from(self._state_record(transaction, key))[0]
             return version
+
+    def moment(self) -> int:
+        with self._environment.read() as transaction:
+            number: int = transaction.id()
+            return number
 
     def series_of(self, study_uid: str) -> list[SeriesKey]:
         with self._environment.read() as transaction:

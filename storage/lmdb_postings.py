@@ -7,10 +7,11 @@ which three letters occur together.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_records import KEY_LIMIT
-from storage.searching import Terms
+from storage.searching import LAST_RANK, STUDY_DATE, Terms, day_of
 
 PATIENT_NAME = "00100010"
 PREFIXES = {
@@ -19,8 +20,14 @@ PREFIXES = {
     PATIENT_NAME: b"N",
     "00080061": b"M",  # Modalities in Study
     "00100010~": b"F",  # Patient Name as it sounds
+    "00200010": b"S",  # Study ID
+    "00080090": b"R",  # Referring Physician's Name
+    "00081030": b"T",  # Study Description
 }
 """Attributes with posting lists -> what their keys begin with. On disk: never change one."""
+
+DAY = b"D"
+"""Begins the keys of the lists that have every study: one list for each Study Date."""
 
 NAME_NUMBER_LENGTH = 4
 LONG_NAME = b"\xff"
@@ -32,10 +39,12 @@ GRAM_LETTERS = 3
 def posting_keys(terms: Terms, rollup: Terms) -> set[bytes]:
     """The posting lists a study belongs to."""
     return {
-        key
-        for tag in PREFIXES
-        for value in rollup.get(tag) or terms.get(tag, ())
-        for key in [posting_key(tag, value)]
+        DAY + day_of(terms.get(STUDY_DATE, ("",))[0]),
+        *(
+            posting_key(tag, value)
+            for tag in PREFIXES
+            for value in rollup.get(tag) or terms.get(tag, ())
+        ),
     }
 
 
@@ -99,10 +108,10 @@ def _remove_name(transaction: Transaction, tables: Tables, name: bytes) -> None:
 def postings(
     transaction: Transaction, tables: Tables, key: bytes, first: bytes, last: bytes
 ) -> Iterator[bytes]:
-    """The ranks on a list from `first` to `last`, both included, in order."""
-    with transaction.cursor(db=tables.postings) as cursor:
-        if cursor.set_range_dup(key, first):
-            for rank in cursor.iternext_dup():
-                if rank > last:
-                    return
-                yield rank
+    """The ranks on a list from `first` to `last`, both included, in order. The cursor ends with the
+    transaction; nothing of Python stands between it and who skips many."""
+    cursor = transaction.cursor(db=tables.postings)
+    if not cursor.set_range_dup(key, first):
+        return iter(())
+    ranks = cursor.iternext_dup()
+    return ranks if last == LAST_RANK else takewhile(last.__ge__, ranks)

@@ -5,13 +5,15 @@ All ways give studies in the order of answers, so a page stops as soon as it is 
     UIDs    they are in the query: those studies, sorted
     lists   the posting list of each term asked for (Patient ID, Accession Number, modality, a
             name), merged as they are read
-    gather  the lists of all names that match a pattern, taken together and sorted: good when the
+    gather  the lists of all terms that match a pattern, taken together and sorted: good when the
             pattern is rare
     walk    all studies, or those of a range of dates, newest first, each compared: good when the
             pattern is frequent
+    days    the lists of days, of which whole ones are passed over, when only dates matter
 
-What each would cost is estimated from the lengths of lists, which LMDB knows. The estimate trusts
-that terms are spread evenly over the dates. Where they are not, a walk that has cost twice what
+What each would cost is estimated from the lengths of lists, which LMDB knows; how frequent a
+pattern of names is, from its letters, before a single name is looked at. The estimate trusts that
+terms are spread evenly over the dates. Where they are not, a walk that has cost twice what
 gathering would is given up for it, so no query costs more than a few times the best way.
 
 Whatever the way, every condition is held against what the study says, unless the way itself has
@@ -20,13 +22,14 @@ answered it.
 
 import heapq
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import chain, groupby, islice, repeat
 
 import orjson
 
+from storage.lmdb_days import Days
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import postings
 from storage.lmdb_records import (
@@ -40,7 +43,7 @@ from storage.lmdb_records import (
     lookup_key,
 )
 from storage.lmdb_series import SeriesContent, beginning_with
-from storage.lmdb_terms import Lists, TermLists
+from storage.lmdb_terms import TERMS_COUNTED, Lists, TermLists, is_pattern
 from storage.lmdb_transaction import counter_of
 from storage.model import (
     Between,
@@ -56,6 +59,9 @@ from storage.model import (
     StudyRow,
 )
 from storage.searching import (
+    DAY_LENGTH,
+    FIRST_RANK,
+    LAST_RANK,
     RANK_LENGTH,
     STUDY_DATE,
     UID_TAGS,
@@ -69,15 +75,14 @@ from storage.searching import (
     test_of,
 )
 
-FIRST_RANK = bytes(RANK_LENGTH)
-LAST_RANK = b"\xff" * RANK_LENGTH
-
 # What things cost, in units of a study that a walk passes (some 0.4 us).
 LISTED_STUDY = 4
 GATHERED_STUDY = 1
 GATHERED_LIST = 6
 WALKED_WHOLE = 20
 """A study that has to be taken apart because no bytes of it say that it cannot match."""
+
+COUNTED_TERM = 2
 
 MERGED_LISTS = 16
 """As many lists are merged as they are read; more are gathered."""
@@ -131,11 +136,9 @@ def find(transaction: Transaction, tables: Tables, query: Query) -> Page:
     after = position_of(query.after, query.level) if query.after is not None else None
     search = _Search(transaction, tables, query)
     matches = search.matches(after, query.offset)
-    rows = []
-    last = query.after
-    for match in islice(matches, query.limit):
-        rows.append(search.row(match))
-        last = match.position.cursor()
+    found = list(islice(matches, query.limit))
+    rows = [search.row(match) for match in found]
+    last = found[-1].position.cursor() if found else query.after
     more = next(matches, None) is not None
     return Page(
         rows=tuple(rows),
@@ -168,6 +171,10 @@ class _Search:
             yield from islice(self._matches_below(after, skip), skip, None)
             return
         first = FIRST_RANK if after is None else _next_rank(after.rank)
+        days = self._days(first)
+        if days is not None:
+            yield from (Match(Position(rank), None) for rank in days.ranks(skip))
+            return
         for rank, study in islice(self._studies(first, skip), skip, None):
             yield Match(Position(rank), study)
 
@@ -202,6 +209,9 @@ class _Search:
             }[self._query.level]
             return counter_of(self._transaction, self._tables, counter)
         if self._query.level is QueryLevel.STUDY:
+            days = self._days(FIRST_RANK)
+            if days is not None:
+                return days.count()
             return sum(1 for _ in self._studies(FIRST_RANK, None))
         return sum(1 for _ in self._matches_below(None, None))
 
@@ -270,6 +280,26 @@ class _Search:
 
     # Studies: the choice of the way
 
+    def _days(self, first: bytes) -> Days | None:
+        """The studies from `first` on when only Study Date matters, else None."""
+        ranges = all(
+            isinstance(one, Between) and (one.level, one.tag) == (QueryLevel.STUDY, STUDY_DATE)
+            for one in self._conditions
+        )
+        if not ranges:
+            return None
+        low, last = self._ranks_of_dates
+        tests = self._tests(QueryLevel.STUDY)
+        return Days(
+            self._transaction,
+            self._tables,
+            max(first, low),
+            last,
+            # A date that is odd shares its place in the order with the ends of a range alone.
+            sure=lambda day: not tests or low[:DAY_LENGTH] < day < last[:DAY_LENGTH],
+            test=lambda rank: self._study(rank).passes(tests),
+        )
+
     def _studies(self, first: bytes, skip: int | None) -> Iterator[tuple[bytes, Study | None]]:
         """Studies that match from rank `first` on; None for one that need not be read.
 
@@ -281,20 +311,62 @@ class _Search:
         if ranks is not None:
             inside = sorted(rank for rank in ranks if first <= rank <= last)
             return self._compared(iter(inside), self._tests(QueryLevel.STUDY))
-        choices = [
-            lists
+        lists = self._lists_of(one for one in self._conditions if not is_pattern(one))
+        if not any(is_pattern(one) for one in self._conditions):
+            return self._walked(first, last) if lists is None else self._best(lists, first, last)
+        return self._matching(lists, first, last, skip)
+
+    def _matching(
+        self, exact: Lists | None, first: bytes, last: bytes, skip: int | None
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        """The same when there are patterns; `exact` are the best lists without them."""
+        patience = self._patience(exact, skip)
+        if patience:
+            try:
+                yield from self._walked(first, last, patience=patience)
+                return
+            except GivenUp as given_up:
+                # What has been counted whole now is listed, not walked to again.
+                first = given_up.rank
+        patterns = self._lists_of(one for one in self._conditions if is_pattern(one))
+        lists = _better(exact, patterns)
+        if lists is None:
+            yield from self._walked(first, last)
+        elif not lists.complete or (len(lists.keys) > MERGED_LISTS and not patience):
+            yield from self._gathered_or_walked(lists, first, last, skip)
+        else:
+            yield from self._best(lists, first, last)
+
+    def _lists_of(self, conditions: Iterable[Condition]) -> Lists | None:
+        """The best lists among those of the conditions; None when none has any."""
+        return reduce(_better, map(self._term_lists.of, conditions), None)
+
+    def _best(
+        self, lists: Lists, first: bytes, last: bytes
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        """Along the lists, or by a walk when they are so long that comparing what is on them would
+        cost more."""
+        others = self._tests(QueryLevel.STUDY, but=lists.condition)
+        if others and lists.studies * LISTED_STUDY > self._all_studies:
+            return self._walked(first, last)
+        return self._listed(lists, first, last)
+
+    def _patience(self, exact: Lists | None, skip: int | None) -> int:
+        """How many studies to walk past before the terms of a pattern are even counted: when its
+        letters are frequent, the page is full before the counting would be done. 0 for none."""
+        names = [
+            count
             for condition in self._conditions
-            if (lists := self._term_lists.of(condition)) is not None
+            if (count := self._term_lists.names_at_most(condition)) is not None
         ]
-        if not choices:
-            return self._walked(first, last)
-        best = min(choices, key=lambda one: (not one.complete, one.studies))
-        if len(best.keys) > MERGED_LISTS or not best.complete:
-            return self._gathered_or_walked(best, first, last, skip)
-        others = self._tests(QueryLevel.STUDY, but=best.condition)
-        if others and best.studies * LISTED_STUDY > self._all_studies:
-            return self._walked(first, last)
-        return self._listed(best, first, last)
+        if not names or skip is None or self._query.limit is None or not self._needle:
+            return 0
+        counting = COUNTED_TERM * min(min(names), TERMS_COUNTED)
+        if exact is not None and exact.studies * LISTED_STUDY < counting:
+            return 0
+        studies = max(1, min(names) * self._all_studies // max(1, self._all_names))
+        walking = (skip + self._query.limit + 1) * self._all_studies // studies
+        return 2 * counting if walking <= counting else 0
 
     def _gathered_or_walked(
         self, best: Lists, first: bytes, last: bytes, skip: int | None
@@ -326,6 +398,10 @@ class _Search:
     @cached_property
     def _all_studies(self) -> int:
         return counter_of(self._transaction, self._tables, "studies")
+
+    @cached_property
+    def _all_names(self) -> int:
+        return self._transaction.stat(self._tables.names)["entries"]
 
     @cached_property
     def _ranks_of_dates(self) -> tuple[bytes, bytes]:
@@ -394,12 +470,20 @@ class _Search:
     ) -> Iterator[tuple[bytes, Study | None]]:
         """Those of the ranks whose studies pass; read only when there is something to pass."""
         if not tests:
-            yield from zip(ranks, repeat(None))
-            return
+            return zip(ranks, repeat(None))
+        return self._passing(ranks, tests)
+
+    def _passing(
+        self, ranks: Iterator[bytes], tests: Sequence[Test]
+    ) -> Iterator[tuple[bytes, Study]]:
+        needle = self._needle
         for rank in ranks:
-            study = self._study(rank)
-            if study.passes(tests):
-                yield rank, study
+            record = self._transaction.get(rank, db=self._tables.ranks)
+            assert record is not None
+            if needle in record:
+                study = Study(*orjson.loads(record))
+                if study.passes(tests):
+                    yield rank, study
 
     def _walked(
         self, first: bytes, last: bytes, *, patience: int | None = None
@@ -437,6 +521,13 @@ def _needle(condition: Condition) -> bytes:
         # No text: nothing stored can match, which the comparison will find.
         return b""
     return b""
+
+
+def _better(one: Lists | None, other: Lists | None) -> Lists | None:
+    """Complete before incomplete, then short before long."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other, key=lambda lists: (not lists.complete, lists.studies))
 
 
 def _study_id(rank: bytes) -> bytes:

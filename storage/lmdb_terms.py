@@ -78,6 +78,18 @@ class TermLists:
             case _:
                 return None
 
+    def names_at_most(self, condition: Condition) -> int | None:
+        """At most so many names match, judged by their letters alone and not above NUMBERS_READ;
+        None for what is no pattern of names."""
+        match condition:
+            case Like(QueryLevel.STUDY, tag, pattern) if tag == PATIENT_NAME and is_pattern(
+                condition
+            ):
+                parts = {part for run in _WILDCARD.split(pattern) for part in _parts(run)}
+                return min(map(self._letters_occur, parts), default=NUMBERS_READ)
+            case _:
+                return None
+
     def _any(self, condition: AnyOf, counted: bool) -> Lists | None:
         """The lists of every alternative, each by the rarest of its conditions."""
         chosen: list[Lists] = []
@@ -105,7 +117,7 @@ class TermLists:
     def _matching(self, condition: Like, pattern: str, counted: bool) -> Lists | None:
         runs = _WILDCARD.split(pattern)
         lists = None
-        if runs[0]:
+        if runs[0] or condition.tag != PATIENT_NAME:
             keys = self._beginning_with(posting_key(condition.tag, runs[0]))
             lists = self._taken(condition, pattern, keys, counted)
             if lists.complete or not counted:
@@ -113,9 +125,9 @@ class TermLists:
         # The letters of the beginning alone would only say again that it is frequent.
         if condition.tag != PATIENT_NAME or not any(runs[1:]):
             return lists
-        numbers = self._names_with(runs, counted)
+        numbers, most = self._names_with(runs, counted)
         if numbers is None:
-            return lists or Lists(condition, [], False, TERMS_COUNTED, complete=False)
+            return lists or Lists(condition, [], False, most, complete=False)
         return self._taken(condition, pattern, self._named(numbers), counted)
 
     def _taken(
@@ -159,21 +171,21 @@ class TermLists:
                 cursor.set_key(key)
                 yield key, cursor.count()
 
-    def _names_with(self, runs: Sequence[str], counted: bool) -> set[bytes] | None:
+    def _names_with(self, runs: Sequence[str], counted: bool) -> tuple[set[bytes] | None, int]:
         """The numbers of all names in which the letters of the runs occur, and some more; None
-        when they are too many to be counted."""
+        when they are too many to be counted. And how many they are at most, as far as known."""
         lengths = {part: self._letters_occur(part) for run in runs for part in _parts(run)}
         rarest, *others = sorted(lengths, key=lambda part: (lengths[part], part))
         if counted and lengths[rarest] > NUMBERS_READ:
-            return None
+            return None, lengths[rarest]
         numbers = set(self._numbers(rarest))
         for part in others[:GRAMS_INTERSECTED]:
             if len(numbers) <= TERMS_COUNTED or lengths[part] > NUMBERS_READ:
                 break
             numbers.intersection_update(self._numbers(part))
         if counted and len(numbers) > TERMS_COUNTED:
-            return None
-        return numbers.union(self._numbers(LONG_NAME))
+            return None, len(numbers)
+        return numbers.union(self._numbers(LONG_NAME)), len(numbers)
 
     def _numbers(self, letters: bytes) -> Iterator[bytes]:
         """The numbers of the names with a gram that begins so, some twice."""
@@ -196,6 +208,13 @@ class TermLists:
     def _length(self, key: bytes) -> int:
         with self._transaction.cursor(db=self._tables.postings) as cursor:
             return cursor.count() if cursor.set_key(key) else 0
+
+
+def is_pattern(condition: Condition) -> bool:
+    """Whether what matches has to be looked for among terms: it has a wildcard, or alternatives."""
+    return isinstance(condition, AnyOf) or (
+        isinstance(condition, Like) and _WILDCARD.search(condition.pattern) is not None
+    )
 
 
 def _parts(run: str) -> set[bytes]:

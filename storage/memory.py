@@ -9,6 +9,7 @@ Where the contract's sentences leave something open, what this file does is what
 - a content stored already keeps its place: a second payload of it is not referred to.
 """
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -310,6 +311,7 @@ class MemoryIndex:
         self._retired: set[int] = set()
         self._leases: dict[str, tuple[str, float]] = {}
         self._notes: dict[str, bytes] = {}
+        self._moments = itertools.count(1)
 
     # Writing
 
@@ -541,6 +543,9 @@ class MemoryIndex:
     def version_of(self, key: SeriesKey) -> int:
         with self._lock:
             return self._one(key).version
+
+    def moment(self) -> int:
+        return next(self._moments)
 
     def series_of(self, study_uid: str) -> list[SeriesKey]:
         with self._lock:

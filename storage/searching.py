@@ -43,6 +43,10 @@ Test = Callable[[ValuesOf], object]
 """Whether something with these values matches: a truth value."""
 
 RANK_LENGTH = 16
+FIRST_RANK = bytes(RANK_LENGTH)
+LAST_RANK = b"\xff" * RANK_LENGTH
+DAY_LENGTH = 4
+"""A rank begins with the Study Date."""
 
 
 def test_of(condition: Condition) -> Test:
@@ -131,11 +135,14 @@ def rank_number(rank: bytes) -> int:
 def date_bounds(low: str | None, high: str | None) -> tuple[bytes, bytes]:
     """First and last rank a study can have whose Study Date lies in [low, high]; an open end
     leaves that side open. All dates in the range are inside, some outside it may be too."""
-    newest = _DATE_MASK if high is None else _scaled(high, 8)
-    oldest = 0 if low is None else _scaled(low, 8)
-    first = (~newest & _DATE_MASK).to_bytes(4, "big") + bytes(RANK_LENGTH - 4)
-    last = (~oldest & _DATE_MASK).to_bytes(4, "big") + b"\xff" * (RANK_LENGTH - 4)
+    first = FIRST_RANK if high is None else day_of(high) + FIRST_RANK[DAY_LENGTH:]
+    last = LAST_RANK if low is None else day_of(low) + LAST_RANK[DAY_LENGTH:]
     return first, last
+
+
+def day_of(date: str) -> bytes:
+    """What the ranks of the studies of a Study Date begin with."""
+    return (~_scaled(date, 8) & _DATE_MASK).to_bytes(DAY_LENGTH, "big")
 
 
 _DATE_MASK = 0xFFFFFFFF

@@ -19,7 +19,7 @@ from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.encode import EncodedFrame
 from dicomweb_server.dicom.part10 import Limits
 from storage.engines import Storage, open_storage
-from storage.model import ConflictPolicy, Digest, PixelFormat, SeriesKey, SeriesManifest
+from storage.model import ConflictPolicy, Digest, PixelFormat, Place, SeriesKey, SeriesManifest
 
 MANIFEST_CACHE_DIGESTS = 400_000
 """Digests held in cached manifests: some 40 MB, or 2,000 series of 100 slices."""
@@ -54,7 +54,8 @@ class UnpackedMetadata:
 
 @dataclass(frozen=True)
 class Archive:
-    """See the module. `decoded` has frames by what was decoded: contents, format, syntax; `encoded`
+    """See the module. `payloads` has frames as they are kept that were asked for more than once,
+    `decoded` frames by what was decoded: contents, format, syntax; `encoded`
     by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
     the digest of the received file and the syntax; `caller` is who calls the verbs."""
 
@@ -72,11 +73,13 @@ class Archive:
     encoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str, str], EncodedFrame] = field(
         default_factory=lambda: Cache(ENCODED_CACHE_BYTES)
     )
+    payloads: Cache[Place, bytes] = field(init=False)
     closed: Event = field(default_factory=Event)
     caller: Caller = SYSTEM
     decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "payloads", Cache(self.config.stored_cache_mib * 2**20))
         object.__setattr__(self, "decoded", Cache(self.config.decoded_cache_mib * 2**20))
 
     def seen_by(self, caller: Caller) -> "Archive":

@@ -37,6 +37,12 @@ class Cache(Generic[K, V]):
             while self.weight > self.limit:
                 self._forget(next(iter(self._entries)))
 
+    def renew(self, key: K, value: V) -> None:
+        """Puts `value` in place of one that weighs the same, if it is still there."""
+        with self._lock:
+            if key in self._entries:
+                self._entries[key] = (value, self._entries[key][1])
+
     def discard(self, key: K) -> None:
         with self._lock:
             self._forget(key)

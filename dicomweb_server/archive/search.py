@@ -114,8 +114,15 @@ _COUNTED = frozenset(
 """What no instance says: the archive does."""
 
 
+_REQUIRED = {
+    level: {tag: {"vr": vr_of(tag)} for tag in tags} for level, tags in REQUIRED.items()
+}
+_ONLINE = {"vr": "CS", "Value": ["ONLINE"]}
+
+
 def _item(row: Row, level: QueryLevel, wanted: frozenset[str] | None, metadata: Item) -> Item:
-    item: Item = metadata | orjson.loads(row.study.document)
+    item: Item = _REQUIRED[level] | metadata
+    item |= orjson.loads(row.study.document)
     item |= _of_study(row)
     if row.series is not None:
         item |= orjson.loads(row.series.document)
@@ -124,18 +131,20 @@ def _item(row: Row, level: QueryLevel, wanted: frozenset[str] | None, metadata: 
         item |= orjson.loads(row.instance.document)
         # What frames can be had in without asking first, so that nobody has to probe.
         item["00083002"] = {"vr": "UI", "Value": [row.instance.transfer_syntax_uid]}
-    item["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
-    for tag in REQUIRED[level]:
-        item.setdefault(tag, {"vr": vr_of(tag)})
-    kept = {
-        tag: item[tag] for tag in sorted(item) if (wanted is None or tag in wanted) and item[tag]
-    }
-    # A private attribute says nothing without its creator (PS3.18 §F.2.2, PS3.5 §7.8.1).
-    creators = {f"{tag[:4]}00{tag[4:6]}" for tag in kept if int(tag[3], 16) % 2 and tag[4] != "0"}
-    if creators - kept.keys():
+    item["00080056"] = _ONLINE
+    tags = sorted(item if wanted is None else wanted & item.keys())
+    kept = {tag: item[tag] for tag in tags if item[tag]}
+    if any(map(_is_private, tags)):
+        # A private attribute says nothing without its creator (PS3.18 §F.2.2, PS3.5 §7.8.1).
+        creators = {f"{tag[:4]}00{tag[4:6]}" for tag in kept if _is_private(tag)}
         kept |= {tag: item[tag] for tag in creators if tag in item}
         kept = dict(sorted(kept.items()))
     return kept
+
+
+def _is_private(tag: str) -> bool:
+    """Whether it is a private attribute, and not a creator."""
+    return tag[3] in "13579BDF" and tag[4] != "0"
 
 
 def _of_study(row: Row) -> Item:

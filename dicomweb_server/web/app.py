@@ -36,7 +36,7 @@ from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun,
 from dicomweb_server.web.identity import open_caller
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
-from dicomweb_server.web.remembered import Replies
+from dicomweb_server.web.remembered import Ready, Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
 from storage.model import QueryLevel
@@ -126,8 +126,6 @@ class Application:
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
         scope = forwarded.applied(scope, self.trusted)
-        if scope["method"] == "GET" and await self.replies.answer(scope, send):
-            return
         address = (scope.get("client") or ("",))[0]
         request = Request(scope, receive, {}, open_caller(address))
         try:
@@ -144,6 +142,15 @@ class Application:
         reply = self.origins.dressed(request, reply)
         # When this fails the status is out, and a broken connection is all that can be said.
         await send_reply(reply, request, send, self.replies)
+
+    def ready(self, scope: Scope) -> Ready | None:
+        """The reply to a GET, when it is remembered and may be given at once: the one place where
+        that is decided. `connection.py` asks before it calls the application."""
+        try:
+            return self.replies.ready(forwarded.applied(scope, self.trusted))
+        except Exception:
+            # Whatever is wrong, the long way meets it again and has an answer for it.
+            return None
 
     async def _reply(self, request: Request) -> Reply:
         if b"host" not in request.names and request.scope.get("http_version") == "1.1":

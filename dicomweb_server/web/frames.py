@@ -11,7 +11,7 @@ kept, HTJ2K once a series has settled. Frames come in the order asked, each as o
 one anyway gets it twice).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -27,7 +27,7 @@ from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.remembered import Basis
 from dicomweb_server.web.service import Service
 from storage.errors import NotFound
-from storage.model import Buffer, Form, Instance, SeriesKey
+from storage.model import Buffer, Form, Instance, Scope, SeriesKey
 
 FRAMES_LIMIT = 100_000
 """Frame numbers one request may list."""
@@ -167,16 +167,28 @@ async def _one(
     tag = f'"{boundary}-{number}-{kind}-{representation.transfer_syntax}"'
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
-    basis = None
-    if representation.transfer_syntax in stored.transfer_syntaxes and stored.form is not Form.ZSTD:
-        payload: Buffer = stored.payload
-        if stored.place is not None and version is not None and request.method == "GET":
-            series = SeriesKey(instance.study_uid, instance.series_uid)
-            position = int(representation.multipart)
-            basis = Basis(series, version, stored.digests[0], stored.place, position)
-    else:
+    as_kept = (
+        representation.transfer_syntax in stored.transfer_syntaxes and stored.form is not Form.ZSTD
+    )
+    payload: Buffer = stored.payload
+    if not as_kept:
         payload = await service.workers.run(
-            retrieve.frame_in, archive, instance, number - 1, representation.syntax
+            retrieve.frame_in, archive, instance, number - 1, representation.syntax, stored
+        )
+    basis = None
+    if stored.place is not None and version is not None:
+        series = SeriesKey(instance.study_uid, instance.series_uid)
+        again: Callable[[], Buffer | None]
+        if as_kept:
+            again = retrieve.kept_ready(archive, stored)
+        else:
+            again = retrieve.made_ready(archive, instance, number - 1, representation.syntax)
+        basis = Basis(
+            Scope(series.study_uid, series.series_uid),
+            ((series, version),),
+            ((stored.digests[0], stored.place),),
+            again,
+            position=int(representation.multipart),
         )
     etag = (b"etag", tag.encode())
     if not representation.multipart:

@@ -160,7 +160,7 @@ class Reply:
     length   bytes of a streamed body, None when nobody knows beforehand
     part     of a streamed body: so many bytes from an offset on, where they can be had without
              making those before them
-    basis    what the reply of one stored frame rests on, so that it can be remembered
+    basis    what the reply to a GET rests on, so that it can be remembered
     """
 
     status: int
@@ -233,8 +233,8 @@ async def send_reply(
     if isinstance(body, tuple):
         if reply.status not in _WITHOUT_CONTENT:
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
-        if reply.basis is not None and replies is not None:
-            replies.remember(request.scope, reply.basis, headers, body)
+        if reply.basis is not None and replies is not None and request.method == "GET":
+            replies.remember(request.scope, reply.basis, reply.status, headers, body)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if request.method != "HEAD" and body:
             for message in body[:-1]:

@@ -9,6 +9,7 @@ Encoded bodies are remembered by it: a series that is opened often is encoded on
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import orjson
 
@@ -16,6 +17,7 @@ from dicomweb_server.archive import retrieve
 from dicomweb_server.web import datasets, encodings, etags
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.offers import DATA_SETS, DICOM_XML, selected
+from dicomweb_server.web.remembered import Basis
 from dicomweb_server.web.service import Service, instance_url
 from storage.model import Scope, SeriesMetadata
 
@@ -38,8 +40,9 @@ async def metadata(service: Service, request: Request) -> Reply:
     coding = encodings.accepted(request)
     facts = (scope, versions, root, representation.media_type)
     tag = etags.etag(*facts, coding) if coding else etags.etag(*facts)
+    basis = Basis(scope, tuple(versions))
     if (reply := etags.not_modified(request, tag)) is not None:
-        return reply
+        return replace(reply, basis=basis)
     boundary = etags.fingerprint(*facts)
     headers = [
         header("content-type", datasets.content_type(representation, boundary)),
@@ -48,7 +51,7 @@ async def metadata(service: Service, request: Request) -> Reply:
     if coding:
         headers.append(header("content-encoding", coding))
         if (body := service.encoded.get(tag)) is not None:
-            return Reply(200, headers, (body,))
+            return Reply(200, headers, (body,), basis=basis)
     series: list[SeriesMetadata] = []
     if scope.instance_uid is not None:
         found, _ = await service.workers.run(retrieve.instance_metadata, service.archive, scope)
@@ -68,8 +71,8 @@ async def metadata(service: Service, request: Request) -> Reply:
     if coding:
         body = await service.workers.run(encodings.encode, coding, pieces)
         service.encoded.put(tag, body, weight=len(body))
-        return Reply(200, headers, (body,))
-    return Reply(200, headers, tuple(await service.workers.run(list, pieces)))
+        return Reply(200, headers, (body,), basis=basis)
+    return Reply(200, headers, tuple(await service.workers.run(list, pieces)), basis=basis)
 
 
 def instance_url_of(root: str, scope: Scope) -> str:

@@ -1,47 +1,74 @@
-"""The same question again: replies of one stored frame, remembered whole but for the frame.
+"""The same question again: replies that are remembered whole, or whole but for their payload.
 
 A viewer that scrolls, and many viewers in one reading room, ask the same URL with the same headers
 over and over. What routing, negotiation and heading made of that request the first time is kept by
 the request's every byte (path, query, all headers), so nothing that may change a reply is left out
-of the key. It holds while the series has the version it had and the frame lies where it lay (two
-looks at the index, some microseconds each); else the long way is gone again.
+of the key. It holds while the series have the versions they had and the contents lie where they
+lay; that need not be asked as long as nobody has written to the index at all. Else the long way is
+gone again.
 
-Who may ask what will depend on more than the request one day: that check belongs before this one.
+No `await` in here: what is remembered is answered before a task is made for the request
+(connection.py). Who may ask is looked at before `Replies.ready` is asked: in `Application.ready`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from starlette.types import Scope, Send
+from starlette.types import Scope as HttpScope
 
+from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
 from storage.errors import NotFound
-from storage.model import Buffer, Digest, Place, SeriesKey
+from storage.model import Buffer, Digest, Place, Scope, SeriesKey
 
-ENTRIES = 20_000
-"""Some 30 MB: forty series of 500 slices."""
+CACHE_BYTES = 64 * 2**20
+"""Of heads and of bodies that are kept whole."""
+
+WHOLE_BYTES = 16 * 2**20
+"""A longer body is not kept."""
+
+_ENTRY_BYTES = 2000
+"""About what an entry weighs without its body: forty series of 500 frames fill the cache."""
 
 Question = tuple[str, str, str, bytes, tuple[tuple[bytes, bytes], ...]]
+Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a reply rests on: body message number `position` is the payload at `place`, which is
-    where `digest` lies; the reply is right while that is so and the series has this version."""
+    """What a reply rests on. It is right while the scope has these series in these versions, as
+    `retrieve.versions` tells them.
 
-    series: SeriesKey
-    version: int
-    digest: Digest
-    place: Place
-    position: int
+    places   where contents lay that the reply was made of, when it would be another one from
+             another place (in another form)
+    payload  gives the body message number `position` each time anew, None when that cannot be had
+             at once; without it the whole body is kept
+    """
+
+    scope: Scope
+    versions: tuple[tuple[SeriesKey, int], ...]
+    places: tuple[tuple[Digest, Place], ...] = ()
+    payload: Callable[[], Buffer | None] | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A reply to be sent: `head` is its header lines."""
+
+    status: int
+    head: bytes
+    body: tuple[Buffer, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
+    """moment  of the index, at which the basis was last seen to hold"""
+
+    moment: int
     basis: Basis
-    headers: list[tuple[bytes, bytes]]
-    before: tuple[Buffer, ...]
-    after: tuple[Buffer, ...]
+    ready: Ready
 
 
 class Replies:
@@ -49,47 +76,61 @@ class Replies:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._replies: Cache[Question, _Remembered] = Cache(ENTRIES)
+        self._replies: Cache[Question, _Remembered] = Cache(CACHE_BYTES)
 
     def remember(
         self,
-        scope: Scope,
+        scope: HttpScope,
         basis: Basis,
-        headers: list[tuple[bytes, bytes]],
+        status: int,
+        headers: Headers,
         body: tuple[Buffer, ...],
     ) -> None:
-        """Keeps a 200 to a GET, `headers` complete."""
-        at = basis.position
-        remembered = _Remembered(basis, headers, body[:at], body[at + 1 :])
-        self._replies.put(_question(scope), remembered, weight=1)
+        """Keeps the reply to a GET, `headers` complete."""
+        if basis.payload is not None:
+            body = (*body[: basis.position], b"", *body[basis.position + 1 :])
+        else:
+            body = (b"".join(body),) if body else ()
+        weight = sum(map(len, body))
+        if weight > WHOLE_BYTES:
+            return
+        head = b"".join([b"%b: %b\r\n" % each for each in headers])
+        # The moment before any other: what the reply rests on was asked before it was made.
+        remembered = _Remembered(-1, basis, Ready(status, head, body))
+        self._replies.put(_question(scope), remembered, weight=_ENTRY_BYTES + weight)
 
-    async def answer(self, scope: Scope, send: Send) -> bool:
-        """Answers a GET that has been answered before; False when it has to go the long way."""
+    def ready(self, scope: HttpScope) -> Ready | None:
+        """The reply to a GET that has been answered before; None when it has to be made."""
         question = _question(scope)
         remembered = self._replies.get(question)
         if remembered is None:
-            return False
-        basis, storage = remembered.basis, self._archive.storage
-        try:
-            current = (
-                storage.index.version_of(basis.series) == basis.version
-                and storage.index.places((basis.digest,))[0] == basis.place
-            )
-            payload = storage.blobs.read_ready(basis.place) if current else None
-        except NotFound:
-            current, payload = False, None
-        if payload is None:
-            if not current:
+            return None
+        moment = self._archive.storage.index.moment()
+        if moment != remembered.moment:
+            if not self._holds(remembered.basis):
                 self._replies.discard(question)
+                return None
+            self._replies.renew(question, replace(remembered, moment=moment))
+        ready, basis = remembered.ready, remembered.basis
+        if basis.payload is None:
+            return ready
+        payload = basis.payload()
+        if payload is None:
+            return None
+        body = (*ready.body[: basis.position], payload, *ready.body[basis.position + 1 :])
+        return Ready(ready.status, ready.head, body)
+
+    def _holds(self, basis: Basis) -> bool:
+        try:
+            versions = tuple(retrieve.versions(self._archive, basis.scope))
+            digests = [digest for digest, _ in basis.places]
+            places = self._archive.storage.index.places(digests)
+            return versions == basis.versions and places == [place for _, place in basis.places]
+        except NotFound:
             return False
-        await send({"type": "http.response.start", "status": 200, "headers": remembered.headers})
-        for message in (*remembered.before, payload, *remembered.after):
-            await send({"type": "http.response.body", "body": message, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-        return True
 
 
-def _question(scope: Scope) -> Question:
+def _question(scope: HttpScope) -> Question:
     # Scheme and root path may be what a trusted proxy said, which is trusted of some clients only.
     place = scope["scheme"], scope.get("root_path", ""), scope["path"]
     return (*place, scope["query_string"], tuple(scope["headers"]))

@@ -43,6 +43,7 @@ from dicomweb_server.web.metadata import scope_of
 from dicomweb_server.web.negotiate import Representation
 from dicomweb_server.web.offers import selected
 from dicomweb_server.web.problems import Problem
+from dicomweb_server.web.remembered import Basis
 from dicomweb_server.web.service import Service
 from storage.errors import NotFound
 from storage.model import Instance, Scope
@@ -95,7 +96,7 @@ async def rendered(service: Service, request: Request) -> Reply:
     if "frames" in request.parameters:
         return await _frames(service, request, scope, viewport=None)
     archive = service.archive
-    instance = await service.workers.run(_what, archive, scope)
+    instance, basis = await service.workers.run(_what, archive, scope)
     if transfer_syntax(instance.transfer_syntax_uid).video and not instance.frames.count:
         return await _value(service, request, instance, "7FE00010")
     if instance.pixels is None and not instance.sop_class_uid.startswith(SOP_CLASSES):
@@ -106,7 +107,7 @@ async def rendered(service: Service, request: Request) -> Reply:
             return _report(request, instance, document)
         raise NotFound("rendering of instance", instance.instance_uid)
     subject = await service.workers.run(_subject, archive, scope, instance)
-    return await _picture(service, request, subject, viewport=None)
+    return await _picture(service, request, subject, basis, viewport=None)
 
 
 async def thumbnail(service: Service, request: Request) -> Reply:
@@ -114,22 +115,24 @@ async def thumbnail(service: Service, request: Request) -> Reply:
     scope = scope_of(request)
     if "frames" in request.parameters:
         return await _frames(service, request, scope, viewport=THUMBNAIL)
-    instance = await service.workers.run(_what, service.archive, scope)
+    instance, basis = await service.workers.run(_what, service.archive, scope)
     subject = await service.workers.run(_subject, service.archive, scope, instance)
-    return await _picture(service, request, subject, viewport=THUMBNAIL)
+    return await _picture(service, request, subject, basis, viewport=THUMBNAIL)
 
 
 # --- what is drawn --------------------------------------------------------------------------------
 
 
-def _what(archive: Archive, scope: Scope) -> Instance:
-    """What stands for a scope: an image when there is one. Raises NotFound."""
+def _what(archive: Archive, scope: Scope) -> tuple[Instance, Basis]:
+    """What stands for a scope, an image when there is one; and what that rests on. Raises
+    NotFound."""
+    basis = Basis(scope, tuple(retrieve.versions(archive, scope)))
     if scope.instance_uid is not None:
-        return retrieve.instance(archive, scope)
+        return retrieve.instance(archive, scope), basis
     try:
-        return retrieve.representative(archive, scope)[0]
+        return retrieve.representative(archive, scope)[0], basis
     except NotFound:
-        return retrieve.instances(archive, scope)[0]
+        return retrieve.instances(archive, scope)[0], basis
 
 
 def _subject(archive: Archive, scope: Scope, instance: Instance) -> Subject:
@@ -207,17 +210,18 @@ async def _frames(
     if len(numbers) > SEVERAL:
         detail = f"{len(numbers)} frames are more than the {SEVERAL} that are drawn at once"
         raise Problem(400, detail, field="frames")
-    instance = await service.workers.run(retrieve.instance, service.archive, scope)
+    instance, basis = await service.workers.run(_what, service.archive, scope)
     if beyond := [n for n in numbers if n > instance.frames.count]:
         raise NotFound("frame", f"{beyond[0]} of {instance.frames.count}")
     subject = Subject(instance, tuple(n - 1 for n in numbers))
-    return await _picture(service, request, subject, viewport=viewport)
+    return await _picture(service, request, subject, basis, viewport=viewport)
 
 
 async def _picture(
     service: Service,
     request: Request,
     subject: Subject,
+    basis: Basis,
     *,
     viewport: tuple[int, int] | None,
 ) -> Reply:
@@ -227,7 +231,9 @@ async def _picture(
     drawing = drawing_of(request.query, representation.media_type, viewport=viewport)
     if drawing.media_type == "image/gif" and "frames" not in request.parameters:
         subject = replace(subject, frames=moving(subject))
-    return await pictured(service, request, subject, drawing, representation)
+    reply = await pictured(service, request, subject, drawing, representation)
+    # The image of a presentation state lies in another series, which may change too.
+    return reply if subject.state is not None else replace(reply, basis=basis)
 
 
 def moving(subject: Subject) -> tuple[int, ...]:

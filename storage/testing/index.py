@@ -792,6 +792,18 @@ class IndexContract:
         assert index.version_of(KEY) == index.changes(after=0, limit=9)[-1].sequence
         assert index.version_of(other) == second
 
+    def test_no_moment_is_the_one_before_a_write(self, index: Index) -> None:
+        moments = [index.moment()]
+        for write in (
+            lambda: apply(index, landed()),
+            lambda: apply(index, landed("1.2.3.5")),
+            lambda: index.compact(KEY),
+            lambda: index.delete(Scope("1.2", "1.2.3", "1.2.3.5")),
+        ):
+            write()
+            moments.append(index.moment())
+        assert len(set(moments)) == len(moments)
+
     @pytest.mark.parametrize("key", [SeriesKey("1.2", "9"), SeriesKey("9", "1.2.3")])
     def test_a_series_is_not_found_in_another_study(self, index: Index, key: SeriesKey) -> None:
         apply(index, landed(), landed("8.1", study="9", series="8"))

@@ -83,11 +83,11 @@ def test_tables_of_another_format_are_refused(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
     environment = storage.index._environment  # type: ignore[attr-defined]
     environment.write(
-        lambda transaction: transaction.put(b"format", b"2", db=environment.tables.about)
+        lambda transaction: transaction.put(b"format", b"3", db=environment.tables.about)
     )
     storage.close()
     for _ in range(2):
-        with pytest.raises(FormatVersion, match="format 2"):
+        with pytest.raises(FormatVersion, match="format 3"):
             open_storage(str(tmp_path))
 
 

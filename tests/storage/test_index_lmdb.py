@@ -23,8 +23,12 @@ import storage.lmdb_search as lmdb_search
 import storage.lmdb_terms as lmdb_terms
 from storage.contract import Index
 from storage.errors import OutOfSpace, Unavailable
+from storage.lmdb_days import Days
+from storage.lmdb_environment import TABLES_FORMAT, open_environment
 from storage.lmdb_index import LmdbIndex
+from storage.lmdb_postings import DAY
 from storage.lmdb_records import instances_record, uid_key, uid_of
+from storage.lmdb_search import _Search
 from storage.model import Between, Condition, Landed, Like, OneOf, Query, SeriesKey, Stored
 from storage.testing.facts import MODALITIES, NAME, PATIENT_ID, STUDY_DATE, digest_of, landed
 from storage.testing.index import (
@@ -86,6 +90,14 @@ def test_one_process_may_open_a_directory_twice(tmp_path: Path) -> None:
     apply(two, landed("1.2.3.5"))
     assert two.counts().instances == 2
     two.close()
+
+
+def test_a_moment_lasts_until_somebody_writes(tmp_path: Path, index: LmdbIndex) -> None:
+    moment = index.moment()
+    index.known([digest_of("1")])
+    assert index.moment() == moment
+    apply(index, landed())
+    assert index.moment() != moment
 
 
 def test_a_closed_index_says_so(tmp_path: Path) -> None:
@@ -303,8 +315,8 @@ def note_ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ways that searches go from now on."""
     taken: list[str] = []
 
-    def noting(way: str) -> Callable[..., Any]:
-        original = getattr(lmdb_search._Search, way)
+    def noting(owner: type, way: str) -> Callable[..., Any]:
+        original = getattr(owner, way)
 
         def noted(*arguments: Any, **more: Any) -> Any:
             taken.append(way)
@@ -312,15 +324,15 @@ def note_ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return noted
 
-    for way in ("_walked", "_listed"):
-        monkeypatch.setattr(lmdb_search._Search, way, noting(way))
+    for owner, way in ((_Search, "_walked"), (_Search, "_listed"), (Days, "ranks")):
+        monkeypatch.setattr(owner, way, noting(owner, way))
     return taken
 
 
 @pytest.mark.parametrize(
     ("conditions", "ways", "found"),
     [
-        ((), ["_walked"], 20_000),
+        ((), ["ranks"], 20_000),
         ((OneOf(STUDY, PATIENT_ID, ("77",)),), ["_listed"], 2),
         ((OneOf(STUDY, MODALITIES, ("CT",)),), ["_listed"], 13_333),
         ((Like(STUDY, NAME, "*rare"),), ["_listed"], 5),
@@ -328,7 +340,18 @@ def note_ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ((Like(STUDY, NAME, "*ang^*"),), ["_walked"], 10_000),
         ((Like(STUDY, NAME, "*h*"),), ["_walked"], 10_000),
         ((Like(STUDY, NAME, "*qq*"),), ["_listed"], 0),
-        ((Between(STUDY, STUDY_DATE, "20000101", "20000131"),), ["_walked"], 100),
+        ((Between(STUDY, STUDY_DATE, "20000101", "20000131"),), ["ranks"], 100),
+        # Frequent among names, but not among those of the study's modality and date.
+        (
+            (
+                Like(STUDY, NAME, "zhang*"),
+                Between(STUDY, STUDY_DATE, "20000101", "20000131"),
+                OneOf(STUDY, MODALITIES, ("MR",)),
+            ),
+            ["_walked"],
+            8,
+        ),
+        ((Like(STUDY, PATIENT_ID, "*999*"),), ["_listed"], 38),
         (
             (
                 Between(STUDY, STUDY_DATE, "20000101", "20000131"),
@@ -357,6 +380,65 @@ def test_the_way_follows_from_the_counts(
     assert many.find(Query(STUDY, conditions, limit=0, count=True)).total == found
 
 
+@pytest.mark.parametrize("offset", [0, 1, 99, 100, 101, 7_777, 19_999, 20_000, 10**9])
+@pytest.mark.parametrize("dates", [None, (None, None), ("19950101", "20000102"), ("2", "19900101")])
+def test_whole_days_are_passed_over(
+    many: LmdbIndex, dates: tuple[str | None, str | None] | None, offset: int
+) -> None:
+    conditions = (Between(STUDY, STUDY_DATE, *dates),) if dates else ()
+    everything = many.find(Query(STUDY, conditions)).rows
+    page = many.find(Query(STUDY, conditions, offset=offset, limit=3))
+    assert page.rows == everything[offset : offset + 3]
+    assert page.more == (offset + 3 < len(everything))
+    behind = many.find(Query(STUDY, conditions, after=page.next, offset=5, limit=2))
+    if page.next:
+        assert behind.rows == everything[offset + 8 : offset + 10]
+
+
+def test_a_page_far_behind_reads_only_its_own_studies(
+    many: LmdbIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_lists: list[bytes] = []
+    original = Days._on
+
+    def noted(days: Days, key: bytes) -> Iterator[bytes]:
+        on_lists.append(key)
+        return original(days, key)
+
+    monkeypatch.setattr(Days, "_on", noted)
+    page = many.find(Query(STUDY, offset=15_050, limit=25))
+    assert [int(row.study.study_uid) for row in page.rows] == list(range(4949, 4924, -1))
+    assert len(on_lists) == 1  # of 200 lists of a hundred studies
+
+
+def test_an_index_of_the_format_before_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:
+    index = open_index(tmp_path)
+    for n in range(30):
+        terms = {STUDY_DATE: f"202001{n + 1:02d}", "00200010": f"id {n}", "00081030": "chest"}
+        apply(index, landed(f"{n}.1.1", study=f"{n}", series=f"{n}.1", study_terms=terms))
+    index.close()
+    environment = open_environment(tmp_path / "index")
+
+    def as_it_was(transaction: Any) -> int:
+        tables = environment.tables
+        with transaction.cursor(db=tables.postings) as cursor:
+            keys = [key for key in cursor.iternext_nodup(values=False) if key[:1] in b"DSRT"]
+        for key in keys:
+            transaction.delete(key, db=tables.postings)
+        transaction.put(b"format", b"1", db=tables.about)
+        return sum(key.startswith(DAY) for key in keys)
+
+    assert environment.write(as_it_was) == 30
+    environment.close()
+    index = open_index(tmp_path)
+    assert differences(index) == []
+    assert len(index.find(Query(STUDY, (Like(STUDY, "00081030", "ch*"),))).rows) == 30
+    index.close()
+    environment = open_environment(tmp_path / "index")
+    assert environment.found_format == TABLES_FORMAT
+    environment.close()
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -376,6 +458,7 @@ def test_whatever_way_is_taken_the_answer_is_the_same(
         for module, limits in (
             (lmdb_terms, ("TERMS_COUNTED", "STUDIES_COUNTED")),
             (lmdb_search, ("MERGED_LISTS", "GATHERED_STUDY", "GATHERED_LIST", "LISTED_STUDY")),
+            (lmdb_search, ("COUNTED_TERM",)),
         ):
             for limit in limits:
                 small.setattr(module, limit, patience)

@@ -13,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.config import Config
 from dicomweb_server.web.app import Application, application
+from dicomweb_server.web.connection import Connection
+from dicomweb_server.web.remembered import Ready
 
 
 @pytest.fixture
@@ -52,6 +54,10 @@ class Socket:
         assert self.program is not None
         await self.program(scope, receive, send)
 
+    def ready(self, scope: Scope) -> Ready | None:
+        assert self.program is not None
+        return self.program.ready(scope)
+
 
 @pytest.fixture
 def server(archive: Archive, listening: Socket) -> Iterator[Server]:
@@ -70,7 +76,7 @@ def listening() -> Iterator[Socket]:
             port=0,
             lifespan="off",
             loop="uvloop",
-            http="httptools",
+            http=Connection,
             log_level="warning",
             access_log=False,
             proxy_headers=False,

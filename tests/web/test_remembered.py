@@ -1,8 +1,15 @@
-"""Replies of stored frames that are remembered: the same bytes again, and never stale ones."""
+"""Replies that are remembered: the same bytes again, and never stale ones."""
+
+import os
+import socket
+import time
+from typing import BinaryIO
 
 import httpx
+import pytest
 
 from dicomweb_server.archive.upkeep import settle
+from tests.dicom.build import STUDY_UID
 from tests.web.conftest import Server
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
 
@@ -67,3 +74,75 @@ def test_a_remembered_frame_is_found_where_settling_has_put_it(
         settled = http.get(FRAME, headers=ANY)
         assert settled.status_code == 200
         assert b"transfer-syntax=1.2.840.10008.1.2.4.202" in settled.content
+
+
+@pytest.mark.parametrize("level", [f"/studies/{STUDY_UID}", SERIES])
+@pytest.mark.parametrize("end", ["/metadata", "/thumbnail"])
+def test_what_comes_to_a_study_or_series_is_in_the_next_reply(
+    http: httpx.Client, level: str, end: str
+) -> None:
+    put(http, image(5))
+    before = [http.get(level + end) for _ in range(3)][2]
+    assert before.status_code == 200
+    put(http, image(6), image(7))
+    grown = [http.get(level + end).headers["etag"] for _ in range(3)]
+    assert grown[0] not in (before.headers["etag"], "")
+    assert len(set(grown)) == 1
+    if level != SERIES:
+        put(http, image(1, series_uid="1.4", instance_uid="1.4.1", SeriesNumber="-1"))
+        assert http.get(level + end).headers["etag"] != grown[0]
+
+
+def test_not_modified_is_remembered_until_it_is(http: httpx.Client) -> None:
+    put(http, image(1))
+    tag = {"If-None-Match": http.get(f"{SERIES}/metadata").headers["etag"]}
+    for _ in range(3):
+        unchanged = http.get(f"{SERIES}/metadata", headers=tag)
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
+    put(http, image(2))
+    assert http.get(f"{SERIES}/metadata", headers=tag).status_code == 200
+
+
+def test_a_decoded_frame_is_the_same_when_asked_for_again(
+    server: Server, http: httpx.Client
+) -> None:
+    files = [
+        image(n, rows=64, columns=64, pixel_data=bytes(range(n, n + 128)) * 64) for n in (1, 2)
+    ]
+    put(http, *files)
+    settle(server.archive, quiet_s=0)
+    explicit = {"Accept": "multipart/related; type=application/octet-stream"}
+    jls = {"Accept": "multipart/related; type=image/jls"}
+    for headers in (explicit, jls):
+        replies = {http.get(FRAME, headers=headers).content for _ in range(3)}
+        assert len(replies) == 1
+        other = http.get(FRAME.replace("1.5.1/", "1.5.2/"), headers=headers).content
+        assert other not in replies
+
+
+def test_who_reads_slowly_gets_all_of_it(server: Server, http: httpx.Client) -> None:
+    """Frames of half a MiB, asked for ahead over one connection and read after a while."""
+    big = os.urandom(2**19)
+    put(http, image(1, rows=512, columns=512, pixel_data=big))
+    expected = [http.get(FRAME, headers=ANY).content for _ in range(2)][1]
+    path = server.archive.config.prefix + FRAME
+    asked = f"GET {path} HTTP/1.1\r\nHost: h\r\nAccept: {ANY_SYNTAX}\r\n\r\n"
+    with socket.create_connection((server.host, server.port)) as connection:
+        connection.settimeout(20)
+        for _ in range(24):
+            connection.sendall(asked.encode())
+        time.sleep(0.3)
+        with connection.makefile("rb") as stream:
+            for _ in range(24):
+                answer = http_client_response(stream)
+                assert answer == expected.replace(server.dicomweb.encode(), b"http://h/dicom-web")
+
+
+def http_client_response(stream: BinaryIO) -> bytes:
+    assert stream.readline().startswith(b"HTTP/1.1 200")
+    length = 0
+    while (line := stream.readline().strip()) != b"":
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return stream.read(length)
