@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from dicomweb_server.access.audit import Event, record
 from dicomweb_server.access.caller import Caller
@@ -35,19 +36,23 @@ SUMMARY_S = 900.0
 COUNTED = 50_000
 """Sessions' studies that are counted at the same time: some 20 MB."""
 
+LOOK_S = 10.0
+"""Between two looks for what is to be summarised."""
+
 RETRY_S = 1.0
 
 
 @dataclass(slots=True)
 class _Count:
     caller: Caller
+    outcome: str
     since: str
     begun: float
     number: int = 0
 
 
-Counted = tuple[str, str, str]
-"""Session, action, subject."""
+Counted = tuple[str, str]
+"""Action, subject."""
 
 
 class Journal:
@@ -62,7 +67,8 @@ class Journal:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Caller, Event]] = deque()
         self._noted = self._written = 0
-        self._counts: dict[Counted, _Count] = {}
+        self._counts: dict[str, dict[Counted, _Count]] = {}
+        self._counted = 0
         self._closing = False
         self._thread: threading.Thread | None = None
 
@@ -94,39 +100,40 @@ class Journal:
         """One more of the kind: an event when it is the first, else counted."""
         if self.counted(caller, action, subject):
             return
-        started = now()
         with self._changed:
-            key = (caller.session_id, action, subject)
-            first = key not in self._counts
-            if first:
-                begun = _Count(caller, rfc3339(started), time.monotonic())
-                self._counts[key] = begun
-        if first:
-            self._begin(caller, Event(action, subject, outcome), key)
-        else:
-            self.counted(caller, action, subject)
+            session = self._counts.setdefault(caller.session_id, {})
+            begun = session.get((action, subject))
+            if begun is None:
+                session[action, subject] = _Count(caller, outcome, rfc3339(now()), time.monotonic())
+                self._counted += 1
+            else:
+                begun.number += 1
+        if begun is None:
+            self._begin(caller, Event(action, subject, outcome))
 
     def counted(self, caller: Caller, action: str, subject: str) -> bool:
         """Counts one more without waiting; False when it is the first and has to be noted."""
         with self._changed:
-            found = self._counts.get((caller.session_id, action, subject))
+            found = self._counts.get(caller.session_id, _NONE).get((action, subject))
             if found is None:
                 return False
             found.number += 1
             return True
 
     def ended(self, session_id: str) -> None:
-        """A session or an association has ended: what was counted of it is noted."""
+        """A session, request or association has ended: what was counted of it is noted. Raises
+        AuditUnavailable."""
         with self._changed:
-            keys = [key for key in self._counts if key[0] == session_id]
-        self._summarise(keys, ending=True)
+            keys = list(self._counts.get(session_id, _NONE))
+        self._summarise(session_id, keys, ending=True)
 
     def close(self) -> None:
         """Writes what was counted and what waits; logs what the database does not take in time."""
         with self._changed:
-            keys = list(self._counts)
+            sessions = list(self._counts)
         try:
-            self._summarise(keys, ending=True)
+            for session_id in sessions:
+                self.ended(session_id)
             self.flush()
         except AuditUnavailable as error:
             with self._changed:
@@ -142,53 +149,67 @@ class Journal:
 
     # ------------------------------------------------------------------------ counting
 
-    def _begin(self, caller: Caller, event: Event, key: Counted) -> None:
+    def _begin(self, caller: Caller, event: Event) -> None:
         try:
             self.note(caller, event)
         except AuditUnavailable:
             with self._changed:
-                self._counts.pop(key, None)
+                self._forget(caller.session_id, (event.action, event.subject))
             raise
         with self._changed:
-            oldest = next(iter(self._counts)) if len(self._counts) > COUNTED else None
+            oldest = next(iter(self._counts)) if self._counted > COUNTED else None
         if oldest is not None:
-            self._summarise([oldest], ending=True)
+            self.ended(oldest)
 
-    def _summarise(self, keys: list[Counted], *, ending: bool) -> None:
+    def _summarise(self, session_id: str, keys: list[Counted], *, ending: bool) -> None:
         """Notes the counts of those keys; they are counted on unless they end or are idle."""
         moment = rfc3339(now())
         for key in keys:
             with self._changed:
-                found = self._counts.get(key)
+                found = self._counts.get(session_id, _NONE).get(key)
                 if found is None:
                     continue
                 number, since = found.number, found.since
                 if ending or not number:
-                    del self._counts[key]
+                    self._forget(session_id, key)
                 found.number, found.since, found.begun = 0, moment, time.monotonic()
             if number:
                 detail = {"more": number, "since": since}
-                outcome = "failure" if key[1] == REFUSED else "success"
-                self.note(found.caller, Event(key[1], key[2], outcome, detail))
+                self.note(found.caller, Event(*key, found.outcome, detail))
+
+    def _forget(self, session_id: str, key: Counted) -> None:
+        session = self._counts.get(session_id, {})
+        if session.pop(key, None) is not None:
+            self._counted -= 1
+        if not session:
+            self._counts.pop(session_id, None)
 
     # ------------------------------------------------------------------------ the thread
 
     def _write(self) -> None:
+        looked = time.monotonic()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing, self._summary_s / 10)
-                if not self._waiting and self._closing:
-                    return
-            time.sleep(LINGER_S if self._waiting else 0)
-            self._summarise_due()
+                self._changed.wait_for(self._has_work, min(self._summary_s / 2, LOOK_S))
+                closing, waiting = self._closing, bool(self._waiting)
+            if closing and not waiting:
+                return
+            if waiting and not closing:
+                time.sleep(LINGER_S)
+            if time.monotonic() - looked >= min(self._summary_s / 2, LOOK_S):
+                looked = time.monotonic()
+                self._summarise_due()
             with self._changed:
-                batch = [self._waiting[n] for n in range(min(BATCH_EVENTS, len(self._waiting)))]
+                batch = list(islice(self._waiting, BATCH_EVENTS))
             if batch and self._has_written(batch):
                 with self._changed:
                     for _ in batch:
                         self._waiting.popleft()
                     self._written += len(batch)
                     self._changed.notify_all()
+
+    def _has_work(self) -> bool:
+        return bool(self._waiting) or self._closing
 
     def _has_written(self, batch: list[tuple[Caller, Event]]) -> bool:
         try:
@@ -205,10 +226,16 @@ class Journal:
     def _summarise_due(self) -> None:
         due = time.monotonic() - self._summary_s
         with self._changed:
-            if len(self._waiting) > self._queue_events // 2:
-                return  # this thread must not wait for itself
-            keys = [key for key, count in self._counts.items() if count.begun <= due]
-        self._summarise(keys[: self._queue_events // 4], ending=False)
+            room = self._queue_events // 2 - len(self._waiting)
+            keys = [
+                (session_id, key)
+                for session_id, session in self._counts.items()
+                for key, count in session.items()
+                if count.begun <= due
+            ]
+        # This thread must not wait for itself: what has no room is due a little later.
+        for session_id, key in keys[: max(0, room)]:
+            self._summarise(session_id, [key], ending=False)
 
     def _has_room(self) -> bool:
         return len(self._waiting) < self._queue_events
@@ -218,6 +245,8 @@ class Journal:
             if not self._changed.wait_for(lambda: self._written >= number, WAIT_S):
                 raise AuditUnavailable(f"{len(self._waiting)} events could not be written")
 
+
+_NONE: dict[Counted, _Count] = {}
 
 REFUSED = "access.refused"
 """Action of an event for what somebody may not do."""

@@ -18,8 +18,8 @@ _PURPOSE = "second factor"
 
 
 def propose(row: AccountRow, secret: Secret) -> tuple[str, str]:
-    """A new shared secret, in effect once a code of it was shown (`is_right`); itself in Base32, and
-    the URI that programs read from a QR code."""
+    """A new shared secret, in effect once a code of it was shown: in Base32, and as the URI that
+    programs read from a QR code."""
     shared = pyotp.random_base32()
     row.totp_sealed = secret.sealed(shared.encode(), purpose=_PURPOSE)
     row.totp_enrolled_at = None

@@ -1,9 +1,9 @@
 """Signing in and out, and what a signed-in person does with its own account.
 
-A session is a random token that the client keeps (in a cookie) and whose hash is a row here; it ends
-when it has been idle, when it has lasted long enough, at sign-out, and with the account. Too many
-failures in a row lock a login for a while, one that does not exist as well, and the answer takes
-the same time, so nobody learns which logins there are.
+A session is a random token that the client keeps (in a cookie) and whose hash is a row here; it
+ends when it has been idle, when it has lasted long enough, at sign-out, and with the account. Too
+many failures in a row lock a login for a while, one that does not exist as well, and the answer
+takes the same time, so nobody learns which logins there are.
 """
 
 import hashlib

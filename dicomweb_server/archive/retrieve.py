@@ -13,6 +13,7 @@ from itertools import accumulate
 
 import zstandard
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
 from dicomweb_server.dicom import bulk, decode, encode
 from dicomweb_server.dicom.bulk import BulkValue
@@ -59,6 +60,7 @@ STORED = Limits(skeleton_bytes=2**30, depth=200, inflated_bytes=2**40)
 
 def series_keys(archive: Archive, scope: Scope) -> list[SeriesKey]:
     """The series that a scope names, in order. Raises NotFound when the study is not stored."""
+    archive.permit(Act.VIEW)
     if scope.series_uid is not None:
         return [SeriesKey(scope.study_uid, scope.series_uid)]
     return archive.storage.index.series_of(scope.study_uid)
@@ -66,6 +68,8 @@ def series_keys(archive: Archive, scope: Scope) -> list[SeriesKey]:
 
 def instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
     """The instances of a study, series or the one instance, in order. Raises NotFound."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     if scope.instance_uid is not None:
         return (instance(archive, scope),)
     return [
@@ -77,6 +81,8 @@ def instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
 
 def instance(archive: Archive, scope: Scope) -> Instance:
     """The one instance a scope names. Raises NotFound, also when it is in another series."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     assert scope.series_uid is not None and scope.instance_uid is not None
     series = _series(archive, SeriesKey(scope.study_uid, scope.series_uid))
     position = series.positions.get(scope.instance_uid)
@@ -87,7 +93,10 @@ def instance(archive: Archive, scope: Scope) -> Instance:
 
 def instance_ready(archive: Archive, scope: Scope) -> Instance | None:
     """As `instance`, when the manifest of its series is at hand; else None, also when there is no
-    such instance. Never reads more of the index than a version."""
+    such instance, and for who may not view or begins to. Never reads more of the index than a
+    version."""
+    if not archive.viewed_ready(scope.study_uid):
+        return None
     assert scope.series_uid is not None and scope.instance_uid is not None
     key = SeriesKey(scope.study_uid, scope.series_uid)
     cached = archive.series.get(key)
@@ -97,15 +106,25 @@ def instance_ready(archive: Archive, scope: Scope) -> Instance | None:
     return None if position is None else cached.manifest.instances[position]
 
 
+def version(archive: Archive, key: SeriesKey) -> int:
+    """Of one series. Raises NotFound for an unknown one. Never waits for a disk."""
+    archive.permit(Act.VIEW)
+    return archive.storage.index.version_of(key)
+
+
 def versions(archive: Archive, scope: Scope) -> list[tuple[SeriesKey, int]]:
     """The series a scope lies in, each with its version: what is served of the scope changes only
     when this does. Raises NotFound for an unknown study or series."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     return [(key, archive.storage.index.version_of(key)) for key in series_keys(archive, scope)]
 
 
 def representative(archive: Archive, scope: Scope) -> tuple[Instance, int]:
     """The instance and frame index that stand for a scope in a list: the middle of what has
     frames, in the first series that has any. Raises NotFound, also when nothing has frames."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     for key in series_keys(archive, scope):
         with_frames = [
             each
@@ -171,6 +190,7 @@ class InstanceFile:
 
     def __init__(self, archive: Archive, instance: Instance) -> None:
         """Raises NotFound when the instance has been deleted meanwhile."""
+        archive.permit(Act.VIEW)
         self._archive = archive
         self._instance = instance
         cut = len(instance.holes)
@@ -305,6 +325,7 @@ def stored_transfer_syntaxes(instance: Instance) -> frozenset[str]:
 
 def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame:
     """A frame in the form it is kept in. May wait for a disk. Raises NotFound past the last."""
+    archive.permit(Act.VIEW)
     numbers = _blobs_of(instance, frame_index)
     digests = tuple(instance.blobs[n] for n in numbers)
     if len(digests) == 1 and not instance.frames.packed_bits:
@@ -318,6 +339,7 @@ def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame
 
 def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame | None:
     """As `frame`, when that needs neither a wait for a disk nor work; else None."""
+    archive.permit(Act.VIEW)
     digest = whole_content(instance, frame_index)
     if digest is None:
         return None
@@ -332,6 +354,7 @@ def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> Store
 def kept_ready(archive: Archive, stored: StoredFrame) -> Callable[[], Buffer | None]:
     """What gives a frame as it is kept, again and again, while that needs no wait for a disk.
     Reading it from the page cache and comparing it is 25 us of a reply that takes 80."""
+    archive.permit(Act.VIEW)
     place = stored.place
     assert place is not None, "a frame that is made of several contents"
 
@@ -355,6 +378,7 @@ def native_frame(
 
     Raises NotFound past the last frame, and of dicom.errors UnsupportedEncoding and Damaged.
     """
+    archive.permit(Act.VIEW)
     if instance.frames.packed_bits:
         return _decoded(archive, instance, frame_index, stored)
     key = _decoded_key(instance, frame_index)
@@ -378,6 +402,7 @@ def made_ready(
     archive: Archive, instance: Instance, frame_index: int, transfer_syntax_uid: str
 ) -> Callable[[], Buffer | None]:
     """What gives a frame, decoded or encoded anew, for as long as it is at hand, then None."""
+    archive.permit(Act.VIEW)
     key = _decoded_key(instance, frame_index)
 
     def decoded() -> Buffer | None:
@@ -402,6 +427,7 @@ def encoded_frame(
 
     Raises what `native_frame` does, UnsupportedEncoding also when the syntax does not carry it.
     """
+    archive.permit(Act.VIEW)
     key = (*_decoded_key(instance, frame_index), transfer_syntax_uid)
     found = archive.encoded.get(key)
     if found is None:
@@ -420,6 +446,7 @@ def frame_in(
 ) -> Buffer:
     """A frame in that transfer syntax, with as little work as it takes. Raises what `native_frame`
     and `encoded_frame` do."""
+    archive.permit(Act.VIEW)
     stored = stored or frame(archive, instance, frame_index)
     if transfer_syntax_uid in stored.transfer_syntaxes:
         return stored.unpacked()
@@ -431,6 +458,7 @@ def frame_in(
 def frame_syntaxes(archive: Archive, instance: Instance, frames: Sequence[int]) -> list[str]:
     """The transfer syntax each of those frames (from 0) is kept in: `frame` would say it too, but
     reads the frame. Raises NotFound past the last."""
+    archive.permit(Act.VIEW)
     own = _stored_syntax(instance)
     numbers = [_blobs_of(instance, each) for each in frames]
     pixels = instance.pixels
@@ -461,6 +489,7 @@ def _decoded(
 def explicit_file(archive: Archive, instance: Instance) -> ExplicitFile:
     """An instance as an Explicit VR Little Endian Part 10 file, decoded frame by frame as it is
     sent. Raises of dicom.errors UnsupportedEncoding, Damaged and TooLarge; NotFound."""
+    archive.permit(Act.VIEW)
     frames = None
     if count := instance.frames.count:
         first = native_frame(archive, instance, 0)
@@ -473,6 +502,7 @@ def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> E
     """An instance as a Part 10 file of that transfer syntax, which is not the one it was received
     in: decoded, or encoded anew, frame by frame as it is sent; or, where its frames are kept in it,
     with these as they are. Raises as `explicit_file`."""
+    archive.permit(Act.VIEW)
     if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
         return explicit_file(archive, instance)
     if transfer_syntax_uid in encode.HTJ2K_SYNTAXES:
@@ -499,6 +529,7 @@ def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> E
 def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile | None:
     """The file around HTJ2K payloads as they are kept: no codec runs, and what surrounds them is
     made once. None when not all frames have settled into them."""
+    archive.permit(Act.VIEW)
     pixels, count = instance.pixels, instance.frames.count
     if pixels is None or pixels.encapsulated or instance.frames.packed_bits or not count:
         return None
@@ -569,6 +600,7 @@ def _stored_syntax(instance: Instance) -> str:
 
 def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
     """The value at `path`, as in `bulkdata/{path}` of the metadata. Raises NotInDataSet."""
+    archive.permit(Act.VIEW)
     return bulk.bulk_value(InstanceFile(archive, instance), path, limits=STORED)
 
 
@@ -577,11 +609,15 @@ def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
 
 def metadata(archive: Archive, scope: Scope) -> list[SeriesMetadata]:
     """The DICOM JSON of each series of a study, or of the one series. Raises NotFound."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     return [archive.storage.index.metadata(key) for key in series_keys(archive, scope)]
 
 
 def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
     """The DICOM JSON object of one instance, and the version of its series. Raises NotFound."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     assert scope.series_uid is not None and scope.instance_uid is not None
     key = SeriesKey(scope.study_uid, scope.series_uid)
     version = archive.storage.index.version_of(key)

@@ -26,7 +26,7 @@ def program() -> Iterator[Application]:
     store(archive, [Received(BytesSource(part10(rows=4, columns=4, frames=2)), "test")])
     made = application(archive, archive.config)
     yield made
-    made.service.workers.shutdown()
+    made.close()
     archive.close()
 
 
