@@ -57,11 +57,12 @@ def first_line(function: ast.FunctionDef) -> str:
     return ast.unparse(body[0])
 
 
+# The last is of what must not wait, and leaves a refusal to who may.
+QUESTIONS = ("archive.permit(Act.", "desk.permit(Act.", "if not archive.viewed_ready(")
+
+
 def asks(line: str) -> bool:
-    return line.startswith(("archive.permit(Act.", "desk.permit(Act.")) or line.startswith(
-        # The two that must not wait, and leave a refusal to those that may.
-        "if not archive.viewed_ready("
-    )
+    return line.startswith(QUESTIONS)
 
 
 @pytest.mark.parametrize("name", sorted(VERBS.keys() - HELPERS.keys()))
