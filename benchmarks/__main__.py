@@ -13,7 +13,7 @@ from benchmarks.measure import Summary
 from benchmarks.peers import Missing, isolate
 
 HERE = Path(__file__).parent
-QUESTIONS = ("frames", "series", "metadata", "search", "ingest", "rendered", "dimse")
+QUESTIONS = ("frames", "series", "metadata", "search", "ingest", "rendered", "link", "dimse")
 
 
 def table(summaries: Sequence[Summary]) -> str:

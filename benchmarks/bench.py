@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.data import Series, ct500, tiny_studies
+from benchmarks.data import Series, ct500, head_ct, tiny_studies
 from benchmarks.measure import Sample, Summary, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 from benchmarks.studies import make
@@ -128,6 +128,17 @@ class Bench:
         return peer
 
     @cached_property
+    def head(self) -> tuple[Ours, Series] | None:
+        """Ours with the real head CT, and that series; None where it is not at hand."""
+        series = head_ct()
+        if series is None:
+            self.notes.append("the head CT is not at hand")
+            return None
+        peer = Ours(self.cache / "ours-head", port=18003)
+        self._loaded(peer, series.files)
+        return peer, series
+
+    @cached_property
     def nginx(self) -> Nginx:
         peer = Nginx(self.cache / "nginx", port=18080)
         self.versions[peer.name] = peer.version()
@@ -159,11 +170,20 @@ class Bench:
         case: str,
         unit: str,
         targets: Sequence[tuple[str, Callable[[], Sample]]],
+        *,
+        rounds: int | None = None,
+        warm: bool = True,
     ) -> Iterator[Summary]:
-        """Measures the targets in turns; one summary each, the first target's first."""
+        """Measures the targets in turns; one summary each, the first target's first.
+
+        rounds  for a case that needs more or fewer than others
+        warm    whether each is measured once before it counts: pages are touched for the first
+                time then, and caches filled
+        """
         print(f"· {question}: {case}", flush=True)
-        for _, measure in targets:
-            measure()  # not counted: pages touched for the first time, caches filled
-        samples = in_turns(targets, lambda target: target[1](), rounds=self.rounds)
+        if warm:
+            for _, measure in targets:
+                measure()
+        samples = in_turns(targets, lambda target: target[1](), rounds=rounds or self.rounds)
         for number, (name, _) in enumerate(targets):
             yield Summary(question, case, name, unit, tuple(samples[number]))

@@ -118,6 +118,26 @@ def ct500(directory: Path, *, slices: Path | None = None, count: int = SLICES) -
     return Series(study, series, tuple(uids), tuple(paths), origin.read_text())
 
 
+def head_ct() -> Series | None:
+    """The real head CT beside the project, as it is; None when it is not there."""
+    folder = SHARED / SOURCES[0]
+    if not folder.is_dir():
+        return None
+    headers = [
+        (pydicom.dcmread(path, stop_before_pixels=True, force=True), path)
+        for path in folder.iterdir()
+    ]
+    headers.sort(key=lambda each: int(each[0].InstanceNumber))
+    first = headers[0][0]
+    return Series(
+        first.StudyInstanceUID,
+        first.SeriesInstanceUID,
+        tuple(header.SOPInstanceUID for header, _ in headers),
+        tuple(path for _, path in headers),
+        "real head CT",
+    )
+
+
 def studies(count: int, *, seed: int = 7) -> Iterator[Study]:
     """`count` studies over sixteen years; common names take their share as in a real register
     (ZHANG 5 %, given names with WEI 4 %), and one in 3,000 is called as nobody else."""

@@ -175,7 +175,7 @@ class Orthanc(Peer):
         "StoreMD5ForAttachments": False,
         "HttpCompressionEnabled": False,
         "OverwriteInstances": True,
-        "RemoteAccessAllowed": False,
+        "RemoteAccessAllowed": True,
         "AuthenticationEnabled": False,
         "DicomServerEnabled": False,
     }
@@ -322,7 +322,7 @@ class Nginx(Peer):
             "access_log off; sendfile on; tcp_nopush on; tcp_nodelay on;"
             "keepalive_requests 1000000;"
             "default_type 'multipart/related; type=\"application/octet-stream\"; boundary=frame';"
-            f"server {{ listen 127.0.0.1:{self.port}; root {place}/www; }} }}"
+            f"server {{ listen {self.port}; root {place}/www; }} }}"
         )
         return ["nginx", "-c", str(configuration.resolve()), "-p", str(place)]
 

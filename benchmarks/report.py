@@ -36,17 +36,12 @@ def write(past: Path) -> list[Path]:
     plots = directory / PLOTS
     plots.mkdir(exist_ok=True)
     pictures = {
-        "goals": dot_plot(
-            "Measured, in multiples of the goal (right of 1: better)",
-            list(_margins(verdicts)),
-            goal=1,
-            left=480,
-        ),
-        **{
-            question: dot_plot(_title(run.of(question)), _groups(run.of(question)))
-            for question, run in history.latest(runs)
-        },
+        question: dot_plot(_title(run.of(question)), _groups(run.of(question)))
+        for question, run in history.latest(runs)
     }
+    if any(verdict.margin for verdict in verdicts):
+        title = "Measured, in multiples of the goal (right of 1: better)"
+        pictures["goals"] = dot_plot(title, list(_margins(verdicts)), goal=1, left=480)
     written = [directory / "README.md"]
     for name, picture in pictures.items():
         written.append(plots / f"{name}.svg")
@@ -57,7 +52,9 @@ def write(past: Path) -> list[Path]:
 
 def page(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
     """The text of README.md."""
-    lines = [_INTRODUCTION, "## Goals\n\n", f"![Goals]({PLOTS}/goals.svg)\n\n"]
+    lines = [_INTRODUCTION, "## Goals\n\n"]
+    if any(verdict.margin for verdict in verdicts):
+        lines.append(f"![Goals]({PLOTS}/goals.svg)\n\n")
     met = sum(verdict.met for verdict in verdicts)
     lines.append(f"{met} of {len(verdicts)} are met.\n\n")
     lines.append("| question | goal | | measured | |\n|---|---|---|---|---|\n")

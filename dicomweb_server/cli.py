@@ -36,6 +36,10 @@ from dicomweb_server.dimse.conformance import conformance
 from dicomweb_server.dimse.errors import DimseError
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.pull import pull
+from dicomweb_server.reading.errors import ReadingError
+from dicomweb_server.reading.reading import open_reading
+from dicomweb_server.reading.verification import verify as verify_reports
+from dicomweb_server.records.errors import RecordsError
 from storage.errors import StorageError
 from storage.model import Scope, Stored
 
@@ -66,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         StorageError,
         DicomError,
         DimseError,
+        ReadingError,
+        RecordsError,
         OSError,
         ValueError,
     ) as error:
@@ -198,6 +204,16 @@ def _verify(asked: argparse.Namespace, config: Config) -> int:
         looked += f" and {found.instances:,} instances read ({found.bytes_read / 1e6:,.1f} MB)"
     print(f"{looked}: {f'{len(faults):,} faults' if faults else 'all is whole'}")
     return FAILED if faults else DONE
+
+
+def _reports(asked: argparse.Namespace, config: Config) -> int:
+    with _opened(config) as archive:
+        found = verify_reports(open_reading(archive), asked.report)
+    for fault in found.faults:
+        print(fault)
+    looked = f"{found.versions:,} versions with {found.signatures:,} signatures"
+    print(f"{looked}: {f'{len(found.faults):,} faults' if found.faults else 'all are as signed'}")
+    return FAILED if found.faults else DONE
 
 
 def _settle(asked: argparse.Namespace, config: Config) -> int:
@@ -453,6 +469,17 @@ def parser() -> argparse.ArgumentParser:
     verifying.add_argument("--full", action="store_true", help="hash every content and every file")
     verifying.add_argument("--sweep", action="store_true", help="remove what a crash left behind")
     _settings(verifying, "data", "log_level")
+
+    proving = _command(
+        commands,
+        "reports",
+        _reports,
+        "recompute every digest and signature of issued reports",
+        example="reports verify --data /srv/archive",
+    )
+    proving.add_argument("what", choices=["verify"], help="what is done with them")
+    proving.add_argument("report", nargs="?", default="", help="id of one; all when not given")
+    _settings(proving, "data", "records", "log_level")
 
     settling = _command(
         commands,

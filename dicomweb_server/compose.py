@@ -1,8 +1,9 @@
 """Where the parts meet: configuration -> storage -> archive -> ASGI application -> processes.
 
-`serve` listens, starts the process that keeps the archive up (settles, compacts) and those of the
-DIMSE bridge, and lets uvicorn answer, in this process or in several. Those import `app` here; what
-they serve comes to them as environment variables (`Config.environment`).
+`serve` listens, starts the process that keeps the archive up (settles, compacts), the report
+module's and those of the DIMSE bridge, and lets uvicorn answer, in this process or in several.
+Those import `app` here; what they serve comes to them as environment variables
+(`Config.environment`).
 """
 
 import errno
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,11 +26,17 @@ from uvicorn.supervisors import Multiprocess
 from dicomweb_server.access.addresses import is_loopback
 from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive, open_archive
-from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
+from dicomweb_server.archive.processes import (
+    collect_seldom,
+    end_with_parent,
+    leave_interrupts_to_parent,
+)
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
+from dicomweb_server.reading import intake
+from dicomweb_server.reading.reading import open_reading
 from dicomweb_server.web.app import Application, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
@@ -52,7 +60,30 @@ def app() -> ASGIApp:
         end_with_parent()
     archive = open_archive(config)
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
-    return Closing(application(archive, config), archive)
+    made = application(archive, config)
+    if config.data.startswith("memory:"):
+        # No other process sees this archive, so none can make exams of what arrives.
+        work = (made.service.reading, archive.closed)
+        threading.Thread(target=intake.run, args=work, name="exams", daemon=True).start()
+    collect_seldom()
+    _tell_when_stopped(archive.stopping)
+    return Closing(made, archive)
+
+
+def _tell_when_stopped(stopping: threading.Event) -> None:
+    """Sets `stopping` at SIGTERM and SIGINT, besides what uvicorn does with them: it waits for the
+    answers under way, and one that goes on for ever is told by nobody else."""
+
+    def tell(number: int, then: Callable[[int, FrameType | None], object]) -> None:
+        def on_signal(received: int, frame: FrameType | None) -> None:
+            stopping.set()
+            then(received, frame)
+
+        signal.signal(number, on_signal)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if callable(then := signal.getsignal(number)):
+            tell(number, then)
 
 
 GIVE_BACK_EVERY_S = 30.0
@@ -121,6 +152,9 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=STOP_WITHIN_S,
+        # A process that does not answer for so long is killed; on a busy machine one that starts
+        # takes longer than uvicorn's 5 s, and then none ever came up.
+        timeout_worker_healthcheck=60,
     )
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -129,6 +163,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     beside: list[Beside] = []
     if not in_memory:
+        beside.append(Beside("reading", run_reading, config))
         if config.settle:
             beside.append(Beside("upkeep", run_upkeep, config))
         if config.dimse:
@@ -234,6 +269,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
         leave_interrupts_to_parent()
         end_with_parent()
     archive = open_archive(config)
+    collect_seldom()
     try:
         run_bridge(archive, listening, jobs=jobs, stop=stopped)
     finally:
@@ -291,6 +327,20 @@ class Beside:
             process.join(STOP_WITHIN_S)
             process.kill()
             process.join()
+
+
+def run_reading(config: Config) -> None:
+    """The main function of the report module's process, until SIGTERM: exams of what arrives."""
+    set_up_logging(config)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    leave_interrupts_to_parent()
+    end_with_parent()
+    archive = open_archive(config)
+    try:
+        intake.run(open_reading(archive), stopped)
+    finally:
+        archive.close()
 
 
 def run_upkeep(config: Config) -> None:

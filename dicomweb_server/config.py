@@ -184,6 +184,36 @@ class Config:
         low=0,
         high=86400,
     )
+    urgent_due_s: float = setting(
+        1800.0,
+        "Seconds after the end of an urgent exam by which its report is wanted.",
+        low=1,
+        high=30 * 86400,
+    )
+    urgent_breach_s: float = setting(
+        3600.0,
+        "Seconds after the end of an urgent exam from when on its report is overdue.",
+        low=1,
+        high=30 * 86400,
+    )
+    routine_due_s: float = setting(
+        7200.0,
+        "Seconds after the end of a routine exam by which its report is wanted.",
+        low=1,
+        high=30 * 86400,
+    )
+    routine_breach_s: float = setting(
+        86400.0,
+        "Seconds after the end of a routine exam from when on its report is overdue.",
+        low=1,
+        high=90 * 86400,
+    )
+    lease_s: float = setting(
+        900.0,
+        "Seconds without a save after which somebody else may take over a report.",
+        low=1,
+        high=86400,
+    )
     peers: str = setting("[]", "Table of the DIMSE peers: [[peers]] in the TOML file.")
     forward: str = setting("[]", "Table of what is sent on to whom: [[forward]] in the TOML file.")
     log_level: str = setting(

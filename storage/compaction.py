@@ -4,15 +4,13 @@ A payload is copied as it is, in the order of its pack, so a series that lay tog
 Landing packs are left to settling, which moves what they hold; here they go when all of it is dead.
 """
 
-import os
-import socket
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from storage.engines import Storage
 from storage.errors import Corrupt, NotFound
+from storage.holders import this_holder
 from storage.model import PackInfo, PackUse
 from storage.rewriting import PACK_BYTES, Rewriter, give_up, places_of, remove_dead_packs
 
@@ -68,7 +66,7 @@ def compact_packs(
     Raises OutOfSpace and Unavailable; what was compacted until then is.
     """
     removed, freed = remove_dead_packs(storage, idle_s=0)
-    holder = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+    holder = this_holder()
     rewritten = 0
     problems: list[str] = []
     finished = True

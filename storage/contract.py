@@ -76,6 +76,10 @@ class BlobStore(Protocol):
         Corrupt when the bytes differ from what was written.
         """
 
+    def read_into(self, place: Place, buffer: memoryview) -> None:
+        """As `read`, into a buffer of `place.length` bytes; what is in it when something is raised
+        is not said."""
+
     def read_ready(self, place: Place) -> bytes | None:
         """As `read`, when that needs no wait for a disk; else None. Never blocks."""
 
@@ -218,7 +222,8 @@ class Index(Protocol):
     def counts(self) -> Counts: ...
 
     def lease(self, name: str, holder: str, *, ttl_s: float) -> bool:
-        """Takes or renews the lease `name` for `holder`; False while another holds it."""
+        """Takes or renews the lease `name` for `holder`; False while another holds it, whose
+        process lives as far as can be told (`holders`)."""
 
     def release(self, name: str, holder: str) -> None:
         """Gives the lease back when `holder` has it."""

@@ -43,7 +43,7 @@ from storage.lmdb_records import (
     lookup_key,
 )
 from storage.lmdb_series import SeriesContent, beginning_with
-from storage.lmdb_terms import TERMS_COUNTED, Lists, TermLists, is_pattern
+from storage.lmdb_terms import Lists, Names, TermLists, is_pattern
 from storage.lmdb_transaction import counter_of
 from storage.model import (
     Between,
@@ -78,12 +78,14 @@ from storage.searching import (
 # What things cost, in units of a study that a walk passes (some 0.4 us).
 LISTED_STUDY = 4
 GATHERED_STUDY = 1
-GATHERED_LIST = 6
+GATHERED_LIST = 16
 WALKED_WHOLE = 20
 """A study that has to be taken apart because no bytes of it say that it cannot match."""
 
-COUNTED_TERM = 2
+READ_NAME = 4
 
+FEW_STUDIES = 100
+"""... on a list are taken from it without asking what a pattern would come to."""
 MERGED_LISTS = 16
 """As many lists are merged as they are read; more are gathered."""
 
@@ -320,22 +322,49 @@ class _Search:
         self, exact: Lists | None, first: bytes, last: bytes, skip: int | None
     ) -> Iterator[tuple[bytes, Study | None]]:
         """The same when there are patterns; `exact` are the best lists without them."""
-        patience = self._patience(exact, skip)
-        if patience:
-            try:
-                yield from self._walked(first, last, patience=patience)
-                return
-            except GivenUp as given_up:
-                # What has been counted whole now is listed, not walked to again.
-                first = given_up.rank
+        if exact is not None and exact.studies <= FEW_STUDIES:
+            yield from self._listed(exact, first, last)
+            return
+        found = map(self._term_lists.names_like, self._conditions)
+        names = min((each for each in found if each), key=lambda each: each.alike, default=None)
+        if names is not None:
+            yield from self._by_names(names, exact, first, last, skip)
+            return
         patterns = self._lists_of(one for one in self._conditions if is_pattern(one))
         lists = _better(exact, patterns)
         if lists is None:
             yield from self._walked(first, last)
-        elif not lists.complete or (len(lists.keys) > MERGED_LISTS and not patience):
+        elif len(lists.keys) > MERGED_LISTS or not lists.complete:
             yield from self._gathered_or_walked(lists, first, last, skip)
         else:
             yield from self._best(lists, first, last)
+
+    def _by_names(
+        self, names: Names, exact: Lists | None, first: bytes, last: bytes, skip: int | None
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        """By a walk, along the exact lists, or along those of the names: whichever fills the page
+        first, as far as the shares of what matches tell."""
+        every = max(1, self._all_studies)
+        alike = max(1, names.alike * every // max(1, self._all_names)) / every
+        share = alike * (exact.studies / every if exact else 1)
+        wanted = every
+        if skip is not None and self._query.limit is not None:
+            wanted = skip + self._query.limit + 1
+        walking = min(every, int(wanted / share) + 1)
+        listing = LISTED_STUDY * min(exact.studies, int(wanted / alike) + 1) if exact else None
+        gathering = READ_NAME * names.read + GATHERED_LIST * names.alike
+        other = gathering if listing is None else min(gathering, listing)
+        if walking <= other:
+            try:
+                # Four times the estimate fill a page almost surely where names are spread evenly.
+                yield from self._walked(first, last, patience=min(4 * walking, 2 * other))
+                return
+            except GivenUp as given_up:
+                first = given_up.rank
+        lists = exact if listing == other else None
+        lists = lists or self._term_lists.of(names.condition, counted=False)
+        assert lists is not None
+        yield from self._listed(lists, first, last)
 
     def _lists_of(self, conditions: Iterable[Condition]) -> Lists | None:
         """The best lists among those of the conditions; None when none has any."""
@@ -350,23 +379,6 @@ class _Search:
         if others and lists.studies * LISTED_STUDY > self._all_studies:
             return self._walked(first, last)
         return self._listed(lists, first, last)
-
-    def _patience(self, exact: Lists | None, skip: int | None) -> int:
-        """How many studies to walk past before the terms of a pattern are even counted: when its
-        letters are frequent, the page is full before the counting would be done. 0 for none."""
-        names = [
-            count
-            for condition in self._conditions
-            if (count := self._term_lists.names_at_most(condition)) is not None
-        ]
-        if not names or skip is None or self._query.limit is None or not self._needle:
-            return 0
-        counting = COUNTED_TERM * min(min(names), TERMS_COUNTED)
-        if exact is not None and exact.studies * LISTED_STUDY < counting:
-            return 0
-        studies = max(1, min(names) * self._all_studies // max(1, self._all_names))
-        walking = (skip + self._query.limit + 1) * self._all_studies // studies
-        return 2 * counting if walking <= counting else 0
 
     def _gathered_or_walked(
         self, best: Lists, first: bytes, last: bytes, skip: int | None

@@ -8,6 +8,7 @@ reading them.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import (
@@ -26,8 +27,11 @@ TERMS_COUNTED = 2000
 STUDIES_COUNTED = 20_000
 """A pattern with more terms or studies than this counts as frequent before it is known how
 frequent: counting on would cost more than the answer."""
+TERMS_PASSED = 20_000
+"""... and one whose letters have not all been looked for among more terms than this."""
 NUMBERS_READ = 50_000
 """Letters that occur in more names than this say nothing."""
+NAMES_SAMPLED = 300
 GRAMS_INTERSECTED = 3
 """Names must have so many other grams of a pattern besides the rarest, before they are read."""
 
@@ -48,6 +52,19 @@ class Lists:
     answered: bool
     studies: int
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a pattern of names is expected to come to.
+
+    read   names that have to be read to find those that match
+    alike  names that match, judged by a sample; NUMBERS_READ stands for any number above it
+    """
+
+    condition: Condition
+    read: int
+    alike: int
 
 
 class TermLists:
@@ -78,17 +95,22 @@ class TermLists:
             case _:
                 return None
 
-    def names_at_most(self, condition: Condition) -> int | None:
-        """At most so many names match, judged by their letters alone and not above NUMBERS_READ;
-        None for what is no pattern of names."""
+    def names_like(self, condition: Condition) -> Names | None:
+        """What a pattern of names will come to; None for any other condition, and for a pattern
+        without letters. Costs a millisecond at most, however frequent it is."""
         match condition:
-            case Like(QueryLevel.STUDY, tag, pattern) if tag == PATIENT_NAME and is_pattern(
-                condition
-            ):
+            case Like(QueryLevel.STUDY, tag, pattern) if tag == PATIENT_NAME:
                 parts = {part for run in _WILDCARD.split(pattern) for part in _parts(run)}
-                return min(map(self._letters_occur, parts), default=NUMBERS_READ)
             case _:
                 return None
+        if not parts or not is_pattern(condition):
+            return None
+        numbers, rarest = min((self._letters_occur(part), part) for part in parts)
+        sample = list(islice(self._numbers(rarest), NAMES_SAMPLED))
+        matches = like(pattern).fullmatch
+        hits = sum(matches(self._name(number).decode()) is not None for number in sample)
+        alike = numbers * hits // max(1, len(sample))
+        return Names(condition, read=alike if pattern[0] not in "*?" else numbers, alike=alike)
 
     def _any(self, condition: AnyOf, counted: bool) -> Lists | None:
         """The lists of every alternative, each by the rarest of its conditions."""
@@ -117,8 +139,11 @@ class TermLists:
     def _matching(self, condition: Like, pattern: str, counted: bool) -> Lists | None:
         runs = _WILDCARD.split(pattern)
         lists = None
+        within = max(runs, key=len).encode(errors="surrogatepass")
         if runs[0] or condition.tag != PATIENT_NAME:
-            keys = self._beginning_with(posting_key(condition.tag, runs[0]))
+            prefix = posting_key(condition.tag, runs[0])
+            # What is longer than a key may have the letters in what the key leaves out.
+            keys = self._beginning_with(prefix, within, most=TERMS_PASSED if counted else None)
             lists = self._taken(condition, pattern, keys, counted)
             if lists.complete or not counted:
                 return lists
@@ -128,13 +153,13 @@ class TermLists:
         numbers, most = self._names_with(runs, counted)
         if numbers is None:
             return lists or Lists(condition, [], False, most, complete=False)
-        return self._taken(condition, pattern, self._named(numbers), counted)
+        return self._taken(condition, pattern, self._named(numbers, within), counted)
 
     def _taken(
         self,
         condition: Condition,
         pattern: str,
-        candidates: Iterator[tuple[bytes, int]],
+        candidates: Iterable[tuple[bytes, int] | None],
         counted: bool,
     ) -> Lists:
         """Those of the lists whose terms match, as far as they are counted."""
@@ -142,9 +167,11 @@ class TermLists:
         keys: list[bytes] = []
         answered = True
         studies = 0
-        for looked_at, (key, length) in enumerate(candidates):
-            if counted and (looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED):
+        for looked_at, candidate in enumerate(candidates):
+            frequent = looked_at >= TERMS_COUNTED or studies >= STUDIES_COUNTED
+            if candidate is None or (counted and frequent):
                 return Lists(condition, keys, answered, studies, complete=False)
+            key, length = candidate
             whole = len(key) - 1 < KEY_LIMIT
             if not whole or matches(key[1:].decode()):
                 answered &= whole
@@ -152,24 +179,37 @@ class TermLists:
                 studies += length
         return Lists(condition, keys, answered, studies)
 
-    def _beginning_with(self, prefix: bytes) -> Iterator[tuple[bytes, int]]:
-        """The keys of the lists whose keys begin so, and the lengths of the lists."""
+    def _beginning_with(
+        self, prefix: bytes, within: bytes, most: int | None
+    ) -> Iterator[tuple[bytes, int] | None]:
+        """The keys of the lists whose keys begin so and have the other letters somewhere, and the
+        lengths of the lists; None when `most` keys have been passed and there are more."""
         with self._transaction.cursor(db=self._tables.postings) as cursor:
-            if cursor.set_range(prefix):
-                for key in cursor.iternext_nodup(keys=True, values=False):
-                    if not key.startswith(prefix):
-                        return
+            if not cursor.set_range(prefix):
+                return
+            for passed, key in enumerate(cursor.iternext_nodup(keys=True, values=False)):
+                if not key.startswith(prefix):
+                    return
+                if passed == most:
+                    yield None
+                    return
+                if within in key or len(key) > KEY_LIMIT:
                     yield key, cursor.count()
 
-    def _named(self, numbers: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    def _named(self, numbers: Iterable[bytes], within: bytes) -> Iterator[tuple[bytes, int]]:
         """The same for the names with those numbers."""
         with self._transaction.cursor(db=self._tables.postings) as cursor:
             for number in numbers:
-                name = self._transaction.get(number, db=self._tables.name_numbers)
-                assert name is not None
-                key = PREFIXES[PATIENT_NAME] + name
-                cursor.set_key(key)
-                yield key, cursor.count()
+                name = self._name(number)
+                if within in name or len(name) >= KEY_LIMIT:
+                    key = PREFIXES[PATIENT_NAME] + name
+                    cursor.set_key(key)
+                    yield key, cursor.count()
+
+    def _name(self, number: bytes) -> bytes:
+        name = self._transaction.get(number, db=self._tables.name_numbers)
+        assert name is not None
+        return name
 
     def _names_with(self, runs: Sequence[str], counted: bool) -> tuple[set[bytes] | None, int]:
         """The numbers of all names in which the letters of the runs occur, and some more; None

@@ -16,6 +16,7 @@ from itertools import groupby
 import orjson
 
 from storage.errors import NotFound
+from storage.holders import is_gone
 from storage.levels import fill_document, fill_terms, terms_of, union
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import add_posting, posting_keys, remove_posting
@@ -715,7 +716,7 @@ class Writing:
         if record is not None:
             owner, until, its_ttl_s = orjson.loads(record)
             # More left than was ever given: the clock has been set back, and nobody waits for it.
-            if owner != holder and now < until <= now + its_ttl_s:
+            if owner != holder and now < until <= now + its_ttl_s and not is_gone(owner):
                 return False
         record = orjson.dumps([holder, now + ttl_s, ttl_s])
         self.transaction.put(name.encode(), record, db=self.tables.leases)

@@ -1,9 +1,13 @@
-"""The one writer of a process: everything that waits is committed together.
+"""The write transactions of a process: everything that waits is committed together.
 
-A durable commit costs a wait for the disk, however much is in it: one by one a few hundred a
-second, together many thousands. So all threads hand their work to one thread, which syncs the
-payloads, does all that waits in one transaction, and answers when it is durable. Other processes
-have writers of their own; LMDB lets one transaction after the other in.
+A durable commit costs two waits for the disk, however much is in it: one by one a few hundred a
+second, together many thousands. So one thread at a time leads: it does all that waits in one
+transaction, and answers when it is durable. What comes meanwhile waits, and the first of those
+leads next. Who comes alone commits at once, in his own thread: a thread of the writer's own would
+cost him two changes of thread, milliseconds on a busy machine. Payloads are synced before the work
+joins the queue, so those of the next transaction go to the disk while one is committed.
+
+Other processes have writers of their own; LMDB lets one transaction after the other in.
 """
 
 import contextlib
@@ -25,28 +29,29 @@ is heavier has a transaction to itself."""
 
 
 class _Waiting(Generic[T]):
-    """A piece of work and, in the end, its answer."""
+    """A piece of work and, in the end, its answer; or the request to lead."""
 
-    def __init__(self, work: Callable[[Writing], T], *, weight: int, needs_sync: bool) -> None:
+    def __init__(self, work: Callable[[Writing], T], *, weight: int) -> None:
         self.work = work
         self.weight = weight
-        self.needs_sync = needs_sync
         self.answer: T | None = None
         self.failure: BaseException | None = None
-        self._answered = threading.Lock()
-        self._answered.acquire()
+        self.answered = False
+        self._woken = threading.Lock()
+        self._woken.acquire()
 
-    def done(self) -> None:
-        self._answered.release()
+    def wake(self) -> None:
+        self._woken.release()
 
     def wait(self) -> None:
-        self._answered.acquire()
+        self._woken.acquire()
 
 
 class LmdbWriter:
     """Does work inside write transactions, that of many threads at once.
 
-    before_commit  makes the payloads durable that the work refers to; raises what it raises
+    before_commit  makes the payloads durable that the work refers to; raises what it raises; many
+                   threads may be in it at once
     commits        transactions committed so far
     """
 
@@ -56,81 +61,81 @@ class LmdbWriter:
         self._environment = environment
         self._before_commit = before_commit
         self._queue: deque[_Waiting[Any]] = deque()
-        self._arrived = threading.Condition(threading.Lock())
+        self._led = False
+        self._idle = threading.Condition(threading.Lock())
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="lmdb-writer", daemon=True)
-        self._thread.start()
 
     def do(self, work: Callable[[Writing], T], *, weight: int = 1, needs_sync: bool = False) -> T:
         """What `work` returns, durable. What it raises: a StorageError before it changed
         anything, or else anything at any time, and then nothing of it remains.
 
-        `work` may be called more than once, each time on another state. Raises OutOfSpace.
+        `work` may be called more than once, each time on another state, and in another thread.
+        Raises OutOfSpace.
         """
         if os.getpid() != self._process:
-            # Neither LMDB nor the writer's thread comes through a fork.
+            # LMDB does not come through a fork.
             raise RuntimeError("this index was opened before a fork; open it in the child")
-        waiting = _Waiting(work, weight=weight, needs_sync=needs_sync)
-        with self._arrived:
+        if needs_sync:
+            self._before_commit()
+        waiting = _Waiting(work, weight=weight)
+        with self._idle:
             if self._closed:
                 raise Unavailable("the index is closed", retry_after_s=1.0)
             self._queue.append(waiting)
-            self._arrived.notify()
-        waiting.wait()
+            leads, self._led = not self._led, True
+        if not leads:
+            waiting.wait()
+        if not waiting.answered:
+            self._lead()
         if waiting.failure is not None:
             raise waiting.failure
         return waiting.answer  # type: ignore[return-value]
 
     def close(self) -> None:
-        """Finishes what waits, and ends."""
-        with self._arrived:
+        """Returns when what waits is done."""
+        with self._idle:
             self._closed = True
-            self._arrived.notify()
-        self._thread.join()
+            self._idle.wait_for(lambda: not self._led)
 
-    def _run(self) -> None:
-        while batch := self._next_batch():
-            try:
-                self._commit(batch)
-            except BaseException as failure:
-                for waiting in batch:
-                    waiting.failure = failure
+    def _lead(self) -> None:
+        """Commits the first that wait, the leader's own work among them, and passes the lead on."""
+        batch = self._next_batch()
+        try:
+            self._commit(batch)
+        except BaseException as failure:
             for waiting in batch:
-                waiting.done()
-            with contextlib.suppress(Exception):
-                self._environment.check_readers()
+                waiting.failure = failure
+        finally:
+            for waiting in batch:
+                waiting.answered = True
+            with self._idle:
+                following = self._queue[0] if self._queue else None
+                self._led = following is not None
+                self._idle.notify_all()
+            if following is not None:
+                following.wake()
+            for waiting in batch[1:]:
+                waiting.wake()
+        with contextlib.suppress(Exception):
+            self._environment.check_readers()
 
     def _next_batch(self) -> list[_Waiting[Any]]:
-        with self._arrived:
-            while not self._queue and not self._closed:
-                self._arrived.wait()
-            batch: list[_Waiting[Any]] = []
-            weight = 0
-            while self._queue and (not batch or weight + self._queue[0].weight <= BATCH_WEIGHT):
-                waiting = self._queue.popleft()
-                weight += waiting.weight
-                batch.append(waiting)
+        with self._idle:
+            batch = [self._queue.popleft()]
+            weight = batch[0].weight
+            while self._queue and weight + self._queue[0].weight <= BATCH_WEIGHT:
+                batch.append(self._queue.popleft())
+                weight += batch[-1].weight
             return batch
 
     def _commit(self, batch: Sequence[_Waiting[Any]]) -> None:
-        ready = [waiting for waiting in batch if not waiting.needs_sync]
-        landed = [waiting for waiting in batch if waiting.needs_sync]
-        if landed:
-            try:
-                self._before_commit()
-                ready = list(batch)
-            except Exception as failure:
-                for waiting in landed:
-                    waiting.failure = failure
-        if not ready:
-            return
         try:
-            self._commit_together(ready)
+            self._commit_together(batch)
         except StorageError:
             raise
         except Exception:
             # Somebody's work broke off half done, and the transaction with it: each for himself.
-            for waiting in ready:
+            for waiting in batch:
                 try:
                     self._commit_together([waiting])
                 except Exception as failure:

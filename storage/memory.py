@@ -134,6 +134,9 @@ class MemoryBlobStore:
             raise Corrupt(f"pack {place.pack}", f"checksum of the payload at {place.offset}")
         return payload
 
+    def read_into(self, place: Place, buffer: memoryview) -> None:
+        buffer[:] = self.read(place)
+
     def read_ready(self, place: Place) -> bytes | None:
         return self.read(place)
 

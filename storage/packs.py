@@ -293,6 +293,19 @@ class _OpenPack:
             raise Corrupt(_name(pack), f"byte {offset} cannot be read: {error}") from error
         return found
 
+    def read_into(self, offset: int, buffer: memoryview, pack: int) -> None:
+        """Raises Corrupt when the disk cannot read as many bytes as the buffer has, or the pack
+        ends before them."""
+        found = 0
+        try:
+            while found < len(buffer):
+                more = os.preadv(self.descriptor, [buffer[found:]], offset + found)
+                if not more:
+                    raise Corrupt(_name(pack), f"ends at byte {offset + found}, within a payload")
+                found += more
+        except OSError as error:
+            raise Corrupt(_name(pack), f"byte {offset} cannot be read: {error}") from error
+
 
 class PackStore:
     """BlobStore in the folder `packs` of `directory`, which is made when it is not there.
@@ -506,6 +519,10 @@ class PackStore:
         _compare(place, payload)
         return payload
 
+    def read_into(self, place: Place, buffer: memoryview) -> None:
+        self._open(place.pack).read_into(place.offset, buffer, place.pack)
+        _compare(place, buffer)
+
     def read_ready(self, place: Place) -> bytes | None:
         """None also when the pack is not open yet or the payload is longer than READY_BYTES, and
         always where the kernel or the file system does not know RWF_NOWAIT."""
@@ -659,7 +676,7 @@ def _look(path: Path, pack: int) -> tuple[PackInfo, bool]:
         os.close(descriptor)
 
 
-def _compare(place: Place, payload: bytes) -> None:
+def _compare(place: Place, payload: Buffer) -> None:
     if len(payload) != place.length:
         raise _too_short(place, len(payload))
     if xxhash.xxh3_64_intdigest(payload) != place.checksum:

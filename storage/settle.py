@@ -9,9 +9,6 @@ so a settler that is killed is followed by one that does what is left. Two settl
 do no harm, only work twice; the lease is for that. See LAYOUT.md for the proof.
 """
 
-import os
-import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,6 +18,7 @@ from itertools import islice
 
 from storage.engines import Storage
 from storage.errors import Corrupt, NotFound
+from storage.holders import this_holder
 from storage.model import (
     Digest,
     Form,
@@ -138,7 +136,7 @@ class _Settler:
         self._stop = stop
         self._pool = pool
         self._depth = depth
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+        self._holder = this_holder()
         self._renew_at = 0.0
         self._settled_packs: set[int] = set()
 

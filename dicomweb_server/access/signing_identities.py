@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_der_private_key,
     load_pem_public_key,
 )
 from sqlalchemy.orm import Session
@@ -33,7 +32,7 @@ from dicomweb_server.records.moments import now
 from dicomweb_server.records.secret import Secret
 
 LOCAL = "local"
-SEALED_FOR = "signing key"
+SEALED_FOR = "signing identity"
 """Purpose the private keys of `local` are sealed for."""
 
 LASTS = timedelta(days=3 * 365)
@@ -55,14 +54,6 @@ class SigningIdentity:
     valid_to: datetime
     revoked_at: datetime | None
 
-    def is_good(self, *, at: datetime) -> bool:
-        """Whether something may be signed with it then."""
-        return (
-            bool(self.approved_by)
-            and self.revoked_at is None
-            and self.valid_from <= at < self.valid_to
-        )
-
 
 def signing_identities(session: Session, *, person_id: str = "") -> list[SigningIdentity]:
     """All of them, or a person's, oldest first."""
@@ -72,27 +63,6 @@ def signing_identities(session: Session, *, person_id: str = "") -> list[Signing
     if person_id:
         wanted = wanted.where(SigningIdentityRow.person_id == person_id)
     return [_identity(row) for row in session.scalars(wanted)]
-
-
-def good_identity(session: Session, person_id: str) -> SigningIdentity | None:
-    """What a person signs with now: of several that are good the newest."""
-    moment = now()
-    good = [
-        each for each in signing_identities(session, person_id=person_id) if each.is_good(at=moment)
-    ]
-    return good[-1] if good else None
-
-
-def private_key(session: Session, identity_id: str) -> ec.EllipticCurvePrivateKey:
-    """Of an identity of the driver `local`, for that driver. Raises Unknown, and
-    RecordsUnavailable when the secret is not the one it was sealed with."""
-    row = session.get(SigningIdentityRow, identity_id)
-    if row is None or row.private_key_sealed is None:
-        raise Unknown("private key of signing identity", identity_id)
-    secret: Secret = session.info["secret"]
-    key = load_der_private_key(secret.opened(row.private_key_sealed, purpose=SEALED_FOR), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return key
 
 
 def enrol(
@@ -125,7 +95,7 @@ def enrol(
         plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         sealed = secret.sealed(plain, purpose=SEALED_FOR)
         public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        certificate, algorithm = public.decode(), "ECDSA-P256-SHA256"
+        certificate, algorithm = public.decode(), "ecdsa-p256-sha256"
     else:
         algorithm, ends = _read(certificate, ends)
     if ends <= moment:
@@ -197,11 +167,11 @@ def _read(pem: str, ends: datetime) -> tuple[str, datetime]:
         raise Refused("certificate", f"is no PEM of a certificate or public key: {error}") from None
     match key:
         case ec.EllipticCurvePublicKey():
-            return f"ECDSA-{key.curve.name}", ends
+            return f"ecdsa-{key.curve.name}", ends
         case rsa.RSAPublicKey():
-            return f"RSA-{key.key_size}", ends
+            return f"rsa-{key.key_size}", ends
         case ed25519.Ed25519PublicKey():
-            return "Ed25519", ends
+            return "ed25519", ends
     raise Refused("certificate", f"holds a {type(key).__name__}, with which nothing is signed here")
 
 

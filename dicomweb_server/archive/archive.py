@@ -65,7 +65,8 @@ class Archive(Acting):
     """See the module. `payloads` has frames as they are kept that were asked for more than once,
     `decoded` frames by what was decoded: contents, format, syntax; `encoded`
     by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
-    the digest of the received file and the syntax; `caller` is who calls the verbs."""
+    the digest of the received file and the syntax; `stopping` is set when the process is told to
+    stop: what waits for something to happen ends; `caller` is who calls the verbs."""
 
     storage: Storage
     config: Config
@@ -82,6 +83,7 @@ class Archive(Acting):
         default_factory=lambda: Cache(ENCODED_CACHE_BYTES)
     )
     payloads: Cache[Place, bytes] = field(init=False)
+    stopping: Flag = field(default_factory=Flag)
     closed: Flag = field(default_factory=Flag)
     caller: Caller = SYSTEM
     journal: Journal | None = None

@@ -19,7 +19,11 @@ from pathlib import Path
 from dicomweb_server.access.audit import Event
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive, open_archive
-from dicomweb_server.archive.processes import end_with_parent, leave_interrupts_to_parent
+from dicomweb_server.archive.processes import (
+    collect_seldom,
+    end_with_parent,
+    leave_interrupts_to_parent,
+)
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import (
     GROUP_BYTES,
@@ -206,6 +210,7 @@ def _open(config: Config) -> None:
     leave_interrupts_to_parent()
     end_with_parent()
     _archive_of_process.append(open_archive(config))
+    collect_seldom()
 
 
 def _store_group_here(group: Sequence[Found]) -> Summary:

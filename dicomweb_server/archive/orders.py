@@ -327,12 +327,17 @@ def end(
 
 def end_unless_performing(connection: sqlite3.Connection, *, study_uid: str, by: str) -> None:
     """The exam has ended as far as one can see, unless a modality says that it still performs."""
-    performing = connection.execute(
-        "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'IN PROGRESS'",
-        (study_uid,),
-    ).fetchone()
-    if performing is None:
+    if connection.execute(_PERFORMING, (study_uid,)).fetchone() is None:
         end(connection, study_uid=study_uid, accession="", status=COMPLETED, by=by)
+
+
+_PERFORMING = "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'IN PROGRESS'"
+
+
+def is_performing(desk: Desk, study_uid: str) -> bool:
+    """Whether a modality has said that it performs, and not yet that it has ended."""
+    desk.permit(Act.SEARCH)
+    return bool(desk.read(_PERFORMING, study_uid))
 
 
 # ---------------------------------------------------------------------------- performed steps

@@ -9,25 +9,21 @@ had without work is told here.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
+import orjson
 import zstandard
 
 from dicomweb_server.access.caller import Act
+from dicomweb_server.archive.ahead import ahead
 from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
 from dicomweb_server.dicom import bulk, decode, encode
 from dicomweb_server.dicom.bulk import BulkValue
 from dicomweb_server.dicom.codecs import decode_payload
 from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.encode import EncodedFrame
-from dicomweb_server.dicom.explicit import (
-    EncodedFrames,
-    ExplicitFile,
-    NativeFrames,
-    around_frames,
-    explicit_little_endian,
-    fragment,
-)
+from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dicom.part10 import Limits
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
@@ -50,6 +46,9 @@ from storage.model import (
 
 STREAM_BYTES = 2**20
 """How much a stream gives at a time: what costs a server least a byte (ARCHITECTURE, 7)."""
+
+FEW = 4
+"""An instance of no more contents is made by one thread: a series has others to make."""
 
 STORED = Limits(skeleton_bytes=2**30, depth=200, inflated_bytes=2**40)
 """What is stored was held to the limits of its day; it is to be had whatever they are now."""
@@ -156,8 +155,9 @@ def _series(archive: Archive, key: SeriesKey) -> CachedSeries:
 # ---------------------------------------------------------------------------- contents
 
 
-def _payload(archive: Archive, digest: Digest, place: Place | None = None) -> tuple[Place, bytes]:
+def payload_of(archive: Archive, digest: Digest, place: Place | None = None) -> tuple[Place, bytes]:
     """The payload of a content and the place it was read from; `place` is where it was lately."""
+    archive.permit(Act.VIEW)
     place = place or archive.storage.index.places((digest,))[0]
     try:
         return place, archive.storage.blobs.read(place)
@@ -168,7 +168,7 @@ def _payload(archive: Archive, digest: Digest, place: Place | None = None) -> tu
 
 
 def _content(archive: Archive, digest: Digest, place: Place | None = None) -> bytes:
-    place, payload = _payload(archive, digest, place)
+    place, payload = payload_of(archive, digest, place)
     return decode_payload(place.form, payload, place.content_length)
 
 
@@ -244,9 +244,14 @@ class InstanceFile:
     def _parts(self) -> Iterator[bytes]:
         """Header and contents in file order; each content read once and compared."""
         at = 0
-        for k, hole in enumerate(self._instance.holes):
+        contents = [
+            partial(_content, self._archive, digest, place)
+            for digest, place in zip(self._instance.blobs, self._places, strict=False)
+        ]
+        made = ahead(contents) if len(contents) > FEW else (each() for each in contents)
+        for hole, content in zip(self._instance.holes, made, strict=True):
             yield self._skeleton[at:hole]
-            yield _content(self._archive, self._instance.blobs[k], self._places[k])
+            yield content
             at = hole
         yield self._skeleton[at:]
 
@@ -267,13 +272,6 @@ class InstanceFile:
         if self._last[0] != k:
             self._last = (k, _content(self._archive, self._instance.blobs[k], place))
         return self._last[1][within : within + length]
-
-
-class _Blank(InstanceFile):
-    """The file with zeros for its contents: of a header that is all, and no frame is decoded."""
-
-    def _part(self, k: int, within: int, length: int) -> bytes:
-        return bytes(min(length, self._places[k].content_length - within))
 
 
 # ---------------------------------------------------------------------------- frames
@@ -329,7 +327,7 @@ def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame
     numbers = _blobs_of(instance, frame_index)
     digests = tuple(instance.blobs[n] for n in numbers)
     if len(digests) == 1 and not instance.frames.packed_bits:
-        place, payload = _payload(archive, digests[0])
+        place, payload = payload_of(archive, digests[0])
         return _stored_frame(instance, digests, place, payload)
     content = b"".join(_content(archive, digest) for digest in digests)
     if instance.frames.packed_bits:
@@ -380,11 +378,11 @@ def native_frame(
     """
     archive.permit(Act.VIEW)
     if instance.frames.packed_bits:
-        return _decoded(archive, instance, frame_index, stored)
+        return decoded_frame(archive, instance, frame_index, stored)
     key = _decoded_key(instance, frame_index)
     native = archive.decoded.get(key)
     if native is None:
-        native = _decoded(archive, instance, frame_index, stored)
+        native = decoded_frame(archive, instance, frame_index, stored)
         archive.decoded.put(key, native, weight=len(native.content))
     return native
 
@@ -472,10 +470,11 @@ def frame_syntaxes(archive: Archive, instance: Instance, frames: Sequence[int]) 
     ]
 
 
-def _decoded(
+def decoded_frame(
     archive: Archive, instance: Instance, frame_index: int, stored: StoredFrame | None = None
 ) -> NativeFrame:
     """As `native_frame`, past the cache: what is read from end to end would only empty it."""
+    archive.permit(Act.VIEW)
     assert instance.pixels is not None, "frames without a pixel format"
     stored = stored or frame(archive, instance, frame_index)
     return decode.native_frame(
@@ -484,81 +483,6 @@ def _decoded(
         transfer_syntax_uid=instance.transfer_syntax_uid,
         frame_number=frame_index + 1,
     )
-
-
-def explicit_file(archive: Archive, instance: Instance) -> ExplicitFile:
-    """An instance as an Explicit VR Little Endian Part 10 file, decoded frame by frame as it is
-    sent. Raises of dicom.errors UnsupportedEncoding, Damaged and TooLarge; NotFound."""
-    archive.permit(Act.VIEW)
-    frames = None
-    if count := instance.frames.count:
-        first = native_frame(archive, instance, 0)
-        contents = (_decoded(archive, instance, n).content for n in range(count))
-        frames = NativeFrames(first.pixels, count, len(first.content), contents)
-    return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
-
-
-def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> ExplicitFile:
-    """An instance as a Part 10 file of that transfer syntax, which is not the one it was received
-    in: decoded, or encoded anew, frame by frame as it is sent; or, where its frames are kept in it,
-    with these as they are. Raises as `explicit_file`."""
-    archive.permit(Act.VIEW)
-    if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
-        return explicit_file(archive, instance)
-    if transfer_syntax_uid in encode.HTJ2K_SYNTAXES:
-        kept = kept_file(archive, instance, transfer_syntax_uid)
-        if kept is not None:
-            return kept
-    first = encoded_frame(archive, instance, 0, transfer_syntax_uid)
-    ratio = None
-    if not transfer_syntax(transfer_syntax_uid).lossless and transfer_syntax_uid not in (
-        encode.HTJ2K_SYNTAXES
-    ):
-        ratio = len(native_frame(archive, instance, 0).content) / len(first.content)
-    count = instance.frames.count
-    frames = EncodedFrames(
-        transfer_syntax_uid,
-        first.pixels,
-        count,
-        (encoded_frame(archive, instance, n, transfer_syntax_uid).content for n in range(count)),
-        lossy_ratio=ratio,
-    )
-    return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
-
-
-def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile | None:
-    """The file around HTJ2K payloads as they are kept: no codec runs, and what surrounds them is
-    made once. None when not all frames have settled into them."""
-    archive.permit(Act.VIEW)
-    pixels, count = instance.pixels, instance.frames.count
-    if pixels is None or pixels.encapsulated or instance.frames.packed_bits or not count:
-        return None
-    numbers = [_blobs_of(instance, n) for n in range(count)]
-    if any(len(each) != 1 for each in numbers):
-        return None
-    digests = [instance.blobs[each[0]] for each in numbers]
-    places = archive.storage.index.places(digests)
-    if any(place.form is not Form.HTJ2K for place in places):
-        return None
-    key = (instance.file_digest, syntax)
-    around = archive.headers.get(key)
-    if around is None:
-        encoded = EncodedFrames(syntax, encode.described(pixels, syntax), count, ())
-        # A large value that is no frame is a content too; around_frames then gives none.
-        around = around_frames(_Blank(archive, instance), frames=encoded, limits=STORED)
-        if around is None:
-            return None
-        archive.headers.put(key, around, weight=sum(map(len, around)) + 200)
-    before, after = around
-    length = len(before) + len(after) + sum(8 + p.length + p.length % 2 for p in places)
-
-    def chunks() -> Iterator[Buffer]:
-        yield before
-        for digest, place in zip(digests, places, strict=True):
-            yield from fragment(_payload(archive, digest, place)[1])
-        yield after
-
-    return ExplicitFile(length, chunks())
 
 
 def whole_content(instance: Instance, frame_index: int) -> Digest | None:
@@ -629,6 +553,21 @@ def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
     if extent is None:
         raise NotFound("instance", scope.instance_uid)
     return unpacked.array[extent[0] : extent[1]], unpacked.version
+
+
+def first_of_series(archive: Archive, key: SeriesKey) -> Json:
+    """The DICOM JSON object of a series' first instance, without unpacking those behind it; empty
+    when the series has gone meanwhile."""
+    archive.permit(Act.VIEW)
+    try:
+        found = archive.storage.index.metadata(key)
+    except NotFound:
+        return {}
+    if not found.lengths:
+        return {}
+    reader = zstandard.ZstdDecompressor().stream_reader(found.zstd, read_across_frames=True)
+    document: Json = orjson.loads(reader.read(1 + found.lengths[0])[1:])
+    return document
 
 
 def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:

@@ -149,9 +149,14 @@ def around_frames(
 
 def fragment(frame: Buffer) -> tuple[Buffer, ...]:
     """A frame as an item of encapsulated pixel data (PS3.5 §A.4), padded to an even length."""
-    odd = len(frame) % 2
-    head = struct.pack("<HHI", 0xFFFE, 0xE000, len(frame) + odd)
-    return (head, frame, b"\0") if odd else (head, frame)
+    head, pad = around_fragment(len(frame))
+    return (head, frame, pad) if pad else (head, frame)
+
+
+def around_fragment(length: int) -> tuple[bytes, bytes]:
+    """What stands before and after a codestream of that many bytes."""
+    odd = length % 2
+    return struct.pack("<HHI", 0xFFFE, 0xE000, length + odd), b"\0" * odd
 
 
 class _Writer:

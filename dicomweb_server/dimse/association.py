@@ -37,7 +37,7 @@ UNLIMITED_FRAGMENT = 256 * 1024
 """What is sent at a time to a peer that takes any length."""
 
 
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_QUICKACK: int = getattr(socket, "TCP_QUICKACK", 0)
 
 
 class Sink(Protocol):
@@ -140,7 +140,9 @@ class Association:
         self._fragments: Iterator[tuple[int, int, memoryview]] = iter(())
         self._next_id = 0
         connection.settimeout(timeout_s)
-        if connection.family in (socket.AF_INET, socket.AF_INET6):
+        over_tcp = connection.family in (socket.AF_INET, socket.AF_INET6)
+        self._quick_acknowledgements = over_tcp and bool(_QUICKACK)
+        if over_tcp:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
@@ -471,7 +473,7 @@ class Association:
         """Peers that write a PDU's header and its rest one by one with Nagle's algorithm on, as
         dcmtk's do, wait for our acknowledgement between the two: 40 ms when it is delayed, which
         made 140 sub-operations take 6.2 s. Linux forgets the option, so it is set each time."""
-        if _QUICKACK is not None and self._connection.family != socket.AF_UNIX:
+        if self._quick_acknowledgements:
             self._connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def _readable(self) -> bool:

@@ -91,18 +91,20 @@ class Jobs:
     def _take(self, page: Sequence[Change]) -> None:
         now = time.time_ns() // 1000
         arrived = [
-            (change, instance)
-            for change in page
-            if change.kind in (ChangeKind.STORED, ChangeKind.REPLACED)
-            and (instance := self._archive.storage.index.instance(change.instance_uid)) is not None
+            change for change in page if change.kind in (ChangeKind.STORED, ChangeKind.REPLACED)
         ]
+        # None of a series that was deleted since.
         facts = {
-            series: self._facts(*series)
-            for series in {(change.study_uid, change.series_uid) for change, _ in arrived}
+            series: facts
+            for series in {(change.study_uid, change.series_uid) for change in arrived}
+            if (facts := self._facts(*series)) is not None
         }
+        arrived = [change for change in arrived if (change.study_uid, change.series_uid) in facts]
+        # Who sent it is asked for only where it matters: instances come by the hundred a second.
+        callers = self._callers(arrived) if self._peers.rules else {}
         with self._desk.write() as connection:
             urgent: dict[str, bool] = {}
-            for study_uid in {change.study_uid for change, _ in arrived}:
+            for study_uid in {change.study_uid for change in arrived}:
                 accession = next(f.accession for (s, _), f in facts.items() if s == study_uid)
                 order = orders.begin(connection, study_uid=study_uid, accession=accession)
                 urgent[study_uid] = order is not None and order.wish["priority"] in (
@@ -114,9 +116,11 @@ class Jobs:
                     "DO UPDATE SET last_us = excluded.last_us, done = 0",
                     (study_uid, now, now),
                 )
-            for change, instance in arrived:
+            for change in arrived:
+                calling = callers.get(change.sequence)
+                if calling is None:
+                    continue
                 series = facts[change.study_uid, change.series_uid]
-                calling = instance.source.partition("@")[0]
                 for rule in self._peers.rules:
                     if rule.to != calling and rule.applies(
                         calling=calling, modality=series.modality, body_part=series.body_part
@@ -133,7 +137,17 @@ class Jobs:
                         )
             set_mark(connection, MARK, page[-1].sequence)
 
-    def _facts(self, study_uid: str, series_uid: str) -> "_Facts":
+    def _callers(self, arrived: Sequence[Change]) -> dict[int, str]:
+        """The AE titles that the instances came from, by the change's number; those that were
+        deleted since are left out."""
+        found = {}
+        for change in arrived:
+            instance = self._archive.storage.index.instance(change.instance_uid)
+            if instance is not None:
+                found[change.sequence] = instance.source.partition("@")[0]
+        return found
+
+    def _facts(self, study_uid: str, series_uid: str) -> "_Facts | None":
         found = search(
             self._archive,
             ParsedQuery(
@@ -141,10 +155,9 @@ class Jobs:
                 include=frozenset({"00080060", "00180015", "00080050"}),
             ),
         ).items
-        item = found[0] if found else {}
-        return _Facts(
-            text_of(item, "00080060"), text_of(item, "00180015"), text_of(item, "00080050")
-        )
+        if not found:
+            return None
+        return _Facts(*(text_of(found[0], key) for key in ("00080060", "00180015", "00080050")))
 
     def complete(self) -> None:
         """Studies that have gone quiet: their exam is over, and peers hear that they are there."""

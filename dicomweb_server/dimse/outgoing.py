@@ -6,7 +6,7 @@ for bit; else decoded, as Explicit or Implicit VR Little Endian (PS3.4 §B.4, §
 
 from collections.abc import Callable, Iterator, Sequence
 
-from dicomweb_server.archive import retrieve
+from dicomweb_server.archive import files, retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.dicom.errors import NotDicom, UnsupportedEncoding
 from dicomweb_server.dicom.implicit import implicit_little_endian
@@ -108,13 +108,13 @@ def data_set(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> 
         file = retrieve.InstanceFile(archive, instance)
         return _after(read_head(file).dataset_offset, file.chunks())
     if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
-        return _without_meta(retrieve.explicit_file(archive, instance).chunks)
+        return _without_meta(files.explicit_file(archive, instance).chunks)
     if transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN:
         if instance.transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
             file = retrieve.InstanceFile(archive, instance)
             explicit = _after(read_head(file).dataset_offset, file.chunks())
         else:
-            explicit = _without_meta(retrieve.explicit_file(archive, instance).chunks)
+            explicit = _without_meta(files.explicit_file(archive, instance).chunks)
         return implicit_little_endian(explicit)
     raise UnsupportedEncoding(transfer_syntax_uid, "nothing is encoded in it for sending")
 

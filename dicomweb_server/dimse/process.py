@@ -1,7 +1,6 @@
 """One process of the bridge: associations in threads and, in one of the processes, the jobs."""
 
 import socket
-import sys
 import threading
 from collections.abc import Sequence
 
@@ -12,10 +11,6 @@ from dicomweb_server.dimse.jobs import Jobs
 from dicomweb_server.dimse.server import Listener, Server
 from dicomweb_server.dimse.session import Bridge, terms_of
 from dicomweb_server.dimse.tls import server_context
-
-SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter while others wait: the one that commits for all waits
-behind those that read, and with Python's 5 ms every group commit came so much later."""
 
 
 def run_bridge(
@@ -31,7 +26,6 @@ def run_bridge(
     jobs       whether this process also does what is queued
     """
     config = archive.config
-    sys.setswitchinterval(SWITCH_S)
     doors = open_doors(config, archive.directory)
     archive = archive.noting(doors.journal)
     bridge = Bridge(archive, open_desk(archive), terms_of(config), doors)

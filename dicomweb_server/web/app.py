@@ -13,7 +13,6 @@ from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.config import Config
 from dicomweb_server.web import (
-    audit,
     bulkdata,
     capabilities,
     changes,
@@ -27,19 +26,19 @@ from dicomweb_server.web import (
     metadata,
     orders,
     pages,
-    persons,
     rendered,
     search,
-    session,
     stow,
     transfers,
     wado_uri,
 )
+from dicomweb_server.web.access_routes import ACCESS_ROUTES
 from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
 from dicomweb_server.web.identity import Identities, require_same_site
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
+from dicomweb_server.web.reading_routes import READING_ROUTES
 from dicomweb_server.web.remembered import Ready, Replies
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
@@ -110,29 +109,8 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/v1/transfers/{transfer}", transfers.one),
     ("POST", "/api/v1/pulls", transfers.pull),
     ("GET", "/api/v1/pulls/{transfer}", transfers.one),
-    ("GET", "/api/v1/session", session.show),
-    ("POST", "/api/v1/session", session.sign_in),
-    ("DELETE", "/api/v1/session", session.sign_out),
-    ("POST", "/api/v1/session/password", session.change_password),
-    ("POST", "/api/v1/session/second-factor", session.propose_second_factor),
-    ("PUT", "/api/v1/session/second-factor", session.confirm_second_factor),
-    ("GET", "/api/v1/persons", persons.list_persons),
-    ("POST", "/api/v1/persons", persons.add_person),
-    ("PATCH", "/api/v1/persons/{person}", persons.change_person),
-    ("GET", "/api/v1/accounts", persons.list_accounts),
-    ("POST", "/api/v1/accounts", persons.add_account),
-    ("PATCH", "/api/v1/accounts/{account}", persons.change_account),
-    ("GET", "/api/v1/roles", persons.list_roles),
-    ("PUT", "/api/v1/roles/{role}", persons.put_role),
-    ("GET", "/api/v1/tokens", persons.list_tokens),
-    ("POST", "/api/v1/tokens", persons.add_token),
-    ("DELETE", "/api/v1/tokens/{token}", persons.revoke_token),
-    ("GET", "/api/v1/signing-identities", persons.list_identities),
-    ("POST", "/api/v1/signing-identities", persons.enrol_identity),
-    ("POST", "/api/v1/signing-identities/{identity}/actions/approve", persons.approve_identity),
-    ("POST", "/api/v1/signing-identities/{identity}/actions/revoke", persons.revoke_identity),
-    ("GET", "/api/v1/audit", audit.search),
-    ("POST", "/api/v1/audit/verify", audit.check),
+    *ACCESS_ROUTES,
+    *READING_ROUTES,
 )
 
 
@@ -266,11 +244,14 @@ def application(archive: Archive, config: Config) -> Application:
     archive = archive.noting(doors.journal)
     router: Router[Endpoint] = Router()
     routes = tuple((method, pattern) for method, pattern, _ in DICOMWEB_ROUTES)
+    api = tuple(
+        (method, pattern) for method, pattern, _ in OTHER_ROUTES if pattern.startswith("/api/")
+    )
     for method, pattern, handler in DICOMWEB_ROUTES:
         router.add(method, config.prefix + pattern, (handler, (method, pattern) in PUBLIC))
     for method, pattern, handler in OTHER_ROUTES:
         router.add(method, pattern, (handler, (method, pattern) in PUBLIC))
-    service = Service(archive, config, Workers(THREADS), doors, routes)
+    service = Service(archive, config, Workers(THREADS), doors, routes, api)
     return Application(
         service,
         router,

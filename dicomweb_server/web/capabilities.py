@@ -12,7 +12,7 @@ import orjson
 
 from dicomweb_server import __version__
 from dicomweb_server.dicom.transfer_syntaxes import OCTET_STREAM
-from dicomweb_server.web import etags, offers
+from dicomweb_server.web import described, etags, offers
 from dicomweb_server.web.http import Reply, Request, content
 from dicomweb_server.web.negotiate import Representation
 from dicomweb_server.web.problems import PROBLEM_JSON
@@ -37,13 +37,19 @@ async def capabilities(service: Service, request: Request) -> Reply:
     """Handler of OPTIONS on the DICOMweb root."""
     media_type = offers.selected(request, _DESCRIPTIONS).media_type
     routes, root = service.routes, service.root(request)
-    body = _wadl(routes, root) if media_type.endswith("xml") else _openapi(routes, root)
+    xml = media_type.endswith("xml")
+    body = (
+        _wadl(routes, root)
+        if xml
+        else _openapi(routes, root, service.api, service.config.public_url or request.origin)
+    )
     return content(200, media_type, body)
 
 
 async def openapi(service: Service, request: Request) -> Reply:
     """Handler of GET /openapi.json."""
-    body = _openapi(service.routes, service.root(request))
+    base = service.config.public_url or request.origin
+    body = _openapi(service.routes, service.root(request), service.api, base)
     tag = etags.etag(body)
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
@@ -229,11 +235,18 @@ def _element(
     return ElementTree.SubElement(parent, tag, attributes)
 
 
-def _openapi(routes: Iterable[Route], root: str) -> bytes:
+def _openapi(routes: Iterable[Route], root: str, api: Iterable[Route], base: str) -> bytes:
+    """routes  below `root`, the DICOMweb root
+    api     below `base`, where the server is
+    """
     paths: dict[str, dict[str, Any]] = {}
     for method, pattern in routes:
         path = pattern.replace("*}", "}") or "/"
         paths.setdefault(path, {})[method.lower()] = _operation_object(method, pattern)
+    for method, pattern in api:
+        # A path has one server here, and DICOMweb's is another.
+        path_item = paths.setdefault(pattern.replace("*}", "}"), {"servers": [{"url": base}]})
+        path_item[method.lower()] = _api_operation(method, pattern)
     return orjson.dumps(
         {
             "openapi": "3.1.0",
@@ -250,11 +263,18 @@ _PROBLEM = {
     "type": "object",
     "required": ["title", "status", "detail"],
     "properties": {
+        "type": _TEXT,
         "title": _TEXT,
         "status": {"type": "integer"},
         "detail": _TEXT,
         "field": _TEXT,
     },
+}
+
+
+_PROBLEM_RESPONSE = {
+    "description": "What was wrong with the request.",
+    "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
 
@@ -271,17 +291,36 @@ def _operation_object(method: str, pattern: str) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": said.summary}
     if said.gives:
         answer["content"] = {each: {} for each in said.gives}
-    problem = {
-        "description": "What was wrong with the request.",
-        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
     found: dict[str, Any] = {
         "summary": said.summary,
         "parameters": parameters,
-        "responses": {"2XX": answer, "4XX": problem},
+        "responses": {"2XX": answer, "4XX": _PROBLEM_RESPONSE},
     }
     if said.takes:
         found["requestBody"] = {"required": True, "content": {each: {} for each in said.takes}}
+    return found
+
+
+def _api_operation(method: str, pattern: str) -> dict[str, Any]:
+    said = described.DESCRIBED.get((method, pattern), described.Described(f"{method} {pattern}"))
+    variables = [each[1:-1].rstrip("*") for each in pattern.split("/") if each.startswith("{")]
+    schemas = {"study": _UID, "series": _UID, "instance": _UID, **described.VARIABLES}
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": schemas.get(name, _TEXT)}
+        for name in variables
+    ] + [{"name": name, "in": "query", "schema": schema} for name, schema in said.query.items()]
+    if said.if_match:
+        parameters.append({"name": "If-Match", "in": "header", "required": True, "schema": _TEXT})
+    if method == "POST":
+        parameters.append({"name": "Idempotency-Key", "in": "header", "schema": _TEXT})
+    found: dict[str, Any] = {
+        "summary": said.summary,
+        "parameters": parameters,
+        "responses": {"2XX": {"description": said.summary}, "4XX": _PROBLEM_RESPONSE},
+    }
+    if said.body is not None:
+        schema = {"type": "object", "properties": dict(said.body)}
+        found["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return found
 
 

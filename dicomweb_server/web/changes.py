@@ -76,7 +76,7 @@ async def feed(service: Service, request: Request) -> Reply:
 async def _events(service: Service, after: int) -> AsyncIterator[Buffer]:
     # The headers go out with the first message: that is what tells the client that it is connected.
     yield b": changes\n\n"
-    while not service.archive.closed.is_set():
+    while not service.archive.stopping.is_set():
         try:
             await asyncio.wait_for(_beyond(service.archive, after), HEARTBEAT_S)
         except TimeoutError:
@@ -96,8 +96,8 @@ def _event(change: Change) -> bytes:
 
 
 async def _beyond(archive: Archive, after: int) -> None:
-    """Returns when there is a change behind `after`."""
-    while archive.storage.index.last_change() <= after:
+    """Returns when there is a change behind `after`, or the process is told to stop."""
+    while not archive.stopping.is_set() and archive.storage.index.last_change() <= after:
         await asyncio.sleep(POLL_S)
 
 

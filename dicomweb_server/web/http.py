@@ -314,10 +314,11 @@ class Workers:
 
 def _batches(pieces: Iterator[Buffer]) -> Generator[list[Buffer], None, None]:
     """The same bytes, about MESSAGE_BYTES at a time: small pieces joined, large ones cut, those
-    between passed on without a copy; fewer when they are long in the making."""
+    between passed on without a copy; fewer when they are long in the making, and the first piece
+    at once."""
     batch: list[Buffer] = []
     small: list[Buffer] = []
-    size = 0
+    size, limit = 0, 1
     began = monotonic()
     for piece in pieces:
         if len(piece) < SMALL_BYTES:
@@ -334,9 +335,9 @@ def _batches(pieces: Iterator[Buffer]) -> Generator[list[Buffer], None, None]:
                     view[at : at + MESSAGE_BYTES] for at in range(0, len(view), MESSAGE_BYTES)
                 ]
         size += len(piece)
-        if size >= MESSAGE_BYTES or monotonic() - began > AT_LEAST_EVERY_S:
+        if size >= limit or monotonic() - began > AT_LEAST_EVERY_S:
             yield [*batch, b"".join(small)] if small else batch
-            batch, small, size = [], [], 0
+            batch, small, size, limit = [], [], 0, MESSAGE_BYTES
             began = monotonic()
     if batch or small:
         yield [*batch, b"".join(small)]

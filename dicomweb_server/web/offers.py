@@ -12,6 +12,7 @@ from functools import lru_cache
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     HTJ2K_LOSSLESS,
+    HTJ2K_LOSSLESS_RPCL,
     JPEG_2000_LOSSLESS,
     JPEG_BASELINE,
     JPEG_LOSSLESS_SV1,
@@ -111,24 +112,30 @@ def _chosen(parameters: tuple[str, ...], accept: str | None, offer: Offer) -> Re
 
 
 @lru_cache(maxsize=1024)
-def instances(stored: str, made: tuple[str, ...], *, single: bool) -> Offer:
+def instances(stored: str, made: tuple[str, ...], *, single: bool, kept: bool = False) -> Offer:
     """How instances received in transfer syntax `stored` can be sent.
 
     made    transfer syntaxes they can be encoded in
     single  True for one instance, which may also come without multipart around it
+    kept    True when the frames are kept as HTJ2K, which who takes any transfer syntax then gets:
+            PS3.18 §8.7.3.5.2 leaves the choice to the server
     """
     syntax = transfer_syntax(stored)
     syntaxes: list[tuple[str, bool]] = []
+    if kept:
+        syntaxes.append((HTJ2K_LOSSLESS_RPCL, False))
     if not (syntax.implicit or syntax.big_endian):
         # Table 8.7.3-2: Explicit VR Little Endian is the default, "unless the instance is only
         # available in a lossy compressed form", whose decoding would look lossless.
         syntaxes.append((stored, stored == EXPLICIT_VR_LITTLE_ENDIAN or not _restorable(syntax)))
     if syntax.decodable and stored != EXPLICIT_VR_LITTLE_ENDIAN:
         syntaxes.append((EXPLICIT_VR_LITTLE_ENDIAN, _restorable(syntax)))
-    syntaxes += [(uid, False) for uid in _other(made, syntax)]
+    syntaxes += [(uid, False) for uid in _other(made, syntax) if (uid, False) not in syntaxes]
     multipart = [Representation(DICOM, True, uid, default) for uid, default in syntaxes]
     alone = [Representation(DICOM, False, uid, default) for uid, default in syntaxes]
-    packed = [Representation(ZIP, False, uid, default) for uid, default in syntaxes]
+    # A zip is taken away: with any transfer syntax it has the files as they were received.
+    packed_syntaxes = syntaxes[1:] + syntaxes[:1] if kept else syntaxes
+    packed = [Representation(ZIP, False, uid, default) for uid, default in packed_syntaxes]
     # §10.4.4: octets are the bulk data of the instances; which form it has is asked of each value.
     octets = [Representation(OCTET_STREAM, True)]
     return Offer((*multipart, *(alone if single else ()), *octets, *packed))

@@ -19,10 +19,12 @@ import orjson
 
 from dicomweb_server.access import errors as access
 from dicomweb_server.dicom import errors as dicom
+from dicomweb_server.reading import errors as reading
 from dicomweb_server.records import errors as records
 from dicomweb_server.web.http import QueryTooLong, Reply, header
 from dicomweb_server.web.multipart import MultipartError
 from dicomweb_server.web.negotiate import BadMediaType, Representation
+from dicomweb_server.web.refusals import status_of
 from dicomweb_server.web.routing import BadPathUid
 from storage import errors as storage
 
@@ -110,6 +112,7 @@ _ROWS = (
     _Row(access.Unknown, 404, "name", name="not-found"),
     _Row(access.Refused, 422, "field", name=".name"),
     _Row(access.AuditUnavailable, 503, name="audit-unavailable"),
+    _Row(reading.Unknown, 404, "kind", name="not-found"),
     _Row(records.RecordsUnavailable, 503, name="records-unavailable"),
 )
 
@@ -118,6 +121,14 @@ def problem_of(error: Exception) -> Problem:
     """Which problem an error is; one that nobody foresaw is logged and is a 500 without details."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, reading.Refused):
+        return Problem(
+            status_of(error),
+            str(error),
+            name=error.name,
+            field=error.field or None,
+            **error.members,
+        )
     for row in _ROWS:
         if isinstance(error, row.error):
             headers: tuple[tuple[bytes, bytes], ...] = ()

@@ -4,7 +4,7 @@ import asyncio
 import copy
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import NoReturn
 
 from dicomweb_server.access.caller import Caller
@@ -14,9 +14,12 @@ from dicomweb_server.access.journal import REFUSED
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.archive.desk import Desk, open_desk
+from dicomweb_server.archive.streams import Content
 from dicomweb_server.config import Config
+from dicomweb_server.reading.reading import Reading
 from dicomweb_server.records.database import Database
 from dicomweb_server.web.http import Reply, Request, Workers
+from storage.model import Buffer, SeriesKey
 
 
 class Budget:
@@ -46,6 +49,30 @@ ENCODED_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A body that is sent as it is kept, and what it rests on: it is right while the series have
+    these versions. That a payload is moved meanwhile, `streams` finds out itself."""
+
+    versions: list[tuple[SeriesKey, int]]
+    tag: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    pieces: list[Buffer | Content]
+
+    @cached_property
+    def length(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @property
+    def weight(self) -> int:
+        """What it takes in memory, in bytes, about."""
+        return sum(500 if isinstance(one, Content) else len(one) for one in self.pieces)
+
+
+PLAN_BYTES = 32 * 2**20
+"""Of plans that are remembered: some twelve series of 500 slices."""
+
+
+@dataclass(frozen=True)
 class Service:
     """A handler gets it as `seen_by` who asks, whom `archive` and `desk` then know."""
 
@@ -54,7 +81,9 @@ class Service:
     workers: Workers
     doors: Doors
     routes: tuple[tuple[str, str], ...] = ()
+    api: tuple[tuple[str, str], ...] = ()
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
+    plans: Cache[tuple[object, ...], Plan] = field(default_factory=lambda: Cache(PLAN_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
     hashing: asyncio.Semaphore = field(init=False)
@@ -92,9 +121,20 @@ class Service:
         """Persons, reports and audit."""
         return self.doors.records
 
+    @property
+    def reading(self) -> Reading:
+        """The report module; `reading_of` is it as somebody sees it. What it needs of the archive
+        it asks for itself: who may read reports need not be allowed to search."""
+        return Reading(self.archive.own, self.records, self._desk())
+
     def root(self, request: Request) -> str:
         """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""
         return (self.config.public_url or request.origin) + self.config.prefix
+
+
+def reading_of(service: Service, request: Request) -> Reading:
+    """The report module for who asks."""
+    return service.reading.seen_by(service.caller)
 
 
 HASHING = 2

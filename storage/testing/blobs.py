@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,19 @@ class BlobStoreContract:
         assert one != two
         assert store.read(one) == store.read(two) == b"same"
 
+    def test_read_into_fills_a_buffer_with_the_payload(self, store: BlobStore) -> None:
+        contents = [os.urandom(length) for length in (1, 4096, 1_500_000)]
+        places = [append(store, content)[1] for content in contents]
+        buffer = bytearray(2_000_000)
+        at = 7
+        for place in places:
+            store.read_into(place, memoryview(buffer)[at : at + place.length])
+            at += place.length
+        assert buffer[7:at] == b"".join(contents)
+        wrong = replace(places[1], checksum=places[1].checksum ^ 1)
+        with pytest.raises(Corrupt):
+            store.read_into(wrong, memoryview(bytearray(4096)))
+
     def test_read_ready_gives_the_payload_or_nothing(self, store: BlobStore) -> None:
         contents = [os.urandom(length) for length in (5, 0, 100_000, 1_500_000)]
         places = [append(store, content)[1] for content in contents]
@@ -126,6 +140,8 @@ class BlobStoreContract:
             store.read(gone)
         with pytest.raises(NotFound):
             store.read_part(gone, 0, 1)
+        with pytest.raises(NotFound):
+            store.read_into(gone, memoryview(bytearray(4)))
         with pytest.raises(NotFound):
             store.digest_at(gone)
         with pytest.raises(NotFound):

@@ -9,6 +9,7 @@ import pytest
 ARCHIVE = Path(__file__).resolve().parents[2] / "dicomweb_server" / "archive"
 
 HELPERS: dict[str, str] = {
+    "ahead.ahead": "of work that is given",
     "archive.open_archive": "opens, for the program itself",
     "desk.open_desk": "opens; verbs over the desk ask it",
     "desk.set_mark": "within a transaction of the jobs",
@@ -25,6 +26,7 @@ HELPERS: dict[str, str] = {
     "orders.worklist_item": "pure",
     "orders.first": "pure",
     "orders.first_item": "pure",
+    "processes.collect_seldom": "of this process",
     "processes.end_with_parent": "of this process",
     "processes.leave_interrupts_to_parent": "of this process",
     "reindex.filled": "pure",
@@ -34,6 +36,8 @@ HELPERS: dict[str, str] = {
     "retrieve.unpack_metadata": "pure",
     "store.refused": "pure",
     "store.read_pieces": "of a source that somebody sends",
+    "streams.assembled": "of pieces that a verb gave",
+    "streams.part_of": "of pieces that a verb gave",
     "transfers.add": "within a verb's transaction, or the jobs'",
     "transfers.back_off_s": "pure",
 }

@@ -12,7 +12,7 @@ import orjson
 import pydicom
 import pytest
 
-from dicomweb_server.archive import retrieve
+from dicomweb_server.archive import files, retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.delete import delete
 from dicomweb_server.archive.retrieve import InstanceFile
@@ -361,7 +361,7 @@ def test_a_file_in_explicit_vr_little_endian_has_the_frames_decoded(
     keep(FILES[kind])
     settle(archive)
     instance = stored(archive)
-    file = retrieve.explicit_file(archive, instance)
+    file = files.explicit_file(archive, instance)
     content = b"".join(file.chunks)
     assert len(content) == file.length
     read = pydicom.dcmread(BytesIO(content))
@@ -383,7 +383,7 @@ def test_a_decoded_file_has_the_pixels_of_the_codestreams(
         uids = (outcome.study_uid, outcome.series_uid, outcome.instance_uid)
         assert uids[0] is not None
         instance = stored(archive, Scope(uids[0], uids[1], uids[2]))
-        content = b"".join(retrieve.explicit_file(archive, instance).chunks)
+        content = b"".join(files.explicit_file(archive, instance).chunks)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             read = pydicom.dcmread(BytesIO(content)).pixel_array

@@ -72,11 +72,13 @@ class Wire:
     def data(self, context_id: int, raw: bytes, *, last: bool = True) -> None:
         self.send(pdu.pdv_header(context_id, len(raw), command=False, last=last) + raw)
 
-    def store(self, instance_uid: str, raw: bytes, *, sop_class_uid: str = CT) -> int:
-        """C-STORE over context 3; the status."""
-        self.command(3, store_command(instance_uid, sop_class_uid), with_data_set=True)
+    def store(
+        self, instance_uid: str, raw: bytes, *, sop_class_uid: str = CT, context_id: int = 3
+    ) -> int:
+        """C-STORE; the status."""
+        self.command(context_id, store_command(instance_uid, sop_class_uid), with_data_set=True)
         for at in range(0, len(raw), 16000):
-            self.data(3, raw[at : at + 16000], last=at + 16000 >= len(raw))
+            self.data(context_id, raw[at : at + 16000], last=at + 16000 >= len(raw))
         return self.status()
 
     def status(self) -> int:

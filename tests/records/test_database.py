@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import dicomweb_server.reading.emission_tables
+import dicomweb_server.reading.tables  # noqa: F401
 from dicomweb_server.access.tables import PersonRow
 from dicomweb_server.records.append_only import make_append_only
 from dicomweb_server.records.database import Base, Database, open_database
@@ -21,9 +23,15 @@ def person(name: str) -> PersonRow:
     return PersonRow(person_id=name, name=name, rank=0, created_at=made)
 
 
+def has_a_model(thing: object, name: str, kind: str, reflected: bool, compared_to: object) -> bool:
+    """Tables and indexes without a model are for statements of their own."""
+    return kind not in ("table", "index") or not reflected or compared_to is not None
+
+
 def test_the_migrations_make_what_the_models_say(database: Database) -> None:
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "include_object": has_a_model}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, Base.metadata) == []
 
 

@@ -1,10 +1,14 @@
 """The change feed: pages, long-poll, events, across processes."""
 
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -107,3 +111,32 @@ def test_changes_of_another_process_are_seen(tmp_path_factory: pytest.TempPathFa
         page = httpx.get(f"{url}/api/v1/changes?wait=20", timeout=30).json()
         assert [one["kind"] for one in page["changes"]] == ["stored"]
         assert importing.wait(20) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_clients_that_wait_for_changes_do_not_keep_a_server_from_stopping(
+    tmp_path: Path, workers: int
+) -> None:
+    with (
+        serving(tmp_path / "archive", "--workers", workers) as (process, url),
+        ExitStack() as held,
+    ):
+        feed = f"{url}/api/v1/changes"
+        accept = {"Accept": "text/event-stream"}
+        streams = [
+            held.enter_context(httpx.stream("GET", feed, headers=accept, timeout=30))
+            for _ in range(4)
+        ]
+        lines = [stream.iter_lines() for stream in streams]
+        for each in lines:
+            assert next(each) == ": changes"
+        with ThreadPoolExecutor(1) as pool:
+            polled = pool.submit(httpx.get, f"{feed}?wait=50", timeout=60)
+            time.sleep(0.5)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(14) == 0
+            assert time.monotonic() - began < 10  # 15 s are given to those who do not end
+            assert polled.result().json() == {"changes": [], "next": 0}
+        for each in lines:
+            assert [line for line in each if line] == []  # ended, and in order

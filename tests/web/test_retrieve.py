@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from dicomweb_server.archive.retrieve import InstanceFile
 from dicomweb_server.archive.upkeep import settle
 from tests.dicom.build import (
     EXPLICIT_VR_BIG_ENDIAN,
@@ -333,11 +334,13 @@ def test_a_frame_kept_as_zstd_is_unpacked(server: Server, http: httpx.Client) ->
 def test_a_body_that_cannot_be_finished_breaks_off_and_the_server_lives_on(
     http: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(http, image(1))
+    files = [image(n, extra={0x00091010: element(0x00091010, "OB", bytes(n))}) for n in (2, 4)]
+    put(http, *files)
 
-    def failing(file: object) -> Iterator[bytes]:
-        yield bytes(2**20)
-        raise OSError("the disk is gone")
+    def failing(file: InstanceFile) -> Iterator[bytes]:
+        if file.length == len(files[1]):
+            raise OSError("the disk is gone")
+        yield files[0]
 
     with monkeypatch.context() as patched:
         patched.setattr("dicomweb_server.archive.retrieve.InstanceFile.chunks", failing)

@@ -14,11 +14,12 @@ from pydicom import dcmread
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.upkeep import settle
 from dicomweb_server.config import Config
+from dicomweb_server.dicom.transfer_syntaxes import HTJ2K_LOSSLESS_RPCL
 from dicomweb_server.web.forwarded import applied, networks
 from tests.dicom.build import STUDY_UID, element, part10
 from tests.web.bodies import taken_apart
 from tests.web.conftest import Server
-from tests.web.test_retrieve import SERIES, image, put
+from tests.web.test_retrieve import SERIES, image, parts_of, put
 
 INSTANCE = f"{SERIES}/instances/1.5.1"
 TABLE = bytes(range(256)) * 400
@@ -453,3 +454,40 @@ def test_a_page_stored_as_a_document_runs_no_script_in_our_name(http: httpx.Clie
         assert answer.headers["content-type"] == "text/html"
         assert answer.headers["content-security-policy"].startswith("sandbox")
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("accepted", ["*", HTJ2K_LOSSLESS_RPCL])
+def test_a_settled_series_is_sent_as_kept_to_who_takes_any_syntax(
+    server: Server, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, accepted: str
+) -> None:
+    ramp = np.add.outer(np.arange(96), np.arange(96))
+    files = {}
+    for n in range(1, 41):
+        pixels = ((ramp * n) % 4096).astype("<u2")
+        files[n] = image(n, rows=96, columns=96, pixel_data=pixels.tobytes())
+    put(http, *files.values())
+    any_syntax = {
+        "Accept": f"multipart/related; type=application/dicom; transfer-syntax={accepted}"
+    }
+    received = {"Accept": "multipart/related; type=application/dicom"}
+    if accepted == "*":
+        assert [body for _, body in parts_of(http.get(SERIES, headers=any_syntax))] == [
+            *files.values()
+        ]
+    settle(server.archive, quiet_s=0)
+    with monkeypatch.context() as patched:
+        patched.setattr("imagecodecs.htj2k_decode", lambda *_, **__: pytest.fail("a codec runs"))
+        first, again = (http.get(SERIES, headers=any_syntax) for _ in range(2))
+        assert int(again.headers["content-length"]) == len(again.content)
+        assert again.content == first.content
+        middle = http.get(SERIES, headers={**any_syntax, "Range": "bytes=70000-90000"})
+        assert middle.status_code == 206
+        assert middle.content == again.content[70_000:90_001]
+    for n, (headers, body) in enumerate(parts_of(again), start=1):
+        assert (
+            headers["content-type"] == f"application/dicom; transfer-syntax={HTJ2K_LOSSLESS_RPCL}"
+        )
+        assert dcmread(io.BytesIO(body)).pixel_array.tolist() == ((ramp * n) % 4096).tolist()
+    assert [body for _, body in parts_of(http.get(SERIES, headers=received))] == [*files.values()]
+    assert http.delete(f"{SERIES}/instances/1.5.3").status_code == 204
+    assert len(parts_of(http.get(SERIES, headers=any_syntax))) == 39

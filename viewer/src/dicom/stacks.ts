@@ -4,6 +4,7 @@ import { dot, type Vec3 } from "../geometry/vector";
 import { framesOf, type Frame } from "./image";
 import { number, text, type Dataset } from "./json";
 import { Tag } from "./tags";
+import { isVideo } from "./video";
 
 export interface Stack {
   readonly id: string;
@@ -35,7 +36,7 @@ export function arrange(instances: readonly Dataset[], alone = false): { stacks:
   const groups = new Map<string, Frame[]>();
   const documents: Document[] = [];
   for (const instance of instances) {
-    const frames = isOverlayObject(instance) && !alone ? [] : framesOf(instance);
+    const frames = (isOverlayObject(instance) && !alone) || isVideo(instance) ? [] : framesOf(instance);
     if (frames.length === 0) documents.push(documentOf(instance));
     const key = frames.length > 1 ? frames[0]!.instance : groupKey(frames[0]);
     const group = groups.get(key);
@@ -53,7 +54,7 @@ const SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4";
 export const isOverlayObject = (instance: Dataset): boolean =>
   text(instance, Tag.SOPClassUID) === SEGMENTATION;
 
-function documentOf(instance: Dataset): Document {
+export function documentOf(instance: Dataset): Document {
   const uid = text(instance, Tag.SOPInstanceUID) ?? "";
   return {
     id: uid,

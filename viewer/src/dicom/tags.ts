@@ -131,6 +131,7 @@ export const Tag = {
   ModalityLUTType: "00283004",
   LUTData: "00283006",
   VOILUTSequence: "00283010",
+  SoftcopyVOILUTSequence: "00283110",
   PixelMeasuresSequence: "00289110",
   FrameVOILUTSequence: "00289132",
   PixelValueTransformationSequence: "00289145",

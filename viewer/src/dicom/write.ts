@@ -7,7 +7,7 @@ export interface Item {
 
 const LONG = new Set(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UC", "UN", "UR", "UT"]);
 const EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1";
-const IMPLEMENTATION = "2.25.263108430210870935219830817213412734201";
+export const IMPLEMENTATION = "2.25.263108430210870935219830817213412734201";
 
 class Bytes {
   private readonly chunks: Uint8Array[] = [];
@@ -66,6 +66,11 @@ function encodeValue(vr: string, value: Written): Uint8Array {
     case "SS": {
       const values = list(value).map(Number);
       bytes.numbers(values.length, 2, (view, at, i) => view.setInt16(at, values[i]!, true));
+      return bytes.joined();
+    }
+    case "SL": {
+      const values = list(value).map(Number);
+      bytes.numbers(values.length, 4, (view, at, i) => view.setInt32(at, values[i]!, true));
       return bytes.joined();
     }
     case "UL":

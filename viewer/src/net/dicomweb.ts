@@ -65,8 +65,10 @@ export const seriesPath = (study: string, series: string): string => `/studies/$
 export const instancePath = (study: string, series: string, instance: string): string =>
   `/studies/${study}/series/${series}/instances/${instance}`;
 
-export async function metadata(study: string, series: string, signal?: AbortSignal): Promise<Dataset[]> {
-  const url = `${root()}${seriesPath(study, series)}/metadata`;
+/** Of a series, or of one of its instances. */
+export async function metadata(study: string, series: string, signal?: AbortSignal, instance?: string): Promise<Dataset[]> {
+  const path = instance === undefined ? seriesPath(study, series) : instancePath(study, series, instance);
+  const url = `${root()}${path}/metadata`;
   const response = await checked(await fetch(url, { headers: { Accept: JSON_TYPE }, signal }));
   return (await response.json()) as Dataset[];
 }

@@ -6,7 +6,7 @@ import { Tag } from "../dicom/tags";
 import { bulk } from "./dicomweb";
 
 const SEQUENCES = [Tag.ModalityLUTSequence, Tag.VOILUTSequence];
-const GROUPS = [Tag.SharedFunctionalGroups, Tag.PerFrameFunctionalGroups, Tag.FrameVOILUTSequence];
+const GROUPS = [Tag.SharedFunctionalGroups, Tag.PerFrameFunctionalGroups, Tag.FrameVOILUTSequence, Tag.SoftcopyVOILUTSequence];
 
 /** The instances with every LUT Data inline. Instances that need nothing are returned as they are. */
 export async function withTables(instances: readonly Dataset[]): Promise<Dataset[]> {

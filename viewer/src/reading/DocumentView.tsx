@@ -2,18 +2,21 @@
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { text } from "../dicom/json";
+import { inlineBytes, text } from "../dicom/json";
 import { reportOf, type Node } from "../dicom/sr";
 import { Tag } from "../dicom/tags";
+import { isVideo } from "../dicom/video";
 import type { Document } from "../dicom/stacks";
 import { t } from "../i18n";
 import { bulk } from "../net/dicomweb";
 import { reasonOf } from "../ui/notices";
 import { EcgView } from "./EcgView";
+import { VideoView } from "./VideoView";
 
 const PDF = "1.2.840.10008.5.1.4.1.1.104.1";
 
 export function DocumentView({ document }: { document: Document }): JSX.Element {
+  if (isVideo(document.dataset)) return <VideoView document={document} />;
   if (document.dataset[Tag.ContentSequence]) return <Report document={document} />;
   if (document.dataset[Tag.WaveformSequence]) return <EcgView document={document} />;
   if (document.sopClass === PDF) return <Pdf document={document} />;
@@ -53,10 +56,10 @@ function Pdf({ document }: { document: Document }): JSX.Element {
   const [failed, setFailed] = useState<string>();
   useEffect(() => {
     let made: string | undefined;
-    const uri = document.dataset[Tag.EncapsulatedDocument]?.BulkDataURI;
+    const element = document.dataset[Tag.EncapsulatedDocument];
     const load = async (): Promise<void> => {
-      if (!uri) throw new Error(t("document.empty"));
-      const bytes = await bulk(uri, "application/pdf");
+      const bytes = inlineBytes(element) ?? (element?.BulkDataURI && (await bulk(element.BulkDataURI, "application/pdf")));
+      if (!bytes) throw new Error(t("document.empty"));
       const type = text(document.dataset, Tag.MIMETypeOfEncapsulatedDocument) ?? "application/pdf";
       made = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type }));
       setUrl(made);

@@ -11,8 +11,10 @@ import type { Stroke } from "../tools/tool";
 import { formatNumber } from "../i18n";
 import { useReading } from "./context";
 import { crosshairLines } from "./crosshair";
+import { Drawings } from "./Drawings";
 import { resultText } from "./format";
 import { ContourLines } from "./Overlays";
+import { showingIn } from "./presentations";
 import type { Viewport } from "./viewport";
 
 export function Overlay({ viewport }: { viewport: Viewport }): JSX.Element | null {
@@ -26,6 +28,7 @@ export function Overlay({ viewport }: { viewport: Viewport }): JSX.Element | nul
       <Crosshair viewport={viewport} />
       <Located viewport={viewport} />
       {session.showAnnotations.value && <Annotations viewport={viewport} />}
+      {session.showAnnotations.value && <Drawings viewport={viewport} />}
       <DraftShape viewport={viewport} />
       <ScaleBar viewport={viewport} />
       <Legend viewport={viewport} />
@@ -72,9 +75,11 @@ function Located({ viewport }: { viewport: Viewport }): JSX.Element | null {
 
 function Annotations({ viewport }: { viewport: Viewport }): JSX.Element {
   const { session } = useReading();
+  const hidden = showingIn(viewport)?.hidden;
   return (
     <>
       {session.annotations.value.map((annotation) => {
+        if (hidden?.has(annotation.id)) return null;
         const points = pointsOn(annotation, viewport.frame.value, viewport.plane.value);
         return points && <Shape key={annotation.id} viewport={viewport} annotation={annotation} points={points} />;
       })}

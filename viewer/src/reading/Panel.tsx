@@ -2,22 +2,24 @@
 
 import type { JSX } from "preact";
 import { text } from "../dicom/json";
-import type { Frame } from "../dicom/image";
 import { Tag } from "../dicom/tags";
 import { t } from "../i18n";
+import { may } from "../net/rights";
 import { TOOLS } from "../tools";
 import type { Annotation } from "../tools/annotation";
 import { IconButton } from "../ui/controls";
 import { useReading } from "./context";
+import { goTo } from "./goTo";
 import { resultText } from "./format";
-import { saveKeyImages, saveMeasurements } from "./saving";
+import { removeAnnotation, saveKeyImages, saveMeasurements } from "./saving";
+import { Stored } from "./Stored";
 import { surfaceOf } from "./surfaces";
 
 export function Panel(): JSX.Element {
   const reading = useReading();
   const { session } = reading;
   const annotations = session.annotations.value;
-  const unsaved = annotations.some((a) => !a.saved);
+  const unsaved = session.edited.value || annotations.some((a) => !a.saved);
   const keys = session.keyFrames.value;
   return (
     <aside class="panel" aria-label={t("toolbar.panel")}>
@@ -32,8 +34,8 @@ export function Panel(): JSX.Element {
             ))}
           </ul>
         )}
-        {annotations.length > 0 && (
-          <button type="button" class="button primary" disabled={!unsaved} onClick={() => void saveMeasurements(reading)}>
+        {may("store") && (annotations.length > 0 || session.edited.value) && (
+          <button type="button" class="button primary" disabled={!unsaved} onClick={() => void saveMeasurements(session)}>
             {unsaved ? t("panel.save") : t("panel.saved")}
           </button>
         )}
@@ -75,23 +77,16 @@ export function Panel(): JSX.Element {
               </li>
             ))}
           </ul>
-          <button type="button" class="button" onClick={() => void saveKeyImages(reading)}>
-            {t("panel.saveKeys")}
-          </button>
+          {may("store") && (
+            <button type="button" class="button" onClick={() => void saveKeyImages(session)}>
+              {t("panel.saveKeys")}
+            </button>
+          )}
         </section>
       )}
+      <Stored />
     </aside>
   );
-}
-
-function goTo(session: ReturnType<typeof useReading>["session"], frame: Frame): void {
-  const stack = session.stacks.value.find((s) => s.frames.some((f) => f.id === frame.id));
-  const viewport = session.viewports.value.find((v) => v.stack.value === stack) ?? session.active.value;
-  if (!stack || !viewport) return;
-  const index = stack.frames.findIndex((f) => f.id === frame.id);
-  if (viewport.stack.value === stack) viewport.scrollTo(index);
-  else session.showStack(viewport, stack, index);
-  session.activeId.value = viewport.id;
 }
 
 function Row({ annotation }: { annotation: Annotation }): JSX.Element {
@@ -119,7 +114,7 @@ function Row({ annotation }: { annotation: Annotation }): JSX.Element {
       <IconButton
         icon="trash"
         label={t("action.deleteSelected")}
-        onClick={() => (session.annotations.value = session.annotations.value.filter((a) => a !== annotation))}
+        onClick={() => removeAnnotation(session, annotation.id)}
       />
     </li>
   );

@@ -10,8 +10,10 @@ import { formatDate, t } from "../i18n";
 import { picture } from "../pixels/picture";
 import { autoVoi, defaultVoi } from "../pixels/voi";
 import { Icon } from "../ui/icons";
+import { modalityIcon } from "../ui/modality";
 import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
+import { isPresentation, showPresentation } from "./presentations";
 
 export function Strip(): JSX.Element {
   const { session } = useReading();
@@ -40,10 +42,11 @@ export function Strip(): JSX.Element {
                     class="tile document-tile"
                     onClick={() => {
                       const viewport = session.active.value;
-                      if (viewport) session.show(viewport, { kind: "document", document });
+                      if (isPresentation(document)) showPresentation(session, document);
+                      else if (viewport) session.show(viewport, { kind: "document", document });
                     }}
                   >
-                    <Icon name="document" size={28} />
+                    <Icon name={modalityIcon(document.modality)} size={26} />
                     <span class="tile-text">
                       <b>{document.modality}</b> {document.description}
                     </span>

@@ -8,10 +8,10 @@ import { LanguageButton } from "../ui/LanguageButton";
 import { ACTIONS, type ActionName } from "./actions";
 import { useReading } from "./context";
 import { ageText, sexText } from "./Corners";
-import { exportImage } from "./export";
 import { shortcut } from "./keys";
 import { ColorMenu } from "./menus/ColorMenu";
 import { CineMenu } from "./menus/CineMenu";
+import { ExportMenu } from "./menus/ExportMenu";
 import { FusionMenu } from "./menus/FusionMenu";
 import { LayoutMenu } from "./menus/LayoutMenu";
 import { LinkMenu } from "./menus/LinkMenu";
@@ -46,15 +46,7 @@ export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { va
         <MprMenu />
         <FusionMenu />
         <ActionButtons names={["keyImage"]} />
-        <Menu icon="camera" label={t("export.title")}>
-          {(close) => (
-            <>
-              <MenuItem icon="download" label={t("export.png")} onClick={() => { close(); void exportImage(reading, "pane"); }} />
-              <MenuItem icon="download" label={t("export.pngAll")} onClick={() => { close(); void exportImage(reading, "layout"); }} />
-              <MenuItem icon="print" label={t("export.print")} onClick={() => { close(); void exportImage(reading, "print"); }} />
-            </>
-          )}
-        </Menu>
+        <ExportMenu />
       </div>
       <div class="tools end">
         <IconButton icon="strip" label={t("toolbar.strip")} pressed={strip.value} onClick={() => (strip.value = !strip.value)} />

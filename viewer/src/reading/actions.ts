@@ -5,6 +5,8 @@ import type { IconName } from "../ui/icons";
 import { presets } from "../pixels/voi";
 import { togglePlay } from "./cine";
 import type { Reading } from "./context";
+import { endShowing } from "./presentations";
+import { removeAnnotation } from "./saving";
 import type { PointerTool } from "./session";
 import type { Viewport } from "./viewport";
 
@@ -93,6 +95,7 @@ export const ACTIONS = {
   reset: onPane("action.reset", "Escape", (viewport, { session, drafts }) => {
     if (drafts.draft.value) return drafts.cancel();
     viewport.reset();
+    endShowing(viewport);
     session.sync.viewed(viewport);
   }, "reset"),
   play: onPane("cine.toggle", "Space", togglePlay, "play"),
@@ -118,10 +121,7 @@ export const ACTIONS = {
   deleteSelected: {
     label: "action.deleteSelected",
     keys: "Delete",
-    run: ({ session }) => {
-      const id = session.selected.value;
-      session.annotations.value = session.annotations.value.filter((a) => a.id !== id);
-    },
+    run: ({ session }) => removeAnnotation(session, session.selected.value),
   },
   toggleAnnotations: {
     label: "action.toggleAnnotations",

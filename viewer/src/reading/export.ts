@@ -1,41 +1,90 @@
 // What is seen, as a file or on paper: the picture with its lines and texts, and whose it is.
 
+import { signal } from "@preact/signals";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
-import { formatDate, t } from "../i18n";
+import { formatDate, locale, t } from "../i18n";
 import { reasonOf, say } from "../ui/notices";
 import type { Reading } from "./context";
+import { ageText, sexText } from "./Corners";
 import type { Viewport } from "./viewport";
 
-export async function exportImage(reading: Reading, what: "pane" | "layout" | "print"): Promise<void> {
+/** How far a film is, while one is recorded. */
+export const recording = signal<{ readonly done: number; readonly total: number } | undefined>(undefined);
+
+export type Export = "pane" | "layout" | "pdf" | "print" | "film";
+
+export async function exportSeen(reading: Reading, what: Export): Promise<void> {
   const { session } = reading;
   const active = session.active.value;
   try {
-    const panes = what === "pane" ? (active ? [active] : []) : session.visible.value;
-    if (panes.length === 0) return;
-    const canvas = compose(reading, panes);
-    const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
-    if (!blob) throw new Error("the picture is too large");
-    if (what === "print") print(blob, banner(panes[0]!));
-    else save(blob, `${fileName(panes[0]!)}.png`);
+    const panes = what === "pane" || what === "film" ? (active ? [active] : []) : session.visible.value;
+    const [first] = panes;
+    if (!first?.source.value || first.source.value.kind === "document") return say("error", t("export.none"));
+    if (what === "film") {
+      const { film } = await import("./film");
+      const { blob, ending } = await film(reading, first);
+      return save(blob, `${fileName(first)}.${ending}`);
+    }
+    const picture = compose(reading, panes);
+    if (what === "pdf") {
+      const { pdf } = await import("./pdf");
+      return save(await pdf({ title: banner(first), heading: heading(first, picture.width), picture }), `${fileName(first)}.pdf`);
+    }
+    const blob = await new Promise<Blob | null>((resolve) => picture.toBlob(resolve, "image/png"));
+    if (!blob) throw new Error(t("export.tooLarge"));
+    if (what === "print") print(blob, heading(first, 1600));
+    else save(blob, `${fileName(first)}.png`);
   } catch (error) {
-    say("error", reasonOf(error));
+    say("error", t("common.error", { reason: reasonOf(error) }));
   }
 }
 
-function facts(viewport: Viewport): { name: string; id: string; date: string; series: string } {
+function facts(viewport: Viewport): { name: string; id: string; sexAge: string; accession: string; date: string; series: string; study: string; institution: string } {
   const d = viewport.reference.value?.dataset ?? {};
   return {
     name: text(d, Tag.PatientName) ?? "—",
     id: text(d, Tag.PatientID) ?? "—",
+    sexAge: `${sexText(text(d, Tag.PatientSex))} · ${ageText(d)}`,
+    accession: text(d, Tag.AccessionNumber) ?? "—",
     date: formatDate(text(d, Tag.StudyDate)),
+    study: text(d, Tag.StudyDescription) ?? "",
     series: text(d, Tag.SeriesDescription) ?? "",
+    institution: text(d, Tag.InstitutionName) ?? "",
   };
 }
 
 function banner(viewport: Viewport): string {
   const { name, id, date, series } = facts(viewport);
   return [name, id, date, series].filter(Boolean).join("   ");
+}
+
+/** Whose picture it is, black on white, `width` pixels wide: the top of a sheet of paper. */
+function heading(viewport: Viewport, width: number): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(width, 900);
+  const size = canvas.width / 60;
+  canvas.height = Math.round(size * 4.4);
+  const context = canvas.getContext("2d", { alpha: false })!;
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  const family = getComputedStyle(document.documentElement).fontFamily;
+  const { name, id, sexAge, accession, date, study, series, institution } = facts(viewport);
+  const write = (left: string, right: string, y: number, weight: number, scale: number): void => {
+    context.fillStyle = weight > 500 ? "#000" : "#333";
+    context.font = `${weight} ${size * scale}px ${family}`;
+    context.textAlign = "right";
+    const room = canvas.width - context.measureText(right).width - size;
+    context.fillText(right, canvas.width, y * size);
+    context.textAlign = "left";
+    context.fillText(left, 0, y * size, room);
+  };
+  write(name, institution, 1.3, 650, 1.25);
+  write(`ID ${id}   ${sexAge}   ${t("corner.accession")} ${accession}`, date, 2.6, 400, 0.95);
+  write([study, series].filter(Boolean).join(" · "), t("export.printed", { date: new Date().toLocaleString(locale.value) }), 3.8, 400, 0.95);
+  context.fillStyle = "#000";
+  context.fillRect(0, canvas.height - 2, canvas.width, 2);
+  return canvas;
 }
 
 const fileName = (viewport: Viewport): string => {
@@ -52,7 +101,7 @@ function save(blob: Blob, name: string): void {
 }
 
 /** The panes' part of the canvas, then overlay lines and texts drawn as they stand on the page. */
-function compose({ painter }: Reading, panes: readonly Viewport[]): HTMLCanvasElement {
+export function compose({ painter }: Reading, panes: readonly Viewport[]): HTMLCanvasElement {
   const stage = painter.current;
   if (!stage) throw new Error(t("export.none"));
   const { ratio } = stage;
@@ -115,20 +164,18 @@ function outline(element: SVGGeometryElement): string {
   }
 }
 
-/** Through the browser's own print dialog, which also writes PDF; the banner names the patient. */
-function print(blob: Blob, heading: string): void {
+/** Through the browser's own print dialog; the heading names the patient. */
+function print(blob: Blob, top: HTMLCanvasElement): void {
   const sheet = document.createElement("div");
   sheet.className = "print-sheet";
-  const title = document.createElement("p");
-  title.textContent = `${heading}   ${t("export.printed", { date: new Date().toLocaleString() })}`;
   const image = document.createElement("img");
-  image.alt = heading;
+  image.alt = "";
   image.onload = () => {
     window.print();
     sheet.remove();
     URL.revokeObjectURL(image.src);
   };
   image.src = URL.createObjectURL(blob);
-  sheet.append(title, image);
+  sheet.append(top, image);
   document.body.append(sheet);
 }

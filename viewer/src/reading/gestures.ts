@@ -357,6 +357,7 @@ export class Gestures {
         const point = this.image(to);
         if (!point) return;
         const { annotations } = this.session;
+        if (annotation.saved) this.session.edited.value = true;
         annotations.value = annotations.value.map((a) =>
           a.id === annotation.id ? { ...a, points: change(a.points, point), saved: undefined } : a,
         );

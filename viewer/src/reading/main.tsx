@@ -12,6 +12,7 @@ import { Notices, say } from "../ui/notices";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
+import { recording } from "./export";
 import { hangAutomatically } from "./hanging";
 import { Help } from "./Help";
 import { listenToKeys } from "./keys";
@@ -48,6 +49,7 @@ function Page(): JSX.Element {
         {side.value && <Panel />}
       </div>
       <Notices />
+      <Recording />
       <TextDialog />
       {reading.over.value === "help" && <Help close={() => (reading.over.value = undefined)} />}
     </ReadingContext.Provider>
@@ -96,6 +98,18 @@ function Grid(): JSX.Element {
         <Pane key={viewport.id} viewport={viewport} />
       ))}
     </main>
+  );
+}
+
+function Recording(): JSX.Element | null {
+  const film = recording.value;
+  if (!film) return null;
+  return (
+    <div class="notices" role="status">
+      <div class="notice">
+        <span class="spinner small" /> {t("film.recording", film)}
+      </div>
+    </div>
   );
 }
 

@@ -1,61 +1,95 @@
-// Measurements and key images to the archive and back.
+// Measurements and key images to the archive and back; what was stored, removed again.
 
 import { grouped } from "../dicom/grouped";
-import { items, number } from "../dicom/json";
+import { items, number, text, type Dataset } from "../dicom/json";
 import type { Frame } from "../dicom/image";
+import { documentOf, type Document } from "../dicom/stacks";
 import { Tag } from "../dicom/tags";
 import { part10, type Item } from "../dicom/write";
 import { t } from "../i18n";
-import { instancePath, remove, store } from "../net/dicomweb";
+import { instancePath, metadata, remove, store } from "../net/dicomweb";
 import { keyObjectSelection, selectedFrames, KEY_OBJECT_SELECTION } from "../tools/kos";
 import { annotationsOf, COMPREHENSIVE_SR, measurementReport, type Measured } from "../tools/sr";
+import { MANUFACTURER } from "../tools/written";
 import { reasonOf, say } from "../ui/notices";
-import type { Reading } from "./context";
 import type { Session } from "./session";
 import { surfaceOf } from "./surfaces";
 
-async function send(object: Item): Promise<void> {
+/** Stores an object; it is then one of the session's documents. */
+export async function send(session: Session, object: Item): Promise<Document> {
   const { answer } = await store([part10(object)]);
   const [failed] = items(answer, Tag.FailedSOPSequence);
   if (failed) throw new Error(t("save.refused", { reason: `0x${(number(failed, Tag.FailureReason) ?? 0).toString(16)}` }));
+  const value = (tag: string): string => object[tag]![1] as string;
+  const [stored] = await metadata(value(Tag.StudyInstanceUID), value(Tag.SeriesInstanceUID), undefined, value(Tag.SOPInstanceUID));
+  const document = documentOf(stored!);
+  session.restored.add(document.id);
+  session.documents.value = [...session.documents.value, document];
+  return document;
 }
 
-/** One report a study, replacing those its measurements came from. */
-export async function saveMeasurements({ session }: Reading): Promise<void> {
+/** Removes a stored object from the archive, and what was read from it from the page. */
+export async function removeStored(session: Session, document: Document): Promise<void> {
+  await remove(instancePath(document.study, document.series, document.instance));
+  session.documents.value = session.documents.value.filter((d) => d !== document);
+  session.annotations.value = session.annotations.value.filter((a) => a.saved?.instance !== document.instance);
+  if (document.sopClass !== KEY_OBJECT_SELECTION) return;
+  const others = session.documents.value.filter((d) => d.sopClass === KEY_OBJECT_SELECTION).flatMap((d) => selectedFrames(d.dataset));
+  const gone = selectedFrames(document.dataset).filter((id) => !others.includes(id));
+  session.keyFrames.value = session.keyFrames.value.filter((f) => !gone.includes(f.id));
+}
+
+const isOurs = (dataset: Dataset): boolean => text(dataset, Tag.Manufacturer) === MANUFACTURER;
+
+/** Objects of ours and of one kind in a study: those that the next one of the kind replaces. */
+const ours = (session: Session, study: string, sopClass: string): Document[] =>
+  session.documents.value.filter((d) => d.study === study && d.sopClass === sopClass && isOurs(d.dataset));
+
+/** What the one just stored takes the place of. A server may forbid it: both then stay. */
+async function removeReplaced(session: Session, replaced: readonly Document[]): Promise<void> {
+  for (const document of replaced) {
+    const done = await remove(instancePath(document.study, document.series, document.instance)).then(() => true, () => false);
+    if (done) session.documents.value = session.documents.value.filter((d) => d !== document);
+  }
+}
+
+export function removeAnnotation(session: Session, id: string | undefined): void {
+  if (session.annotations.value.some((a) => a.id === id && a.saved)) session.edited.value = true;
+  session.annotations.value = session.annotations.value.filter((a) => a.id !== id);
+}
+
+/** One report a study, replacing ours that was there; a study without measurements has none. */
+export async function saveMeasurements(session: Session): Promise<void> {
   const measured: Measured[] = session.annotations.value.flatMap((annotation) => {
     const surface = surfaceOf(session, annotation);
     return annotation.target.kind === "frame" && surface ? [{ annotation, frame: annotation.target.frame, surface }] : [];
   });
-  if (measured.length === 0) return say("error", t("save.onlyFrames"));
+  if (measured.length === 0 && !session.edited.value) return say("error", t("save.onlyFrames"));
   try {
-    for (const [study, ofStudy] of grouped(measured, (m) => m.frame.study)) {
-      const report = measurementReport(ofStudy, new Date(), "");
-      await send(report);
-      const saved = { study, series: report["0020000E"]![1] as string, instance: report["00080018"]![1] as string };
-      const replaced = new Set(session.reports.get(study));
-      session.reports.set(study, [saved.series + "/" + saved.instance]);
+    const studies = grouped(measured, (m) => m.frame.study);
+    for (const [study, ofStudy] of studies) {
+      const replaced = ours(session, study, COMPREHENSIVE_SR);
+      const { series, instance } = await send(session, measurementReport(ofStudy, new Date()));
       const own = new Set(ofStudy.map((m) => m.annotation.id));
-      session.annotations.value = session.annotations.value.map((a) => (own.has(a.id) ? { ...a, saved } : a));
-      await removeReports(study, replaced);
+      session.annotations.value = session.annotations.value.map((a) => (own.has(a.id) ? { ...a, saved: { study, series, instance } } : a));
+      await removeReplaced(session, replaced);
     }
+    for (const { uid } of session.studies.value)
+      if (!studies.has(uid)) await removeReplaced(session, ours(session, uid, COMPREHENSIVE_SR));
+    session.edited.value = false;
     say("info", t("save.done"));
   } catch (error) {
     say("error", t("save.failed", { reason: reasonOf(error) }));
   }
 }
 
-/** The reports that the one just stored takes the place of. A server may forbid it: both then stay. */
-async function removeReports(study: string, reports: ReadonlySet<string>): Promise<void> {
-  for (const report of reports) {
-    const [series, instance] = report.split("/") as [string, string];
-    await remove(instancePath(study, series, instance)).catch(() => undefined);
-  }
-}
-
-export async function saveKeyImages({ session }: Reading): Promise<void> {
+export async function saveKeyImages(session: Session): Promise<void> {
   try {
-    for (const frames of grouped(session.keyFrames.value, (f) => f.study).values())
-      await send(keyObjectSelection(frames, new Date()));
+    for (const [study, frames] of grouped(session.keyFrames.value, (f) => f.study)) {
+      const replaced = ours(session, study, KEY_OBJECT_SELECTION);
+      await send(session, keyObjectSelection(frames, new Date()));
+      await removeReplaced(session, replaced);
+    }
     say("info", t("save.done"));
   } catch (error) {
     say("error", t("save.failed", { reason: reasonOf(error) }));
@@ -71,12 +105,9 @@ export function restore(session: Session): void {
   for (const document of waiting) {
     session.restored.add(document.id);
     if (document.sopClass === COMPREHENSIVE_SR) {
-      const found = annotationsOf(document.dataset, frames);
-      if (found.length === 0) continue;
       const known = new Set(session.annotations.value.map((a) => a.id));
-      session.annotations.value = [...session.annotations.value, ...found.filter((a) => !known.has(a.id))];
-      const own = session.reports.get(document.study) ?? [];
-      session.reports.set(document.study, [...own, `${document.series}/${document.instance}`]);
+      const found = annotationsOf(document.dataset, frames).filter((a) => !known.has(a.id));
+      if (found.length > 0) session.annotations.value = [...session.annotations.value, ...found];
     } else if (document.sopClass === KEY_OBJECT_SELECTION) {
       const chosen = selectedFrames(document.dataset).flatMap((id) => frames.get(id) ?? []);
       session.keyFrames.value = [...new Set([...session.keyFrames.value, ...chosen])];

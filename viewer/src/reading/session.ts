@@ -10,6 +10,7 @@ import { volumeOf, type NoVolume } from "../geometry/volume";
 import { metadata, search, studyPath } from "../net/dicomweb";
 import { FrameStore, type Interest } from "../net/frames";
 import { withTables } from "../net/tables";
+import { withSyntaxes } from "../net/videos";
 import type { Annotation } from "../tools/annotation";
 import type { ToolName } from "../tools/tool";
 import { reasonOf, say } from "../ui/notices";
@@ -64,9 +65,9 @@ export class Session {
   /** No WebGL2: slices only, drawn by the processor. */
   readonly flat = signal(false);
   readonly sync: Sync;
-  /** Stored measurement reports of each study ("series/instance"), which the next one replaces. */
-  readonly reports = new Map<string, readonly string[]>();
   readonly restored = new Set<string>();
+  /** Stored measurements were removed or changed since: saving brings the archive up to date. */
+  readonly edited = signal(false);
   private readonly overlayInstances: Dataset[] = [];
   private readonly wanted = new Set<string>();
   private nextViewport = 1;
@@ -116,7 +117,7 @@ export class Session {
   private async load(entry: SeriesEntry): Promise<void> {
     try {
       const instances = await withTables(await metadata(entry.study, entry.series));
-      this.add(entry.study, instances);
+      this.add(entry.study, await withSyntaxes(entry.study, entry.series, instances));
     } catch (error) {
       say("error", `${entry.description || entry.series}: ${reasonOf(error)}`);
     }

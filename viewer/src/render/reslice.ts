@@ -86,13 +86,14 @@ export function drawReslice(stage: Stage, rect: Rect, drawing: ResliceDrawing): 
     return toVoxel(volume, toPatient(plane, [m[0] * sx + m[2] * sy + m[4], m[1] * sx + m[3] * sy + m[5]]));
   };
   const origin = voxelAt(0, 0);
-  const steps = Math.min(Math.max(Math.round(slab.thickness / volume.finest), 1), 512);
+  // Half a voxel apart: halfway between two slices, what only one of them has is half itself.
+  const steps = slab.thickness > 0 ? Math.min(2 * Math.max(Math.round(slab.thickness / volume.finest), 1) + 1, 513) : 1;
   const center = toPatient(plane, [0, 0]);
   const one = subtract(toVoxel(volume, add(center, plane.normal)), toVoxel(volume, center));
   gl.uniform3fv(program.at("u_origin"), origin);
   gl.uniform3fv(program.at("u_right"), subtract(voxelAt(1, 0), origin));
   gl.uniform3fv(program.at("u_up"), subtract(voxelAt(0, 1), origin));
-  gl.uniform3fv(program.at("u_step"), scale(one, steps > 1 ? slab.thickness / steps : 0));
+  gl.uniform3fv(program.at("u_step"), scale(one, steps > 1 ? slab.thickness / (steps - 1) : 0));
   gl.uniform1i(program.at("u_steps"), steps);
   gl.uniform1i(program.at("u_mode"), { mean: 0, max: 1, min: 2 }[slab.mode]);
   gl.uniform3fv(program.at("u_size"), volume.size);

@@ -4,28 +4,17 @@ import { da, tm } from "../dicom/dates";
 import { item, items, text, type Dataset } from "../dicom/json";
 import type { Frame } from "../dicom/image";
 import { Tag } from "../dicom/tags";
-import { newUid } from "../dicom/uid";
 import type { Item } from "../dicom/write";
-import { evidence, studyOf } from "./sr";
+import { evidence, head, reference } from "./written";
 
 export const KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59";
 
 export function keyObjectSelection(frames: readonly Frame[], now: Date): Item {
   return {
-    ...studyOf(frames[0]!),
-    "00080016": ["UI", KEY_OBJECT_SELECTION],
-    "00080018": ["UI", newUid()],
-    "00080021": ["DA", da(now)],
-    "00080031": ["TM", tm(now)],
+    ...head(frames[0]!, { sopClass: KEY_OBJECT_SELECTION, modality: "KO", description: "Key images", seriesNumber: 98 }, now),
     "00080023": ["DA", da(now)],
     "00080033": ["TM", tm(now)],
-    "00080060": ["CS", "KO"],
-    "00080070": ["LO", "dicomweb-server"],
-    "0008103E": ["LO", "Key images"],
     "00081111": ["SQ", []],
-    "0020000E": ["UI", newUid()],
-    "00200011": ["IS", 98],
-    "00200013": ["IS", 1],
     "0040A040": ["CS", "CONTAINER"],
     "0040A043": [
       "SQ",
@@ -39,16 +28,7 @@ export function keyObjectSelection(frames: readonly Frame[], now: Date): Item {
       frames.map((frame): Item => ({
         "0040A010": ["CS", "CONTAINS"],
         "0040A040": ["CS", "IMAGE"],
-        "00081199": [
-          "SQ",
-          [
-            {
-              "00081150": ["UI", frame.sopClass],
-              "00081155": ["UI", frame.instance],
-              ...(frame.dataset[Tag.NumberOfFrames] ? { "00081160": ["IS", frame.number] as const } : {}),
-            },
-          ],
-        ],
+        "00081199": ["SQ", [reference(frame)]],
       })),
     ],
   };

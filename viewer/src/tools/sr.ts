@@ -6,16 +6,16 @@ import { item, items, numbers, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { newUid } from "../dicom/uid";
 import { da, tm } from "../dicom/dates";
-import { grouped } from "../dicom/grouped";
-import type { Item } from "../dicom/write";
+import { IMPLEMENTATION, type Item } from "../dicom/write";
 import type { Frame } from "../dicom/image";
 import type { Vec2 } from "../geometry/vector";
 import type { Annotation } from "./annotation";
-import { rectangleCorners } from "./rectangle";
+import { graphic } from "./graphic";
 import { boundsOf } from "./statistics";
 import type { Surface } from "./surface";
 import type { Quantity, Result, ToolName } from "./tool";
 import { TOOLS } from "./index";
+import { decimal, evidence, head, MANUFACTURER, reference } from "./written";
 
 export const COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33";
 const TRACKING = "Cornerstone3DTools@^0.1.0:";
@@ -91,55 +91,11 @@ const coded = (relation: string, name: Code, value: Code): Item =>
 const imageReference = (frame: Frame): Item => ({
   "0040A010": ["CS", "SELECTED FROM"],
   "0040A040": ["CS", "IMAGE"],
-  "00081199": [
-    "SQ",
-    [
-      {
-        "00081150": ["UI", frame.sopClass],
-        "00081155": ["UI", frame.instance],
-        ...(frame.dataset[Tag.NumberOfFrames] ? { "00081160": ["IS", frame.number] as const } : {}),
-      },
-    ],
-  ],
+  "00081199": ["SQ", [reference(frame)]],
 });
 
-function graphic(annotation: Annotation, quantity: Quantity | undefined): { type: string; points: readonly Vec2[] } {
-  const { points } = annotation;
-  switch (annotation.tool) {
-    case "probe":
-    case "text":
-      return { type: "POINT", points: [points[0]!] };
-    case "bidirectional":
-      return { type: "POLYLINE", points: axis(points, quantity === "shortAxis") };
-    case "rectangle": {
-      const corners = rectangleCorners(points);
-      return { type: "POLYLINE", points: [...corners, corners[0]!] };
-    }
-    case "ellipse": {
-      const { min, max } = boundsOf(points);
-      const [cx, cy] = [(min[0] + max[0]) / 2, (min[1] + max[1]) / 2];
-      const wide: Vec2[] = [[min[0], cy], [max[0], cy]];
-      const tall: Vec2[] = [[cx, min[1]], [cx, max[1]]];
-      // The major axis comes first: PS3.3 §C.18.6.1.2.
-      return { type: "ELLIPSE", points: max[0] - min[0] >= max[1] - min[1] ? [...wide, ...tall] : [...tall, ...wide] };
-    }
-    case "freehand":
-    case "polygon":
-      return { type: "POLYLINE", points: [...points, points[0]!] };
-    default:
-      return { type: "POLYLINE", points };
-  }
-}
-
-/** Which two of the four points are the long, or the short, axis. */
-function axis(points: readonly Vec2[], short: boolean): readonly Vec2[] {
-  const size = ([a, b]: readonly Vec2[]): number => Math.hypot(a![0] - b![0], a![1] - b![1]);
-  const [first, second] = [points.slice(0, 2), points.slice(2, 4)];
-  return size(first) >= size(second) === !short ? first : second;
-}
-
 function scoord(annotation: Annotation, frame: Frame, relation: string, quantity?: Quantity): Item {
-  const { type, points } = graphic(annotation, quantity);
+  const { type, points } = graphic(annotation, quantity === "shortAxis");
   return {
     "0040A010": ["CS", relation],
     "0040A040": ["CS", "SCOORD"],
@@ -161,7 +117,7 @@ function group(annotation: Annotation, frame: Frame, results: readonly Result[])
   if (annotation.text)
     children.push(
       content("CONTAINS", "CODE", ["121071", "DCM", "Finding"], {
-        "0040A168": ["SQ", [code(["CORNERSTONEFREETEXT", "CST4", annotation.text.slice(0, 64)])]],
+        "0040A168": ["SQ", [code(["CS3DTEXT", "99dcmjs", annotation.text.slice(0, 64)])]],
       }),
     );
   for (const result of results)
@@ -187,92 +143,23 @@ function group(annotation: Annotation, frame: Frame, results: readonly Result[])
   });
 }
 
-/** At most 16 characters, as DS demands. */
-function decimal(value: number): string {
-  for (let digits = 12; digits > 0; digits--) {
-    const written = String(Number(value.toPrecision(digits)));
-    if (written.length <= 16) return written;
-  }
-  return "0";
-}
-
-const KEPT_OF_STUDY = [
-  [Tag.StudyInstanceUID, "UI"],
-  [Tag.StudyDate, "DA"],
-  [Tag.StudyTime, "TM"],
-  [Tag.AccessionNumber, "SH"],
-  [Tag.ReferringPhysicianName, "PN"],
-  [Tag.StudyDescription, "LO"],
-  [Tag.PatientName, "PN"],
-  [Tag.PatientID, "LO"],
-  [Tag.IssuerOfPatientID, "LO"],
-  [Tag.PatientBirthDate, "DA"],
-  [Tag.PatientSex, "CS"],
-  [Tag.StudyID, "SH"],
-] as const;
-
-/** Patient and study of a new object: those of the image it speaks of, names with all their groups. */
-export function studyOf(frame: Frame): Item {
-  const out: Record<string, Item[string]> = {};
-  for (const [tag, vr] of KEPT_OF_STUDY) {
-    const value = frame.dataset[tag]?.Value?.[0];
-    const written =
-      value !== null && typeof value === "object"
-        ? ["Alphabetic", "Ideographic", "Phonetic"].map((g) => (value as Record<string, string>)[g] ?? "").join("=").replace(/=+$/, "")
-        : String(value ?? "");
-    out[tag] = [vr, written];
-  }
-  return out;
-}
-
-/** The Current Requested Procedure Evidence of `frames` (PS3.3 §C.17.2). */
-export function evidence(frames: readonly Frame[]): Item[] {
-  const studies = grouped(frames, (f) => f.study);
-  return [...studies].map(([study, ofStudy]) => ({
-    "0020000D": ["UI", study],
-    "00081115": [
-      "SQ",
-      [...grouped(ofStudy, (f) => f.series)].map(([series, ofSeries]): Item => ({
-        "0020000E": ["UI", series],
-        "00081199": [
-          "SQ",
-          [...grouped(ofSeries, (f) => f.instance).values()].map(([f]): Item => ({
-            "00081150": ["UI", f!.sopClass],
-            "00081155": ["UI", f!.instance],
-          })),
-        ],
-      })),
-    ],
-  }));
-}
-
 export interface Measured {
   readonly annotation: Annotation;
   readonly frame: Frame;
   readonly surface: Surface;
 }
 
-/** All measurements of one study as one report. `language`: of the codes' meanings that follow. */
-export function measurementReport(measured: readonly Measured[], now: Date, observer: string): Item {
+/** All measurements of one study as one report, observed by this program: who reads is not known here. */
+export function measurementReport(measured: readonly Measured[], now: Date): Item {
   const first = measured[0]!.frame;
   const groups = measured.map(({ annotation, frame, surface }) =>
     group(annotation, frame, TOOLS[annotation.tool].results(annotation.points, surface)),
   );
   return {
-    ...studyOf(first),
-    "00080016": ["UI", COMPREHENSIVE_SR],
-    "00080018": ["UI", newUid()],
-    "00080021": ["DA", da(now)],
-    "00080031": ["TM", tm(now)],
+    ...head(first, { sopClass: COMPREHENSIVE_SR, modality: "SR", description: "Measurements", seriesNumber: 99 }, now),
     "00080023": ["DA", da(now)],
     "00080033": ["TM", tm(now)],
-    "00080060": ["CS", "SR"],
-    "00080070": ["LO", "dicomweb-server"],
-    "0008103E": ["LO", "Measurements"],
     "00081111": ["SQ", []],
-    "0020000E": ["UI", newUid()],
-    "00200011": ["IS", 99],
-    "00200013": ["IS", 1],
     "0040A040": ["CS", "CONTAINER"],
     "0040A043": ["SQ", [code(["126000", "DCM", "Imaging Measurement Report"])]],
     "0040A050": ["CS", "SEPARATE"],
@@ -285,7 +172,9 @@ export function measurementReport(measured: readonly Measured[], now: Date, obse
       "SQ",
       [
         coded("HAS CONCEPT MOD", ["121049", "DCM", "Language of Content Item and Descendants"], ["eng", "RFC5646", "English"]),
-        content("HAS OBS CONTEXT", "PNAME", ["121008", "DCM", "Person Observer Name"], { "0040A123": ["PN", observer] }),
+        coded("HAS OBS CONTEXT", ["121005", "DCM", "Observer Type"], ["121007", "DCM", "Device"]),
+        content("HAS OBS CONTEXT", "UIDREF", ["121012", "DCM", "Device Observer UID"], { "0040A124": ["UI", IMPLEMENTATION] }),
+        content("HAS OBS CONTEXT", "TEXT", ["121013", "DCM", "Device Observer Name"], { "0040A160": ["UT", MANUFACTURER] }),
         coded("HAS CONCEPT MOD", ["121058", "DCM", "Procedure reported"], ["363679005", "SCT", "Imaging procedure"]),
         content("CONTAINS", "CONTAINER", ["126010", "DCM", "Imaging Measurements"], {
           "0040A050": ["CS", "SEPARATE"],

@@ -182,6 +182,32 @@ export async function canvas(page: Page, columns: number, rows: number): Promise
   );
 }
 
+/** RGB of the canvas at places of the active pane, CSS pixels from its upper left. */
+export async function colours(page: Page, ...places: (readonly [number, number])[]): Promise<number[][]> {
+  await settled(page);
+  return page.evaluate((all) => {
+    const painter = window.reading.painter.current as import("../../src/reading/painter").GpuPainter;
+    const viewport = window.reading.session.active.value!;
+    painter.draw(viewport);
+    const { gl, ratio } = painter.stage;
+    const rect = viewport.rect.value;
+    const pixel = new Uint8Array(4);
+    return all.map(([x, y]) => {
+      gl.readPixels(Math.floor((rect.x + x) * ratio), gl.drawingBufferHeight - Math.floor((rect.y + y) * ratio) - 1, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+      return [...pixel.subarray(0, 3)];
+    });
+  }, places);
+}
+
+/** RGB of the canvas where points of the image are shown. */
+export async function shown(page: Page, ...points: (readonly [number, number])[]): Promise<number[][]> {
+  const places = await page.evaluate((all) => {
+    const m = window.reading.session.active.value!.toScreen.value!;
+    return all.map(([x, y]) => [m[0] * x + m[2] * y + m[4], m[1] * x + m[3] * y + m[5]] as const);
+  }, points);
+  return colours(page, ...places);
+}
+
 declare global {
   interface Window {
     reading: import("../../src/reading/context").Reading;

@@ -31,7 +31,7 @@ const DRAWN: Record<ToolName, Vec2[]> = {
 test.each(Object.keys(DRAWN) as ToolName[])("%s comes back from a report as it was drawn", (tool) => {
   const text = TOOLS[tool].text ? "结节" : "";
   const annotation: Annotation = { id: "1", uid: "2.25.7", tool, target: { kind: "frame", frame }, points: DRAWN[tool], text };
-  const report = measurementReport([{ annotation, frame, surface }], new Date(2024, 0, 2), "");
+  const report = measurementReport([{ annotation, frame, surface }], new Date(2024, 0, 2));
   const [back] = annotationsOf(json(report), frames);
   expect(back).toMatchObject({ tool, text, uid: "2.25.7", points: DRAWN[tool] });
   expect(back!.saved?.instance).toBe(report["00080018"]![1]);
@@ -39,7 +39,7 @@ test.each(Object.keys(DRAWN) as ToolName[])("%s comes back from a report as it w
 
 test("a report keeps the patient's name with all its groups, in UTF-8", () => {
   const annotation: Annotation = { id: "1", uid: "2.25.7", tool: "length", target: { kind: "frame", frame }, points: DRAWN.length, text: "" };
-  const file = part10(measurementReport([{ annotation, frame, surface }], new Date(), ""));
+  const file = part10(measurementReport([{ annotation, frame, surface }], new Date()));
   const written = new TextDecoder().decode(file);
   expect(written).toContain("Wang^XiaoDong=王^小东");
   expect(written).toContain("ISO_IR 192");

@@ -1,0 +1,107 @@
+// Views kept as presentation states: saved from a pane, shown in one.
+
+import { batch, signal } from "@preact/signals";
+import type { Document } from "../dicom/stacks";
+import type { Frame } from "../dicom/image";
+import { t } from "../i18n";
+import { apply, fitZoom } from "../geometry/view";
+import type { Vec2 } from "../geometry/vector";
+import { TOOLS } from "../tools";
+import { GRAYSCALE_PRESENTATION_STATE, isAbout, presentationOf, presentationState, referenced, type Drawn, type Presentation } from "../tools/presentation";
+import { say } from "../ui/notices";
+import { resultText } from "./format";
+import { send } from "./saving";
+import type { Session } from "./session";
+import { surfaceOf } from "./surfaces";
+import type { Source, Viewport } from "./viewport";
+
+export interface Showing {
+  readonly presentation: Presentation;
+  readonly source: Source; // another one shown in the pane, even of the same stack, has no state
+  /** Measurements that were there already, which the state draws too. */
+  readonly hidden: ReadonlySet<string>;
+}
+
+/** By the pane's number. */
+const showing = signal<ReadonlyMap<number, Showing>>(new Map());
+
+/** The state that a pane shows. */
+export function showingIn(viewport: Viewport): Showing | undefined {
+  const shown = showing.value.get(viewport.id);
+  return shown?.source === viewport.source.value ? shown : undefined;
+}
+
+export const isPresentation = (document: Document): boolean => document.sopClass === GRAYSCALE_PRESENTATION_STATE;
+
+export function endShowing(viewport: Viewport): void {
+  if (showing.value.has(viewport.id)) showing.value = new Map([...showing.value].filter(([id]) => id !== viewport.id));
+}
+
+/** Whether a pane has something that a greyscale state can hold. */
+export const canKeepView = (viewport: Viewport | undefined): boolean => {
+  const frame = viewport?.frame.value;
+  return frame !== undefined && frame.format.samples === 1 && frame.palette === undefined && viewport?.voi.value !== undefined;
+};
+
+export async function keepView(session: Session, viewport: Viewport, label: string): Promise<void> {
+  const [frame, stack, voi, toImage] = [viewport.frame.value, viewport.stack.value, viewport.voi.value, viewport.toImage.value];
+  if (!frame || !stack || !voi || !toImage) return;
+  const { width, height } = viewport.rect.value;
+  const chosen = viewport.chosen.value;
+  // One state has one modality transformation for all its images: PS3.3 §A.33.1.1.
+  const alike = (other: Frame): boolean => other.modality.slope === frame.modality.slope && other.modality.intercept === frame.modality.intercept;
+  const drawn = session.annotations.value.flatMap((annotation): Drawn[] => {
+    const { target } = annotation;
+    if (target.kind !== "frame" || !stack.frames.includes(target.frame) || !alike(target.frame)) return [];
+    const surface = surfaceOf(session, annotation);
+    const results = surface ? TOOLS[annotation.tool].results(annotation.points, surface) : [];
+    return [{ annotation, frame: target.frame, lines: [annotation.text, ...results.map(resultText)].filter(Boolean) }];
+  });
+  const state = presentationState(
+    {
+      label,
+      frame,
+      voi,
+      inverse: frame.inverse !== viewport.inverted.value,
+      rotation: chosen.rotation,
+      flipX: chosen.flipX,
+      flipY: chosen.flipY,
+      area: chosen.zoom === undefined && chosen.center === undefined ? undefined : [apply(toImage, [0, 0]), apply(toImage, [width, height])],
+      drawn,
+    },
+    new Date(),
+  );
+  await send(session, state);
+}
+
+/** Shows the first image that the state is about, in the pane that has its stack, else the active one. */
+export function showPresentation(session: Session, document: Document): void {
+  const ids = referenced(document.dataset);
+  const stack = session.stacks.value.find((s) => s.frames.some((f) => isAbout(ids, f)));
+  const viewport = session.viewports.value.find((v) => stack !== undefined && v.stack.value === stack) ?? session.active.value;
+  if (!stack || !viewport) return say("error", t("stored.noImages"));
+  const index = stack.frames.findIndex((f) => isAbout(ids, f));
+  const frame = stack.frames[index]!;
+  const presentation = presentationOf(document.dataset, frame);
+  batch(() => {
+    session.showStack(viewport, stack, index);
+    session.activeId.value = viewport.id;
+    viewport.chosenVoi.value = presentation.voi;
+    viewport.inverted.value = frame.inverse !== presentation.inverse;
+    viewport.chosen.value = { ...presentation.turn, ...placed(viewport, frame, presentation) };
+    const hidden = session.annotations.value.filter((a) => a.target.kind === "frame" && isAbout(presentation.frames, a.target.frame)).map((a) => a.id);
+    showing.value = new Map(showing.value).set(viewport.id, { presentation, source: viewport.source.value!, hidden: new Set(hidden) });
+  });
+}
+
+/** What puts the displayed area into the pane; nothing when that is the whole image. */
+function placed(viewport: Viewport, frame: Frame, { area, turn }: Presentation): { center?: Vec2; zoom?: number } {
+  const { columns, rows } = frame.format;
+  if (!area || (area.min[0] <= 0 && area.min[1] <= 0 && area.max[0] >= columns && area.max[1] >= rows)) return {};
+  const size: Vec2 = [area.max[0] - area.min[0], area.max[1] - area.min[1]];
+  const { width, height } = viewport.rect.value;
+  return {
+    center: [(area.min[0] + area.max[0]) / 2, (area.min[1] + area.max[1]) / 2],
+    zoom: fitZoom(size, frame.aspect, turn.rotation, [width, height]),
+  };
+}
