@@ -13,7 +13,17 @@ from benchmarks.measure import Summary
 from benchmarks.peers import Missing, isolate
 
 HERE = Path(__file__).parent
-QUESTIONS = ("frames", "series", "metadata", "search", "ingest", "rendered", "link", "dimse")
+QUESTIONS = (
+    "frames",
+    "series",
+    "metadata",
+    "search",
+    "ingest",
+    "rendered",
+    "link",
+    "dimse",
+    "browser",
+)
 
 
 def table(summaries: Sequence[Summary]) -> str:

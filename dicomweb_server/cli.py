@@ -36,6 +36,7 @@ from dicomweb_server.dimse.conformance import conformance
 from dicomweb_server.dimse.errors import DimseError
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.pull import pull
+from dicomweb_server.logs import set_up_logging
 from dicomweb_server.reading.errors import ReadingError
 from dicomweb_server.reading.reading import open_reading
 from dicomweb_server.reading.verification import verify as verify_reports
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=asked.config,
             flags={name: getattr(asked, name, None) for name in sentences()},
         )
-        compose.set_up_logging(config)
+        set_up_logging(config.log_level)
         code: int = asked.run(asked, config)
         return code
     except ConfigError as error:

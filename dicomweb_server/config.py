@@ -77,6 +77,12 @@ class Config:
     lock_after: int = setting(5, "Failed sign-ins after which a login is locked.", low=1, high=100)
     lock_s: float = setting(900.0, "Seconds for which a login is locked.", low=1, high=86400)
     port: int = setting(8000, "TCP port the server listens on.", low=0, high=65535)
+    tls_certificate: str | None = setting(
+        None, "PEM file with the certificate chain: requests are then answered over HTTPS only."
+    )
+    tls_key: str | None = setting(
+        None, "PEM file with the private key of tls_certificate, when it is not in that file."
+    )
     workers: int = setting(
         1, "Server processes that answer requests side by side.", low=1, high=256
     )

@@ -66,6 +66,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "dicomweb_server.demo": ("dicomweb_server.demo", "dicomweb_server.dicom"),
     "dicomweb_server.config": (),
+    "dicomweb_server.logs": (),
     "viewer": ("viewer",),
     # What composes the program.
     "dicomweb_server.compose": ("dicomweb_server", "storage", "viewer"),

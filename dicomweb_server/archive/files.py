@@ -101,7 +101,7 @@ def kept_pieces(
     at_once  None also when what surrounds the frames has to be made first, which takes a ms
     """
     archive.permit(Act.VIEW)
-    contents = _kept_contents(archive, instance)
+    contents = kept_contents(archive, instance)
     if contents is None or instance.pixels is None:
         return None
     key = (instance.file_digest, syntax)
@@ -126,13 +126,9 @@ def kept_pieces(
     return pieces
 
 
-def are_kept(archive: Archive, instance: Instance) -> bool:
-    """Whether all its frames have settled into HTJ2K."""
+def kept_contents(archive: Archive, instance: Instance) -> list[Content] | None:
+    """Its frames, when all of them have settled into HTJ2K."""
     archive.permit(Act.VIEW)
-    return _kept_contents(archive, instance) is not None
-
-
-def _kept_contents(archive: Archive, instance: Instance) -> list[Content] | None:
     pixels, count = instance.pixels, instance.frames.count
     if pixels is None or pixels.encapsulated or instance.frames.packed_bits or not count:
         return None

@@ -20,7 +20,7 @@ from dicomweb_server.dicom.decode import Array, samples
 from dicomweb_server.dicom.errors import UnsupportedEncoding
 from dicomweb_server.dicom.lookup_tables import FetchBulk, Json, LookupTable, lookup_table
 from dicomweb_server.dicom.overlays import PLANES, overlays
-from dicomweb_server.dicom.resizing import Picture, View, viewed
+from dicomweb_server.dicom.resizing import Picture, View, fitted, resized, viewed
 from dicomweb_server.dicom.windowing import Function, Values, Window, covering, full_range
 from storage.model import PixelFormat
 
@@ -35,6 +35,7 @@ def render(
     size: tuple[int, int] | None = None,
     view: View | None = None,
     fetch: FetchBulk | None = None,
+    of: tuple[int, int] | None = None,
 ) -> Picture:
     """A native frame as (rows, columns) grey or (rows, columns, 3) RGB.
 
@@ -45,10 +46,14 @@ def render(
     view             the part that is shown, in pixels of the image; None for all of it
     fetch            gives bulk data: long lookup tables, without which the image is drawn as if it
                      had none
+    of               rows and columns of the image, when the frame is it at a lower resolution
 
     Raises Malformed, Damaged, UnsupportedEncoding.
     """
     picture = drawn(content, pixels, document, frame_index=frame_index, window=window, fetch=fetch)
+    if of is not None:
+        shape = fitted(rows=of[0], columns=of[1], aspect=aspect(document, frame_index), size=size)
+        return resized(picture, *shape)
     whole = View(0, 0, pixels.columns, pixels.rows)
     return viewed(picture, view or whole, aspect=aspect(document, frame_index), size=size)
 
@@ -163,7 +168,8 @@ def _grey(
         seen = greys.modality(table)
         order = np.argsort(seen, kind="stable")
         voi = covering(seen[order], counts[order])
-    picture: Picture = greys.shades(table, voi)[places]
+    # Twice as fast as indexing.
+    picture: Picture = greys.shades(table, voi).take(places)
     return picture
 
 

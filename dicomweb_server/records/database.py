@@ -9,6 +9,7 @@ databases run the same of either.
 """
 
 import fcntl
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -209,6 +210,7 @@ def _upgrade(engine: sa.Engine) -> None:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     configuration = AlembicConfig()
     configuration.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:

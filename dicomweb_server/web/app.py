@@ -83,8 +83,11 @@ DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/", pages.worklist),
-    ("GET", "/read.html", pages.reading),
+    ("GET", "/", pages.page("index.html")),
+    ("GET", "/read.html", pages.page("read.html")),
+    ("GET", "/reports.html", pages.page("reports.html")),
+    ("GET", "/admin.html", pages.page("admin.html")),
+    ("GET", "/signin.html", pages.page("signin.html")),
     ("GET", "/assets/{path*}", pages.asset),
     ("GET", "/openapi.json", capabilities.openapi),
     ("GET", "/wado", wado_uri.wado),

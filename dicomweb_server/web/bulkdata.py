@@ -8,17 +8,25 @@ for ECG waveforms); an encapsulated document can be had as what it is. Pixel dat
 its frames, a part each, negotiated as frames are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
+from itertools import chain, groupby
 from typing import Any
 
 import orjson
 
-from dicomweb_server.archive import retrieve
+from dicomweb_server.archive import files, retrieve, streams
+from dicomweb_server.archive.ahead import ahead
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.streams import Content
+from dicomweb_server.dicom.encode import HTJ2K_SYNTAXES, encodable
 from dicomweb_server.dicom.lookup_tables import BULK_DATA
-from dicomweb_server.dicom.transfer_syntaxes import OCTET_STREAM, transfer_syntax
+from dicomweb_server.dicom.transfer_syntaxes import (
+    HTJ2K_LOSSLESS_RPCL,
+    OCTET_STREAM,
+    transfer_syntax,
+)
 from dicomweb_server.web import etags, multipart, offers, resolutions
 from dicomweb_server.web.frames import frames_of, representations
 from dicomweb_server.web.http import Reply, Request, header
@@ -122,12 +130,15 @@ async def pixeldata_of_all(service: Service, request: Request) -> Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """frame  index of the frame that it is, None for the whole value at `path`"""
+    """frame    index of the frame that it is, None for the whole value at `path`
+    content  the frame, when it is sent as it is kept
+    """
 
     instance: Instance
     path: str
     frame: int | None
     representation: Representation
+    content: Content | None = None
 
 
 async def _all(service: Service, request: Request, *, pixels_only: bool) -> Reply:
@@ -145,7 +156,7 @@ async def _all(service: Service, request: Request, *, pixels_only: bool) -> Repl
         return reply
     boundary = tag.strip('"')
     content_type = multipart.related(boundary, parts[0].representation.essence)
-    body = _body(archive, parts, boundary, service.root(request))
+    body = streams.assembled(archive, _body(archive, parts, boundary, service.root(request)))
     return Reply(
         200,
         (header("content-type", content_type), header("etag", tag)),
@@ -159,19 +170,36 @@ def _listed(
     """What is sent, in order. Raises Problem (406)."""
     parts: list[_Part] = []
     for instance in found:
+        if pixels_only and instance.frames.count:
+            parts += _frames_of(archive, request, instance)
+            continue
         document = document_of(archive, instance)
         paths = [each for each in PIXEL_DATA if "BulkDataURI" in document.get(each, {})]
         if not pixels_only:
             paths = list(_uris(document))
         for path in paths:
             if path in PIXEL_DATA and instance.frames.count:
-                chosen = representations(archive, request, instance, range(instance.frames.count))
-                parts += (_Part(instance, path, n, one) for n, one in enumerate(chosen))
+                parts += _frames_of(archive, request, instance)
             else:
                 offer = offers.values(media_type_of(archive, instance, path))
                 multiparts = offers.multipart_of(offer)
                 parts.append(_Part(instance, path, None, offers.selected(request, multiparts)))
     return parts
+
+
+def _frames_of(archive: Archive, request: Request, instance: Instance) -> list[_Part]:
+    pixels, count = instance.pixels, instance.frames.count
+    path = PIXEL_DATA[0]
+    if pixels is not None and pixels.floating:
+        path = PIXEL_DATA[1 if pixels.bits_allocated == 32 else 2]
+    contents = files.kept_contents(archive, instance)
+    if contents is not None:
+        offer = offers.frames(HTJ2K_LOSSLESS_RPCL, encodable(pixels), single=False)
+        one = offers.selected(request, offer)
+        if one.syntax in HTJ2K_SYNTAXES:
+            return [_Part(instance, path, n, one, each) for n, each in enumerate(contents)]
+    chosen = representations(archive, request, instance, range(count))
+    return [_Part(instance, path, n, one) for n, one in enumerate(chosen)]
 
 
 def _uris(document: dict[str, Any]) -> Iterator[str]:
@@ -185,18 +213,41 @@ def _uris(document: dict[str, Any]) -> Iterator[str]:
                 yield from _uris(item)
 
 
-def _body(archive: Archive, parts: Sequence[_Part], boundary: str, root: str) -> Iterator[Buffer]:
-    for number, part in enumerate(parts):
-        one = part.instance
-        url = instance_url(root, one.study_uid, one.series_uid, one.instance_uid)
-        yield multipart.part_head(
-            boundary,
-            part.representation.content_type,
-            location=f"{url}/{BULK_DATA}{part.path}",
-            first=number == 0,
-        )
-        if part.frame is not None:
-            yield retrieve.frame_in(archive, one, part.frame, part.representation.syntax)
+def _body(
+    archive: Archive, parts: Sequence[_Part], boundary: str, root: str
+) -> Iterator[Buffer | Content]:
+    for made, group in groupby(enumerate(parts), key=lambda each: _is_made(each[1])):
+        listed = list(group)
+        payloads: Iterator[Iterable[Buffer | Content]]
+        if made:
+            works = (partial(retrieve.frame_in, archive, *_asked(each)) for _, each in listed)
+            payloads = ((one,) for one in ahead(works))
         else:
-            yield from retrieve.bulk_value(archive, one, part.path).chunks()
+            payloads = (_kept(archive, each) for _, each in listed)
+        for (number, part), payload in zip(listed, payloads, strict=True):
+            one = part.instance
+            url = instance_url(root, one.study_uid, one.series_uid, one.instance_uid)
+            yield multipart.part_head(
+                boundary,
+                part.representation.content_type,
+                location=f"{url}/{BULK_DATA}{part.path}",
+                first=number == 0,
+            )
+            yield from payload
     yield multipart.tail(boundary)
+
+
+def _is_made(part: _Part) -> bool:
+    """Whether it is a frame that may have to be decoded or encoded."""
+    return part.frame is not None and part.content is None
+
+
+def _asked(part: _Part) -> tuple[Instance, int, str]:
+    assert part.frame is not None, "a part that is no frame"
+    return part.instance, part.frame, part.representation.syntax
+
+
+def _kept(archive: Archive, part: _Part) -> Iterable[Buffer | Content]:
+    if part.content is not None:
+        return (part.content,)
+    return retrieve.bulk_value(archive, part.instance, part.path).chunks()

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from dicomweb_server.access.caller import NOBODY, Caller
 from dicomweb_server.web.remembered import Basis, Replies
 from storage.model import Buffer
 
@@ -75,6 +76,11 @@ class Request:
         self.parameters = parameters
         # Most of the headers that matter are not there: asked once, not looked for one by one.
         self.names = frozenset([name for name, _ in scope["headers"]])
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks; has no name when the request does not say."""
+        return NOBODY if self.visit is None else self.visit.service.caller
 
     def like(self, scope: Scope) -> "Request":
         """The same request with another scope; only one of the two may read the body."""

@@ -118,7 +118,7 @@ def _cookie(header: bytes) -> str:
 
 def caller_of(request: Request) -> Caller:
     """Who asks; has no name when the request does not say."""
-    return NOBODY if request.visit is None else request.visit.service.caller
+    return request.caller
 
 
 def require_same_site(request: Request, *, allowed: bool) -> None:

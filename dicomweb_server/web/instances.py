@@ -150,7 +150,7 @@ def _chosen(
     picked: list[Representation | None] = []
     for one in found:
         # Of one instance alone the received file is what is wanted of any.
-        kept = not single and files.are_kept(archive, one)
+        kept = not single and files.kept_contents(archive, one) is not None
         made = encodable(one.pixels)
         offer = offers.instances(one.transfer_syntax_uid, made, single=single, kept=kept)
         if offer not in known:

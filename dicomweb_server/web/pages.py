@@ -1,17 +1,18 @@
 """The viewer's pages and their files: some MiB, so they are read once and kept.
 
 What lies under /assets has its content's hash in its name: it never changes and is kept by
-browsers for good. The pages themselves are asked for again each time, and cost a 304.
+browsers for good; it is compressed once, decoders (WebAssembly) too, which shrink to a third. The
+pages themselves are asked for again each time, and cost a 304.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from urllib.parse import urlsplit
 
-from dicomweb_server.web import etags
+from dicomweb_server.web import encodings, etags
 from dicomweb_server.web.http import Reply, Request, content, header
 from dicomweb_server.web.problems import Problem
-from dicomweb_server.web.service import Service
+from dicomweb_server.web.service import Handler, Service
 from viewer import pages
 
 # Nothing from elsewhere, no script or style within the page. 'wasm-unsafe-eval' lets the decoders
@@ -33,14 +34,13 @@ _KEPT = (header("cache-control", "public, max-age=31536000, immutable"), *_GUARD
 _pages = cache(pages)
 
 
-async def worklist(service: Service, request: Request) -> Reply:
-    """Handler of GET /. The page is told where the DICOMweb root is."""
-    return _page(service, request, "index.html")
+def page(name: str) -> Handler:
+    """The handler of GET for one page, which is told where the DICOMweb root is."""
 
+    async def shown(service: Service, request: Request) -> Reply:
+        return _page(service, request, name)
 
-async def reading(service: Service, request: Request) -> Reply:
-    """Handler of GET /read.html, which opens the studies named in its query."""
-    return _page(service, request, "read.html")
+    return shown
 
 
 async def asset(service: Service, request: Request) -> Reply:
@@ -49,7 +49,17 @@ async def asset(service: Service, request: Request) -> Reply:
     found = _pages().get(name)
     if found is None:
         raise Problem(404, f"there is no {name[:80]!r}", field="path")
-    return _reply(request, *found, _KEPT)
+    media_type, body = found
+    if len(body) < encodings.SMALLEST or not (coding := encodings.accepted(request)):
+        return _reply(request, media_type, body, _KEPT)
+    body = await service.workers.run(_compressed, coding, body)
+    headers = (*_KEPT, header("content-encoding", coding))
+    return _reply(request, media_type, body, headers)
+
+
+@lru_cache(maxsize=256)
+def _compressed(coding: str, body: bytes) -> bytes:
+    return encodings.encode(coding, (body,))
 
 
 def _page(service: Service, request: Request, name: str) -> Reply:

@@ -31,7 +31,7 @@ from dicomweb_server.dicom.presentation import (
     presentation,
     references,
 )
-from dicomweb_server.dicom.resizing import Picture, View, viewed
+from dicomweb_server.dicom.resizing import Picture, View, fitted, viewed
 from dicomweb_server.dicom.transfer_syntaxes import transfer_syntax
 from dicomweb_server.dicom.windowing import Function, Window
 from dicomweb_server.dicom.xml_model import to_xml
@@ -58,6 +58,9 @@ QUALITY = 85
 
 GIF_PIXELS = 64 * 2**20
 """Of all frames of a moving picture, which are held at once."""
+
+MOST_HALVINGS = 5
+"""What the archive's codestreams have (dicom/codecs.py)."""
 
 SEVERAL = 64
 """Frames that one request may have drawn."""
@@ -252,8 +255,14 @@ async def pictured(
 ) -> Reply:
     """The reply that is the drawing, or a part for each frame."""
     state = None if subject.state is None else subject.state.file_digest
+    # A picture is drawn from a smaller frame where the form a frame is kept in has one.
+    kept = None
+    if drawing.viewport is not None:
+        kept = await service.workers.run(
+            retrieve.frame_syntaxes, service.archive, subject.instance, subject.frames
+        )
     tag = etags.etag(
-        subject.instance.file_digest, state, subject.frames, drawing, representation.multipart
+        subject.instance.file_digest, state, subject.frames, drawing, kept, representation.multipart
     )
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
@@ -300,7 +309,10 @@ def _one(
     document: dict[str, Any],
 ) -> Picture:
     instance = subject.instance
-    native = retrieve.native_frame(archive, instance, frame_index)
+    small = None
+    if halvings := _halvings(subject, drawing, document, frame_index):
+        small = retrieve.reduced_frame(archive, instance, frame_index, halvings=halvings)
+    native = small or retrieve.native_frame(archive, instance, frame_index)
     if subject.state is not None:
         picture = _presented(archive, subject, native.content, native.pixels, drawing, document)
     else:
@@ -313,6 +325,7 @@ def _one(
             size=drawing.viewport,
             view=_view(drawing.region, rows=native.pixels.rows, columns=native.pixels.columns),
             fetch=lambda path: _bulk(archive, instance, path),
+            of=_shape(instance) if small else None,
         )
     if not drawing.annotation:
         return picture
@@ -321,6 +334,31 @@ def _one(
         top=annotations.patient(document) if "patient" in drawing.annotation else [],
         bottom=annotations.technique(document) if "technique" in drawing.annotation else [],
     )
+
+
+def _shape(instance: Instance) -> tuple[int, int]:
+    assert instance.pixels is not None, "frames without a pixel format"
+    return instance.pixels.rows, instance.pixels.columns
+
+
+def _halvings(
+    subject: Subject, drawing: Drawing, document: dict[str, Any], frame_index: int
+) -> int:
+    """How often the image may be halved and still has the pixels that are drawn: 0 where each
+    counts, for a part of it, for what is drawn on it, and for indices of a palette."""
+    pixels = subject.instance.pixels
+    if pixels is None or drawing.viewport is None or drawing.region or subject.state is not None:
+        return 0
+    if pixels.photometric == "PALETTE COLOR" or any(tag.startswith("60") for tag in document):
+        return 0
+    rows, columns = fitted(
+        rows=pixels.rows,
+        columns=pixels.columns,
+        aspect=render.aspect(document, frame_index),
+        size=drawing.viewport,
+    )
+    shrinks = min(pixels.rows // rows, pixels.columns // columns)
+    return min(shrinks.bit_length() - 1, MOST_HALVINGS) if shrinks else 0
 
 
 def _presented(

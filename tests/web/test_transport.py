@@ -456,6 +456,23 @@ def test_a_page_stored_as_a_document_runs_no_script_in_our_name(http: httpx.Clie
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_files_of_the_pages_are_compressed_and_kept(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = b"export const grey = (v) => v;\n" * 200
+    made = {"assets/main-1.js": ("text/javascript; charset=utf-8", script)}
+    monkeypatch.setattr("dicomweb_server.web.pages._pages", lambda: made)
+    url = f"{http.base_url.scheme}://{http.base_url.netloc.decode()}/assets/main-1.js"
+    for coding in ("gzip", "identity"):
+        reply = http.get(url, headers={"Accept-Encoding": coding})
+        assert reply.content == script
+        assert reply.headers.get("content-encoding", "identity") == coding
+        assert "immutable" in reply.headers["cache-control"]
+        again = {"Accept-Encoding": coding, "If-None-Match": reply.headers["etag"]}
+        assert http.get(url, headers=again).status_code == 304
+    assert int(http.get(url, headers={"Accept-Encoding": "gzip"}).headers["content-length"]) < 500
+
+
 @pytest.mark.parametrize("accepted", ["*", HTJ2K_LOSSLESS_RPCL])
 def test_a_settled_series_is_sent_as_kept_to_who_takes_any_syntax(
     server: Server, http: httpx.Client, monkeypatch: pytest.MonkeyPatch, accepted: str

@@ -53,14 +53,12 @@ export function image(wanted: Wanted = {}): Item {
     "00281052": ["DS", "0"],
     "00281053": ["DS", "1"],
     ...wanted.extra,
-    ...(wanted.values === undefined && wanted.extra?.["7FE00008"] ? {} : { [wanted.extra?.["7FE00008"] ? "7FE00008" : "7FE00010"]: pixelData(values, wanted.extra) }),
+    // Float and double float pixels come written out, in `extra`.
+    ...(wanted.extra?.["7FE00008"] ?? wanted.extra?.["7FE00009"] ? {} : { "7FE00010": ["OW", bytesOf(values)] }),
   };
 }
 
-function pixelData(values: ArrayBufferView, extra: Item | undefined): readonly [string, Uint8Array] {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return [extra?.["7FE00008"] ? "OF" : "OW", bytes];
-}
+const bytesOf = (values: ArrayBufferView): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /** As the server's metadata has it: numbers as numbers, names as groups, no pixels. */
 export function json(item: Item): Dataset {

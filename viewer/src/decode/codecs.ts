@@ -14,7 +14,8 @@ export interface Decoded {
   readonly rgb: boolean; // the codec undid the colour transform
 }
 
-export type Decode = (encoded: Uint8Array) => Decoded;
+/** `halvings`: how often the picture's sides are halved, where the codec can. */
+export type Decode = (encoded: Uint8Array, halvings: number) => Decoded;
 
 interface WasmDecoder {
   getEncodedBuffer(length: number): Uint8Array;
@@ -24,19 +25,59 @@ interface WasmDecoder {
   delete(): void;
 }
 
-type WasmModule = Record<string, new () => WasmDecoder>;
-type Factory = (options: { locateFile: () => string }) => Promise<WasmModule>;
+/** OpenJPH's, which reads a codestream's beginning as a smaller picture. */
+interface ScalableDecoder extends WasmDecoder {
+  decodeSubResolution(halvings: number): void;
+  calculateSizeAtDecompositionLevel(halvings: number): { width: number; height: number };
+}
 
-async function wasm(load: () => Promise<unknown>, url: string, decoder: string, rgb: boolean): Promise<Decode> {
+type WasmModule = Record<string, new () => WasmDecoder>;
+interface Options {
+  locateFile(): string;
+  instantiateWasm?(imports: WebAssembly.Imports, use: (instance: WebAssembly.Instance) => void): object;
+}
+type Factory = (options: Options) => Promise<WasmModule>;
+
+let openjphCompiled: WebAssembly.Module | undefined;
+
+/** The page has compiled OpenJPH already; it is made ready at once. */
+export function useCompiled(openjphModule: WebAssembly.Module): void {
+  openjphCompiled = openjphModule;
+  void codec("1.2.840.10008.1.2.4.202")?.catch(() => undefined);
+}
+
+async function wasm(
+  load: () => Promise<unknown>,
+  url: string,
+  decoder: string,
+  rgb: boolean,
+  compiled?: WebAssembly.Module,
+): Promise<Decode> {
   const loaded = (await load()) as { default: Factory | { default: Factory } };
   const factory = typeof loaded.default === "function" ? loaded.default : loaded.default.default;
-  const module = await factory({ locateFile: () => new URL(url, import.meta.url).href });
-  return (encoded) => {
+  const module = await factory({
+    locateFile: () => new URL(url, import.meta.url).href,
+    ...(compiled && {
+      instantiateWasm(imports, use) {
+        void WebAssembly.instantiate(compiled, imports).then(use);
+        return {};
+      },
+    }),
+  });
+  return (encoded, halvings) => {
     const instance = new module[decoder]!();
     try {
       instance.getEncodedBuffer(encoded.length).set(encoded);
-      instance.decode();
-      const { width, height, bitsPerSample, componentCount } = instance.getFrameInfo();
+      let { width, height } = { width: 0, height: 0 };
+      if (halvings > 0) {
+        const scalable = instance as ScalableDecoder;
+        scalable.decodeSubResolution(halvings);
+        ({ width, height } = scalable.calculateSizeAtDecompositionLevel(halvings));
+      } else {
+        instance.decode();
+        ({ width, height } = instance.getFrameInfo());
+      }
+      const { bitsPerSample, componentCount } = instance.getFrameInfo();
       // The decoded buffer is a window on the codec's heap: copy it before the next frame.
       const bytes = new Uint8Array(instance.getDecodedBuffer());
       return { width, height, components: componentCount, bits: bitsPerSample, bytes, rgb };
@@ -47,7 +88,7 @@ async function wasm(load: () => Promise<unknown>, url: string, decoder: string, 
 }
 
 const openjph = (): Promise<Decode> =>
-  wasm(() => import("@cornerstonejs/codec-openjph/wasmjs"), openjphUrl, "HTJ2KDecoder", true);
+  wasm(() => import("@cornerstonejs/codec-openjph/wasmjs"), openjphUrl, "HTJ2KDecoder", true, openjphCompiled);
 const openjpeg = (): Promise<Decode> =>
   wasm(() => import("@cornerstonejs/codec-openjpeg/decodewasmjs"), openjpegUrl, "J2KDecoder", true);
 const charls = (): Promise<Decode> =>

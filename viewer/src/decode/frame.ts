@@ -19,11 +19,14 @@ export interface FrameFormat extends PixelFormat {
 /** Raised when no codec here knows the transfer syntax: the server can still decode it for us. */
 export class NoCodec extends Error {}
 
+/** `reduced`: the beginning of an HTJ2K codestream, with so many times fewer rows and columns. */
 export async function decodeFrame(
   encoded: Uint8Array<ArrayBuffer>,
   transferSyntax: string,
-  format: FrameFormat,
+  whole: FrameFormat,
+  reduced = 1,
 ): Promise<Pixels> {
+  const format = { ...whole, rows: Math.ceil(whole.rows / reduced), columns: Math.ceil(whole.columns / reduced) };
   const { rows, columns, samples } = format;
   const count = rows * columns;
   if (NATIVE.has(transferSyntax)) return finish(nativeSamples(encoded, format), format, false);
@@ -33,13 +36,13 @@ export async function decodeFrame(
   }
   const decode = await codec(transferSyntax);
   if (!decode) throw new NoCodec(`no codec for transfer syntax ${transferSyntax}`);
-  const decoded = decode(encoded);
+  const decoded = decode(encoded, Math.log2(reduced));
   if (decoded.bytes.length === 0) throw new Error("the frame is damaged: its codec cannot read it");
   if (decoded.width !== columns || decoded.height !== rows || decoded.components !== samples)
     throw new Error(
       `the frame is ${decoded.width}×${decoded.height}×${decoded.components}, its header says ${columns}×${rows}×${samples}`,
     );
-  return finish(decoded.bytes, { ...format, ...coded(decoded, format) }, decoded.rgb);
+  return { ...finish(decoded.bytes, { ...format, ...coded(decoded, format) }, decoded.rgb), reduced };
 }
 
 /** The layout of samples that a codec gives: by its own precision, never planar. */

@@ -1,11 +1,23 @@
-// The decode workers of a page. Jobs go to the worker that has the fewest.
+// The workers of a page: some that decode, jobs going to the one that has the fewest, and one that
+// takes streams apart, so that decoding never holds up what arrives.
 
-import type { FetchFrames, FromWorker, ToWorker } from "./messages";
+import openjphUrl from "@cornerstonejs/codec-openjph/wasm?url";
+import type { DecodeFrames, FetchFrames, FromWorker, Job, StreamFrames, ToWorker } from "./messages";
+
+type Of<K extends FromWorker["kind"]> = Extract<FromWorker, { kind: K }>;
 
 export interface JobEvents {
-  frame(message: Extract<FromWorker, { kind: "frame" }>): void;
-  failed(message: Extract<FromWorker, { kind: "failed" }>): void;
-  done(): void;
+  frame?(message: Of<"frame">): void;
+  failed?(message: Of<"failed">): void;
+  parts?(message: Of<"parts">): void;
+  done(reason?: string): void;
+}
+
+/** A job under way. */
+export interface Handle {
+  cancel(): void;
+  /** Whether a stream goes on reading: its sender waits while it does not. */
+  flow(open: boolean): void;
 }
 
 interface Slot {
@@ -13,57 +25,68 @@ interface Slot {
   readonly jobs: Map<number, JobEvents>;
 }
 
+type Sent<J extends Job> = Omit<J, "kind" | "job">;
+
 export class DecodePool {
+  readonly size = Math.min(Math.max((navigator.hardwareConcurrency || 2) - 1, 2), 6);
   private readonly slots: Slot[] = [];
+  private streamer: Slot | undefined;
   private nextJob = 1;
+  private compiled: Promise<WebAssembly.Module> | undefined;
 
-  constructor(private readonly size = poolSize()) {}
-
-  start(request: Omit<FetchFrames, "kind" | "job">, events: JobEvents): () => void {
-    const slot = this.leastBusy();
-    const job = this.nextJob++;
-    slot.jobs.set(job, events);
-    this.say(slot, { kind: "fetch", job, ...request });
-    return () => this.say(slot, { kind: "cancel", job });
+  /** Starts every worker, and compiles the codec that the archive keeps most frames for. */
+  warm(): void {
+    this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl));
+    this.compiled.catch(() => undefined); // a worker then loads it itself, and says what is wrong
+    while (this.slots.length < this.size) this.slots.push(this.open(true));
+    this.streamer ??= this.open(false);
   }
 
-  /** How many jobs keep every worker fed: one decoding, others on the wire. */
-  get width(): number {
-    return Math.max(this.size * 3, 6);
+  fetch(request: Sent<FetchFrames>, events: JobEvents): Handle {
+    return this.start(this.leastBusy(), { kind: "fetch", job: this.nextJob++, ...request }, events);
+  }
+
+  decode(request: Sent<DecodeFrames>, events: JobEvents, transfer: Transferable[]): Handle {
+    return this.start(this.leastBusy(), { kind: "decode", job: this.nextJob++, ...request }, events, transfer);
+  }
+
+  stream(request: Sent<StreamFrames>, events: JobEvents): Handle {
+    this.streamer ??= this.open(false);
+    return this.start(this.streamer, { kind: "stream", job: this.nextJob++, ...request }, events);
+  }
+
+  private start(slot: Slot, job: Job, events: JobEvents, transfer: Transferable[] = []): Handle {
+    slot.jobs.set(job.job, events);
+    const say = (message: ToWorker, moved: Transferable[] = []): void => slot.worker.postMessage(message, moved);
+    say(job, transfer);
+    return {
+      cancel: () => say({ kind: "cancel", job: job.job }),
+      flow: (open) => say({ kind: "flow", job: job.job, open }),
+    };
   }
 
   private leastBusy(): Slot {
-    const idle = this.slots.find((slot) => slot.jobs.size === 0);
-    if (idle) return idle;
-    if (this.slots.length < this.size) return this.open();
+    if (this.slots.length < this.size) this.slots.push(this.open(true));
     return this.slots.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a));
   }
 
-  private open(): Slot {
+  private open(decodes: boolean): Slot {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     const slot: Slot = { worker, jobs: new Map() };
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       const events = slot.jobs.get(data.job);
-      if (data.kind === "frame") events?.frame(data);
-      else if (data.kind === "failed") events?.failed(data);
-      else {
-        slot.jobs.delete(data.job);
-        events?.done();
-      }
+      if (data.kind !== "done") return events?.[data.kind]?.(data as never);
+      slot.jobs.delete(data.job);
+      events?.done(data.reason);
     };
     // A worker that dies (out of memory, script not loaded) ends its jobs; the next one gets a new worker.
     worker.onerror = () => {
-      this.slots.splice(this.slots.indexOf(slot), 1);
+      if (slot === this.streamer) this.streamer = undefined;
+      else this.slots.splice(this.slots.indexOf(slot), 1);
       worker.terminate();
-      for (const events of slot.jobs.values()) events.done();
+      for (const events of slot.jobs.values()) events.done("the decoder stopped");
     };
-    this.slots.push(slot);
+    if (decodes) this.compiled?.then((openjph) => worker.postMessage({ kind: "warm", openjph } satisfies ToWorker), () => undefined);
     return slot;
   }
-
-  private say(slot: Slot, message: ToWorker): void {
-    slot.worker.postMessage(message);
-  }
 }
-
-const poolSize = (): number => Math.min(Math.max((navigator.hardwareConcurrency || 2) - 1, 2), 6);

@@ -1,92 +1,169 @@
-// A decode worker: fetches frames, decodes them, hands the pixels over without a copy.
+// A worker of the page: fetches frames, takes streams apart, decodes. Pixels and codestreams are
+// handed over without a copy.
 
-import { boundaryOf, parameterOf, parts } from "../net/multipart";
+import { boundaryOf, parameterOf, parts, type Part } from "../net/multipart";
+import { useCompiled } from "./codecs";
 import { decodeFrame, EXPLICIT_LITTLE_ENDIAN, type FrameFormat } from "./frame";
-import type { FetchFrames, FromWorker, ToWorker } from "./messages";
+import type { DecodeFrames, Encoded, FetchFrames, FromWorker, StreamFrames, ToWorker } from "./messages";
 
-const running = new Map<number, AbortController>();
+interface Running {
+  readonly control: AbortController;
+  open: boolean;
+  go?: () => void;
+}
+
+/** Parts of a stream go to the page together, so many bytes or so many milliseconds at a time. */
+const BATCH_BYTES = 256 * 1024;
+const BATCH_MS = 12;
+
+const running = new Map<number, Running>();
 const scope = self as unknown as DedicatedWorkerGlobalScope;
+const work = { fetch: fetchFrames, decode: decodeFrames, stream: streamFrames };
 
 scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.kind === "cancel") running.get(data.job)?.abort();
-  else void fetchFrames(data);
+  switch (data.kind) {
+    case "warm":
+      return useCompiled(data.openjph);
+    case "cancel":
+      return running.get(data.job)?.control.abort();
+    case "flow": {
+      const state = running.get(data.job);
+      if (!state) return;
+      state.open = data.open;
+      if (data.open) state.go?.();
+      return;
+    }
+    default:
+      void run(data);
+  }
 };
 
 const say = (message: FromWorker, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
 
-async function fetchFrames(job: FetchFrames): Promise<void> {
-  const control = new AbortController();
-  running.set(job.job, control);
-  const waiting = [...job.numbers];
-  const failed: { number: number; reason: unknown }[] = [];
+async function run(job: FetchFrames | DecodeFrames | StreamFrames): Promise<void> {
+  const state: Running = { control: new AbortController(), open: true };
+  running.set(job.job, state);
+  let reason: string | undefined;
   try {
-    for await (const frame of retrieve(job, job.numbers, "*", control.signal)) {
-      const number = waiting.shift();
-      if (number === undefined) break;
+    await work[job.kind](job as never, state);
+  } catch (error) {
+    reason = reasonOf(error);
+  }
+  running.delete(job.job);
+  say({ kind: "done", job: job.job, reason });
+}
+
+async function fetchFrames(job: FetchFrames, { control: { signal } }: Running): Promise<void> {
+  const waiting = job.numbers.map((number) => `${job.instance}/${number}`);
+  const query = job.reduced > 1 ? `?resolution=${job.reduced}` : "";
+  const failed: { id: string; reason: unknown }[] = [];
+  try {
+    for await (const part of retrieve(`${job.url}/frames/${job.numbers.join(",")}${query}`, "*", signal)) {
+      const id = waiting.shift();
+      if (id === undefined) break;
       try {
-        await give(job, number, frame.bytes, frame.transferSyntax, job.format);
+        await give(job.job, { ...encoded(part), id }, job.reduced, job.format);
       } catch (reason) {
-        failed.push({ number, reason });
+        failed.push({ id, reason });
       }
     }
-    for (const number of waiting.splice(0)) failed.push({ number, reason: new Error("the server sent no such frame") });
-    for (const { number, reason } of failed) await decodedByServer(job, number, reason, control.signal);
+    for (const id of waiting.splice(0)) failed.push({ id, reason: new Error("the server sent no such frame") });
   } catch (error) {
-    if (!control.signal.aborted)
-      for (const number of [...waiting, ...failed.map((f) => f.number)])
-        say({ kind: "failed", job: job.job, number, reason: reasonOf(error) });
-  } finally {
-    running.delete(job.job);
-    say({ kind: "done", job: job.job });
+    if (signal.aborted) return;
+    for (const id of waiting) say({ kind: "failed", job: job.job, id, reason: reasonOf(error) });
+  }
+  for (const { id, reason } of failed) await decodedByServer(job, job.url, id, reason, signal);
+}
+
+async function decodeFrames(job: DecodeFrames, { control: { signal } }: Running): Promise<void> {
+  for (const frame of job.frames) {
+    try {
+      await give(job.job, frame, job.reduced, job.format);
+    } catch (reason) {
+      // A preview that cannot be made is no loss: the whole frame says what is wrong.
+      if (!frame.prefix) await decodedByServer(job, frame.url, frame.id, reason, signal);
+    }
   }
 }
 
-async function give(
-  job: FetchFrames,
-  number: number,
-  bytes: Uint8Array,
-  transferSyntax: string,
-  format: FrameFormat,
-): Promise<void> {
-  const pixels = await decodeFrame(bytes as Uint8Array<ArrayBuffer>, transferSyntax, format);
-  say({ kind: "frame", job: job.job, number, pixels, bytes: bytes.length }, [pixels.values.buffer]);
+async function streamFrames(job: StreamFrames, state: Running): Promise<void> {
+  const counted = new Map<string, number>();
+  let batch: Encoded[] = [];
+  let size = 0;
+  let since = performance.now();
+  const flush = (): void => {
+    if (batch.length > 0) say({ kind: "parts", job: job.job, parts: batch }, batch.map(({ bytes }) => bytes.buffer));
+    batch = [];
+    size = 0;
+    since = performance.now();
+  };
+  for await (const part of retrieve(job.url, "*", state.control.signal)) {
+    const id = idOf(part, counted);
+    if (id) {
+      batch.push({ ...encoded(part), id });
+      size += part.body.length;
+    }
+    if (size >= BATCH_BYTES || performance.now() - since > BATCH_MS) flush();
+    if (!state.open) {
+      flush();
+      await new Promise<void>((go) => (state.go = go));
+    }
+  }
+  flush();
+}
+
+/** From where a part says it is of: .../instances/{uid}/frames/{n}, or a value, whose frames are counted. */
+function idOf(part: Part, counted: Map<string, number>): string | undefined {
+  const [, instance, number] = part.headers.get("content-location")?.match(/\/instances\/([\d.]+)(?:\/frames\/(\d+))?/) ?? [];
+  if (!instance) return undefined;
+  if (number) return `${instance}/${number}`;
+  const next = (counted.get(instance) ?? 0) + 1;
+  counted.set(instance, next);
+  return `${instance}/${next}`;
+}
+
+const encoded = (part: Part): Omit<Encoded, "id"> => ({
+  transferSyntax: syntaxOf(part.headers.get("content-type") ?? ""),
+  bytes: part.body as Uint8Array<ArrayBuffer>,
+  prefix: part.headers.has("content-range"),
+});
+
+async function give(job: number, frame: Encoded, reduced: number, format: FrameFormat): Promise<void> {
+  const bytes = frame.bytes.length;
+  const pixels = await decodeFrame(frame.bytes, frame.transferSyntax, format, frame.prefix ? reduced : 1);
+  say({ kind: "frame", job, id: frame.id, pixels, bytes }, [pixels.values.buffer]);
 }
 
 /** What no codec here decodes, the server may: it then sends native samples, colour as RGB. */
-async function decodedByServer(job: FetchFrames, number: number, reason: unknown, signal: AbortSignal): Promise<void> {
+async function decodedByServer(
+  { job, format }: { job: number; format: FrameFormat },
+  url: string,
+  id: string,
+  reason: unknown,
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    const format = job.format.samples === 3 ? { ...job.format, photometric: "RGB", planar: false } : job.format;
+    const native = format.samples === 3 ? { ...format, photometric: "RGB", planar: false } : format;
+    const number = id.slice(id.lastIndexOf("/") + 1);
     let given = false;
-    for await (const frame of retrieve(job, [number], EXPLICIT_LITTLE_ENDIAN, signal)) {
-      if (!given) await give(job, number, frame.bytes, frame.transferSyntax, format);
+    for await (const part of retrieve(`${url}/frames/${number}`, EXPLICIT_LITTLE_ENDIAN, signal)) {
+      if (!given) await give(job, { ...encoded(part), id }, 1, native);
       given = true;
     }
     if (!given) throw reason;
   } catch {
-    if (!signal.aborted) say({ kind: "failed", job: job.job, number, reason: reasonOf(reason) });
+    if (!signal.aborted) say({ kind: "failed", job, id, reason: reasonOf(reason) });
   }
 }
 
-async function* retrieve(
-  job: FetchFrames,
-  numbers: readonly number[],
-  transferSyntax: string,
-  signal: AbortSignal,
-): AsyncGenerator<{ bytes: Uint8Array; transferSyntax: string }> {
+async function* retrieve(url: string, transferSyntax: string, signal: AbortSignal): AsyncGenerator<Part> {
   const accept = `multipart/related; type="application/octet-stream"; transfer-syntax=${transferSyntax}`;
-  const response = await fetch(`${job.url}/${numbers.join(",")}`, {
-    headers: { ...job.headers, Accept: accept },
-    signal,
-  });
+  const response = await fetch(url, { headers: { Accept: accept }, signal });
   if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`);
   const contentType = response.headers.get("Content-Type") ?? "";
   const boundary = boundaryOf(contentType);
-  if (!boundary || !response.body) {
-    yield { bytes: new Uint8Array(await response.arrayBuffer()), transferSyntax: syntaxOf(contentType) };
-    return;
-  }
-  for await (const part of parts(response.body, boundary))
-    yield { bytes: part.body, transferSyntax: syntaxOf(part.headers.get("content-type") ?? "") };
+  if (boundary && response.body) yield* parts(response.body, boundary);
+  else yield { headers: new Map([["content-type", contentType]]), body: new Uint8Array(await response.arrayBuffer()) };
 }
 
 const BY_MEDIA_TYPE: Readonly<Record<string, string>> = {

@@ -26,10 +26,15 @@ export function setLanguage(next: Language): void {
   localStorage.setItem("language", next);
 }
 
-/** The text of a key; `{name}` is replaced by the fact of that name. */
-export function t(key: Key, facts: Readonly<Record<string, string | number>> = {}): string {
-  return dictionaries[language.value][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(facts[name] ?? whole));
+type Facts = Readonly<Record<string, string | number>>;
+
+/** What gives the text of a key of these dictionaries; `{name}` is replaced by the fact of that name. */
+export function translator<K extends string>(of: Readonly<Record<Language, Readonly<Record<K, string>>>>): (key: K, facts?: Facts) => string {
+  return (key, facts = {}) =>
+    of[language.value][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(facts[name] ?? whole));
 }
+
+export const t = translator<Key>(dictionaries);
 
 export const isKey = (key: string): key is Key => key in zh;
 
@@ -44,6 +49,12 @@ export function formatDate(da: string | undefined): string {
 export function formatTime(tm: string | undefined): string {
   const match = tm?.match(/^(\d{2}):?(\d{2})?/);
   return match ? `${match[1]}:${match[2] ?? "00"}` : "";
+}
+
+/** A moment in RFC 3339, in the reader's own time zone. */
+export function formatMoment(moment: string | number | null | undefined): string {
+  if (!moment) return "";
+  return new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
 }
 
 export function formatNumber(value: number, digits: number): string {

@@ -1,68 +1,119 @@
-// Frames in memory: fetched nearest first for what is on the screen, evicted farthest first.
+// Frames in memory. What somebody looks at is fetched at once; beside it the series streams in, at
+// an eighth of its sides first (some hundredths of the bytes, so that all of it can be scrolled),
+// then whole. What has arrived is decoded nearest first, and what is farthest gives way.
 
 import { signal, type Signal } from "@preact/signals";
-import { DecodePool } from "../decode/pool";
 import type { FrameFormat } from "../decode/frame";
+import type { Encoded } from "../decode/messages";
+import type { DecodePool, Handle } from "../decode/pool";
 import type { Frame, Palette } from "../dicom/image";
 import type { PaletteTable } from "../pixels/color";
-import { expandSegments, lutFrom } from "../pixels/lut";
 import type { Pixels } from "../pixels/pixels";
-import { bulk, instancePath, root } from "./dicomweb";
+import { instancePath, root, seriesPath } from "./dicomweb";
+import { paletteTable } from "./palettes";
+import { Shelf } from "./shelf";
+
+/** Why frames are wanted; the lower is served sooner. */
+export const Rank = {
+  active: 0, // the pane in use
+  shown: 1, // another pane
+  thumbnail: 2, // a small picture is enough
+  ahead: 3, // perhaps looked at later: fetched, not decoded
+} as const;
+export type Rank = (typeof Rank)[keyof typeof Rank];
 
 /** A stack somebody looks at: its frames are wanted from `index` outwards. */
 export interface Interest {
   readonly frames: readonly Frame[];
   index: number;
-  rank: number; // lower is sooner: 0 the active pane, 1 other panes, 2 thumbnails, 3 prefetch
-}
-
-type State = "loading" | "ready" | { failed: string };
-
-interface Held {
-  state: State;
-  pixels?: Pixels;
-  used: number; // tick of the last look
+  rank: Rank;
 }
 
 export interface Progress {
-  readonly ready: number;
+  readonly ready: number; // decoded
+  readonly arrived: number; // decoded, or waiting for it
+  readonly seen: number; // decoded, or there as a preview
   readonly failed: number;
   readonly total: number;
 }
 
 /** Frames of one request when an object has many: one round trip, still quick to redirect. */
 const FRAMES_A_REQUEST = 8;
+/** Requests for frames by themselves, at the same time: browsers have six connections to a host. */
+const REQUESTS = 4;
+/** Fewer than these are not worth a stream; fewer than those, not worth previews. */
+const STREAMED = 4;
+const PREVIEWED = 16;
+const PREVIEW = 8;
+const THUMBNAIL = 4;
+/** So near to what is looked at, frames are not left to the stream. */
+const NEAR = 2;
+const PREVIEWS_A_JOB = 16;
+const RANKS = 1e6;
+
+/** Arrivals in a row that there is no room for, after which the stream is given up. */
+const HOPELESS = 32;
+
+interface Stream {
+  readonly stage: "previews" | "whole";
+  readonly ahead: boolean; // before anybody looked
+  handle?: Handle;
+  over: boolean;
+  paused: boolean;
+  refused: number; // arrivals in a row
+}
 
 export class FrameStore {
-  private readonly held = new Map<string, Held>();
   private readonly interests = new Set<Interest>();
-  private readonly pool = new DecodePool();
-  private running = 0;
-  private bytes = 0;
-  private tick = 0;
-  private pumpQueued = false;
+  private readonly pixels: Shelf<Pixels>;
+  private readonly encoded: Shelf<Encoded>;
+  private readonly drafts: Shelf<Encoded>; // beginnings that wait to be decoded
+  private readonly previews: Shelf<Pixels>;
+  private readonly failures = new Map<string, string>();
+  private readonly busy = new Set<string>(); // fetched by itself, or being decoded
+  private readonly streams = new Map<string, Stream>(); // by URL
   private readonly palettes = new Map<Palette, Promise<PaletteTable>>();
   private readonly listeners = new Set<(frame: Frame) => void>();
   private readonly changes = new Map<string, Signal<number>>();
+  private requests = 0;
+  private decoding = 0;
+  private pumpQueued = false;
+  private distances: Map<string, number> | undefined;
+  private readonly told = new Set<string>(); // series whose counters are due
+  private telling = 0;
   /** Compressed bytes received since the page opened. */
   received = 0;
 
-  constructor(private readonly budget = memoryBudget()) {}
-
-  get(frame: Frame): Pixels | undefined {
-    const held = this.held.get(frame.id);
-    if (held) held.used = ++this.tick;
-    return held?.pixels;
+  constructor(
+    private readonly pool: DecodePool,
+    budget = memoryBudget(),
+  ) {
+    this.pixels = new Shelf(budget * 0.7);
+    this.encoded = new Shelf(budget * 0.25);
+    this.drafts = new Shelf(budget * 0.02);
+    this.previews = new Shelf(budget * 0.03);
   }
 
-  /** Like get, but does not count as a look. */
+  get(frame: Frame): Pixels | undefined {
+    return this.pixels.get(frame.id);
+  }
+
+  /** The frame, or a preview of it. */
+  shown(frame: Frame): Pixels | undefined {
+    return this.pixels.get(frame.id) ?? this.previews.get(frame.id);
+  }
+
   has(frame: Frame): boolean {
-    return this.held.get(frame.id)?.pixels !== undefined;
+    return this.pixels.has(frame.id);
+  }
+
+  /** Bytes that are held, of every kind. */
+  get bytes(): number {
+    return this.pixels.bytes + this.encoded.bytes + this.drafts.bytes + this.previews.bytes;
   }
 
   failure(frame: Frame): string | undefined {
-    const state = this.held.get(frame.id)?.state;
-    return typeof state === "object" ? state.failed : undefined;
+    return this.failures.get(frame.id);
   }
 
   /** Tells when any frame arrives or fails; returns the way to stop. */
@@ -74,24 +125,13 @@ export class FrameStore {
   want(interest: Interest): () => void {
     this.interests.add(interest);
     this.pump();
-    return () => this.interests.delete(interest);
+    return () => {
+      this.interests.delete(interest);
+      this.pump();
+    };
   }
 
-  /** To be called when an interest's index or rank changed. */
-  pump(): void {
-    if (this.pumpQueued) return;
-    this.pumpQueued = true;
-    queueMicrotask(() => {
-      this.pumpQueued = false;
-      while (this.running < this.pool.width) {
-        const batch = this.next();
-        if (!batch) return;
-        void this.fetch(batch);
-      }
-    });
-  }
-
-  /** A counter that changes with every frame of the series that arrives. */
+  /** A counter that changes with the frames of the series that arrive. */
   changed(series: string): Signal<number> {
     let counter = this.changes.get(series);
     if (!counter) this.changes.set(series, (counter = signal(0)));
@@ -99,155 +139,351 @@ export class FrameStore {
   }
 
   progress(frames: readonly Frame[]): Progress {
-    let ready = 0;
-    let failed = 0;
-    for (const frame of frames) {
-      const state = this.held.get(frame.id)?.state;
-      if (state === "ready") ready++;
-      else if (typeof state === "object") failed++;
+    let [ready, arrived, seen, failed] = [0, 0, 0, 0];
+    for (const { id } of frames) {
+      if (this.pixels.has(id)) ready++, arrived++, seen++;
+      else {
+        if (this.encoded.has(id)) arrived++;
+        if (this.previews.has(id)) seen++;
+        if (this.failures.has(id)) failed++;
+      }
     }
-    return { ready, failed, total: frames.length };
+    return { ready, arrived, seen, failed, total: frames.length };
   }
 
   retry(frame: Frame): void {
-    this.held.delete(frame.id);
+    this.failures.delete(frame.id);
     this.pump();
   }
 
-  private next(): Frame[] | undefined {
-    let best: { frame: Frame; cost: number; interest: Interest; at: number } | undefined;
-    for (const interest of this.interests) {
-      const found = nearest(interest, (frame) => !this.held.has(frame.id));
+  /** To be called when an interest's index or rank changed. */
+  pump(): void {
+    this.distances = undefined;
+    if (this.pumpQueued) return;
+    this.pumpQueued = true;
+    queueMicrotask(() => {
+      this.pumpQueued = false;
+      const ranked = [...this.interests].filter(({ frames }) => frames.length > 0).sort((a, b) => a.rank - b.rank);
+      while (this.decoding < this.pool.size * 2 && this.decodeNext(ranked));
+      while (this.requests < REQUESTS && this.fetchNext(ranked));
+      this.stream(ranked);
+    });
+  }
+
+  private readonly distance = (id: string): number => {
+    if (!this.distances) {
+      this.distances = new Map();
+      for (const { frames, index, rank } of this.interests)
+        frames.forEach((frame, i) => {
+          const value = rank * RANKS + Math.abs(i - index);
+          const known = this.distances!.get(frame.id);
+          if (known === undefined || value < known) this.distances!.set(frame.id, value);
+        });
+    }
+    return this.distances.get(id) ?? Infinity;
+  };
+
+  // ---- frames by themselves ----
+
+  /** Whether the frame is neither here nor on its way by itself. */
+  private lacks(frame: Frame): boolean {
+    const { id } = frame;
+    return !this.pixels.has(id) && !this.encoded.has(id) && !this.busy.has(id) && !this.failures.has(id);
+  }
+
+  private fetchNext(ranked: readonly Interest[]): boolean {
+    for (const interest of ranked) {
+      if (interest.rank === Rank.ahead) continue;
+      const small = interest.rank === Rank.thumbnail && previewable(interest.frames[0]!);
+      const streamed = interest.rank !== Rank.thumbnail && this.streamed(interest);
+      const found = nearest(
+        interest,
+        (frame) => this.lacks(frame) && !(small && (this.previews.has(frame.id) || this.drafts.has(frame.id))),
+        streamed ? NEAR : Infinity,
+      );
       if (!found) continue;
-      // Panes share the link: within a rank the frame nearest to its own pane's middle goes first.
-      const cost = interest.rank * 1e6 + found.distance;
-      if (!best || cost < best.cost) best = { frame: interest.frames[found.at]!, cost, interest, at: found.at };
+      const first = interest.frames[found.at]!;
+      const cost = interest.rank * RANKS + found.distance;
+      if (found.distance > 0 && !this.pixels.room(first.id, sizeOf(first), this.distance)) continue;
+      const batch = [first];
+      const limit = streamed || cost % RANKS === 0 ? 1 : FRAMES_A_REQUEST;
+      for (let i = found.at + 1; i < interest.frames.length && batch.length < limit; i++) {
+        const frame = interest.frames[i]!;
+        if (frame.instance !== first.instance || !this.lacks(frame)) break;
+        batch.push(frame);
+      }
+      void this.fetch(batch, small ? THUMBNAIL : 1);
+      return true;
     }
-    if (!best) return undefined;
-    if (this.bytes > this.budget && best.cost % 1e6 > 0 && !this.evict(best.cost)) return undefined;
-    const batch = [best.frame];
-    const { frames } = best.interest;
-    for (let i = best.at + 1; i < frames.length && batch.length < FRAMES_A_REQUEST; i++) {
-      const frame = frames[i]!;
-      if (frame.instance !== best.frame.instance || this.held.has(frame.id)) break;
-      batch.push(frame);
-    }
-    for (const frame of batch) this.held.set(frame.id, { state: "loading", used: ++this.tick });
-    return batch;
+    return false;
   }
 
-  /** Makes room for a frame at `cost`; false when everything held is nearer than that. */
-  private evict(cost: number): boolean {
-    const keep = new Map<string, number>();
-    for (const { frames, index, rank } of this.interests)
-      frames.forEach((frame, i) => {
-        const value = rank * 1e6 + Math.abs(i - index);
-        keep.set(frame.id, Math.min(keep.get(frame.id) ?? Infinity, value));
-      });
-    const candidates = [...this.held]
-      .filter(([, held]) => held.pixels)
-      .map(([id, held]) => ({ id, held, worth: keep.get(id) ?? Infinity }))
-      .filter(({ worth }) => worth > cost)
-      .sort((a, b) => b.worth - a.worth || a.held.used - b.held.used);
-    for (const { id, held } of candidates) {
-      if (this.bytes <= this.budget * 0.9) break;
-      this.bytes -= held.pixels!.values.byteLength;
-      this.held.delete(id);
-    }
-    return this.bytes <= this.budget;
-  }
-
-  private async fetch(batch: readonly Frame[]): Promise<void> {
-    this.running++;
-    const first = batch[0]!;
-    const byNumber = new Map(batch.map((frame) => [frame.number, frame]));
-    const end = (): void => {
-      this.running--;
-      for (const frame of byNumber.values()) this.fail(frame, "the decoder stopped");
+  private async fetch(batch: readonly Frame[], reduced: number): Promise<void> {
+    this.requests++;
+    const waiting = new Map(batch.map((frame) => [frame.id, frame]));
+    for (const frame of batch) this.busy.add(frame.id);
+    const end = (reason = "the decoder stopped"): void => {
+      this.requests--;
+      for (const frame of waiting.values()) this.fail(frame, reason);
       this.pump();
     };
+    const first = batch[0]!;
     let format: FrameFormat;
     try {
-      const palette = first.palette && (await this.palette(first.palette));
-      format = { ...first.format, palette, modalityLut: first.modality.lut };
+      format = await this.format(first);
     } catch (error) {
-      for (const frame of byNumber.values()) this.fail(frame, `palette: ${String(error)}`);
-      byNumber.clear();
-      return end();
+      return end(`palette: ${String(error)}`);
     }
-    const url = `${root()}${instancePath(first.study, first.series, first.instance)}/frames`;
-    this.pool.start(
-      { url, numbers: batch.map((frame) => frame.number), format, headers: {} },
+    const numbers = batch.map((frame) => frame.number);
+    const events = this.events(waiting, end);
+    this.pool.fetch(
+      { url: urlOf(first), instance: first.instance, numbers, reduced, format },
       {
-        frame: ({ number, pixels, bytes }) => {
-          const frame = byNumber.get(number);
-          if (!frame) return;
-          byNumber.delete(number);
-          this.received += bytes;
-          this.bytes += pixels.values.byteLength;
-          this.held.set(frame.id, { state: "ready", pixels, used: ++this.tick });
-          this.tell(frame);
+        ...events,
+        frame: (message) => {
+          this.received += message.bytes;
+          events.frame(message);
         },
-        failed: ({ number, reason }) => {
-          const frame = byNumber.get(number);
-          byNumber.delete(number);
-          if (frame) this.fail(frame, reason);
-        },
-        done: end,
       },
     );
   }
 
+  private events(waiting: Map<string, Frame>, done: (reason?: string) => void) {
+    return {
+      frame: ({ id, pixels }: { id: string; pixels: Pixels }) => {
+        const frame = waiting.get(id);
+        if (!frame) return;
+        waiting.delete(id);
+        this.busy.delete(id);
+        const { byteLength } = pixels.values;
+        if (pixels.reduced > 1) {
+          if (!this.pixels.has(id)) this.previews.put(id, pixels, byteLength, this.distance);
+        } else {
+          this.pixels.put(id, pixels, byteLength, this.distance);
+          this.previews.delete(id);
+        }
+        this.tell(frame);
+      },
+      failed: ({ id, reason }: { id: string; reason: string }) => {
+        const frame = waiting.get(id);
+        waiting.delete(id);
+        if (frame) this.fail(frame, reason);
+      },
+      done,
+    };
+  }
+
+  // ---- streams ----
+
+  /** Whether a stream brings the stack's frames, now or when its turn comes. */
+  private streamed(interest: Interest): boolean {
+    const stream = this.streams.get(streamUrl(interest.frames));
+    return stream ? !stream.over || this.stageOf(interest, stream) !== undefined : this.stageOf(interest, undefined) !== undefined;
+  }
+
+  /** One stream at a time, so that they do not share the line; the pane in use waits for no other. */
+  private stream(ranked: readonly Interest[]): void {
+    for (const interest of ranked) {
+      if (interest.rank === Rank.thumbnail) continue;
+      const url = streamUrl(interest.frames);
+      const known = this.streams.get(url);
+      if (known && !known.over) continue;
+      const stage = this.stageOf(interest, known);
+      if (!stage) continue;
+      if (interest.rank < Rank.ahead)
+        for (const [other, { over }] of [...this.streams]) if (!over && this.rankOf(other) >= Rank.ahead) this.end(other);
+      const others = [...this.streams].filter(([, { over }]) => !over).map(([other]) => this.rankOf(other));
+      if (others.length === 0 || (interest.rank === Rank.active && !others.includes(Rank.active))) this.open(url, stage, interest.rank === Rank.ahead);
+      return;
+    }
+  }
+
+  private stageOf({ frames, rank }: Interest, known: Stream | undefined): Stream["stage"] | undefined {
+    // One that was given up for want of room is begun again when somebody looks.
+    if (known?.ahead && rank < Rank.ahead) known = undefined;
+    if (known?.stage === "whole" || frames.length < STREAMED) return undefined;
+    let missing = 0;
+    let unseen = 0;
+    for (const frame of frames)
+      if (this.lacks(frame)) {
+        missing++;
+        if (!this.previews.has(frame.id) && !this.drafts.has(frame.id)) unseen++;
+      }
+    if (missing < STREAMED) return undefined;
+    return !known && rank !== Rank.ahead && unseen >= PREVIEWED && previewable(frames[0]!) ? "previews" : "whole";
+  }
+
+  private rankOf(url: string): number {
+    let rank = Infinity;
+    for (const interest of this.interests) if (interest.frames.length > 0 && streamUrl(interest.frames) === url) rank = Math.min(rank, interest.rank);
+    return rank;
+  }
+
+  private open(url: string, stage: Stream["stage"], ahead: boolean): void {
+    const stream: Stream = { stage, ahead, over: false, paused: false, refused: 0 };
+    this.streams.set(url, stream);
+    stream.handle = this.pool.stream(
+      { url: stage === "previews" ? `${url}?resolution=${PREVIEW}` : url },
+      {
+        parts: ({ parts }) => {
+          for (const part of parts) stream.refused = this.arrived(part) ? 0 : stream.refused + 1;
+          if (stream.over) return;
+          // Its sender waits while decoding is behind, and is let go when there is no room at all.
+          if (this.encoded.bytes > this.encoded.budget * 0.9 && this.decoding > 0) this.pause(stream, true);
+          else if (stream.refused > HOPELESS) {
+            stream.over = true;
+            stream.handle?.cancel();
+          }
+          this.pump();
+        },
+        // What did not come, for whatever reason, is asked for by itself.
+        done: () => {
+          stream.over = true;
+          this.pump();
+        },
+      },
+    );
+  }
+
+  private pause(stream: Stream, paused: boolean): void {
+    if (stream.paused === paused) return;
+    stream.paused = paused;
+    stream.handle?.flow(!paused);
+  }
+
+  private end(url: string): void {
+    const stream = this.streams.get(url);
+    if (!stream || stream.over) return;
+    stream.over = true;
+    stream.handle?.cancel();
+    // It may be asked for again.
+    this.streams.delete(url);
+  }
+
+  /** Whether it is of use. */
+  private arrived(part: Encoded): boolean {
+    const { id, bytes, prefix } = part;
+    this.received += bytes.length;
+    if (this.pixels.has(id) || this.encoded.has(id)) return true;
+    if (prefix) return this.drafts.put(id, part, bytes.length, this.distance);
+    return this.busy.has(id) || this.encoded.put(id, part, bytes.length, this.distance);
+  }
+
+  // ---- decoding ----
+
+  private decodeNext(ranked: readonly Interest[]): boolean {
+    for (const interest of ranked) {
+      if (interest.rank === Rank.ahead) continue;
+      const { frames, index } = interest;
+      const whole = nearest(interest, (frame) => this.encoded.has(frame.id) && !this.pixels.has(frame.id) && !this.busy.has(frame.id));
+      if (whole?.distance !== 0) {
+        const draft = this.drafts.bytes > 0 ? nearest(interest, (frame) => this.drafts.has(frame.id)) : undefined;
+        if (draft) {
+          this.decodePreviews(frames, draft.at);
+          return true;
+        }
+      }
+      if (!whole) continue;
+      const frame = frames[whole.at]!;
+      if (whole.at !== index && !this.pixels.room(frame.id, sizeOf(frame), this.distance)) continue;
+      // Where not all of the series fits decoded, what is given up need not be fetched again.
+      const keep = sizeOf(frame) * frames.length > this.pixels.budget;
+      this.decode([frame], [this.encoded.get(frame.id)!], 1, keep);
+      if (!keep) this.encoded.delete(frame.id);
+      return true;
+    }
+    return false;
+  }
+
+  private decodePreviews(frames: readonly Frame[], at: number): void {
+    const batch: Frame[] = [];
+    for (let i = Math.max(at - (PREVIEWS_A_JOB >> 1), 0); i < frames.length && batch.length < PREVIEWS_A_JOB; i++)
+      if (this.drafts.has(frames[i]!.id)) batch.push(frames[i]!);
+    const parts = batch.map((frame) => this.drafts.get(frame.id)!);
+    for (const frame of batch) this.drafts.delete(frame.id);
+    this.decode(batch, parts, PREVIEW, false);
+  }
+
+  private decode(batch: readonly Frame[], parts: readonly Encoded[], reduced: number, keep: boolean): void {
+    this.decoding++;
+    const waiting = new Map(batch.map((frame) => [frame.id, frame]));
+    if (reduced === 1) for (const frame of batch) this.busy.add(frame.id);
+    const end = (reason = "the decoder stopped"): void => {
+      this.decoding--;
+      if (reduced === 1) for (const frame of waiting.values()) this.fail(frame, reason);
+      for (const stream of this.streams.values()) this.pause(stream, false);
+      this.pump();
+    };
+    this.format(batch[0]!).then(
+      (format) => {
+        const frames = parts.map((part, i) => ({ ...part, url: urlOf(batch[i]!) }));
+        this.pool.decode({ frames, reduced, format }, this.events(waiting, end), keep ? [] : parts.map(({ bytes }) => bytes.buffer));
+      },
+      (error: unknown) => end(`palette: ${String(error)}`),
+    );
+  }
+
+  private async format(frame: Frame): Promise<FrameFormat> {
+    const { palette, format, modality } = frame;
+    if (!palette) return { ...format, modalityLut: modality.lut };
+    let table = this.palettes.get(palette);
+    if (!table) this.palettes.set(palette, (table = paletteTable(palette)));
+    return { ...format, palette: await table, modalityLut: modality.lut };
+  }
+
+  // ---- telling ----
+
   private fail(frame: Frame, reason: string): void {
-    this.held.set(frame.id, { state: { failed: reason }, used: ++this.tick });
+    this.busy.delete(frame.id);
+    this.failures.set(frame.id, reason);
     this.tell(frame);
   }
 
+  /** At once when somebody looks at the frame; else some of them together. */
   private tell(frame: Frame): void {
-    this.changed(frame.series).value++;
     for (const listener of this.listeners) listener(frame);
+    this.told.add(frame.series);
+    if (this.distance(frame.id) % RANKS === 0) return this.tellAll();
+    if (!this.telling) this.telling = setTimeout(() => this.tellAll(), 40) as unknown as number;
   }
 
-  private palette(palette: Palette): Promise<PaletteTable> {
-    let table = this.palettes.get(palette);
-    if (!table) this.palettes.set(palette, (table = paletteTable(palette)));
-    return table;
+  private tellAll(): void {
+    clearTimeout(this.telling);
+    this.telling = 0;
+    const series = [...this.told];
+    this.told.clear();
+    for (const each of series) this.changed(each).value++;
   }
+}
+
+/** Whether a smaller picture of the frame is of use: colours of a palette cannot be averaged. */
+const previewable = ({ format, palette }: Frame): boolean =>
+  !palette && format.samples === 1 && !format.float && format.bitsAllocated <= 16 && format.bitsAllocated > 1 && format.rows * format.columns >= 256 * 256;
+
+const sizeOf = ({ format, palette }: Frame): number =>
+  format.rows * format.columns * (format.samples === 3 || palette ? 3 : Math.max(format.bitsAllocated >> 3, 1));
+
+const urlOf = ({ study, series, instance }: Frame): string => `${root()}${instancePath(study, series, instance)}`;
+
+/** All pixels of the stack: of its one object when that has them all, else of its series. */
+function streamUrl(frames: readonly Frame[]): string {
+  const [first, last] = [frames[0]!, frames.at(-1)!];
+  const path = first.instance === last.instance ? instancePath(first.study, first.series, first.instance) : seriesPath(first.study, first.series);
+  return `${root()}${path}/pixeldata`;
 }
 
 function nearest(
   { frames, index }: Interest,
-  missing: (frame: Frame) => boolean,
+  wanted: (frame: Frame) => boolean,
+  limit = Infinity,
 ): { at: number; distance: number } | undefined {
-  for (let distance = 0; distance < frames.length; distance++) {
+  for (let distance = 0; distance < frames.length && distance <= limit; distance++) {
     const after = index + distance;
-    if (after < frames.length && missing(frames[after]!)) return { at: after, distance };
+    if (after < frames.length && wanted(frames[after]!)) return { at: after, distance };
     const before = index - distance;
-    if (before >= 0 && before < frames.length && missing(frames[before]!)) return { at: before, distance };
+    if (before >= 0 && before < frames.length && wanted(frames[before]!)) return { at: before, distance };
   }
   return undefined;
-}
-
-const words = (bytes: Uint8Array): Uint16Array =>
-  Uint16Array.from({ length: bytes.length >> 1 }, (_, i) => bytes[2 * i]! | (bytes[2 * i + 1]! << 8));
-
-async function paletteTable(palette: Palette): Promise<PaletteTable> {
-  const channels = await Promise.all(
-    [palette.red, palette.green, palette.blue].map(async ({ descriptor, bytes, uri, segmented }) => {
-      const content = bytes ?? (uri ? await bulk(uri) : undefined);
-      const entries = content && segmented ? new Uint8Array(expandSegments(words(content)).buffer) : content;
-      const lut = entries && lutFrom(descriptor, entries, false);
-      if (!lut) throw new Error("the palette is incomplete");
-      return lut;
-    }),
-  );
-  const count = channels[0]!.entries.length;
-  const rgb = new Uint8Array(count * 3);
-  channels.forEach((lut, channel) => {
-    const shift = Math.max(lut.bits - 8, 0);
-    for (let i = 0; i < count; i++) rgb[i * 3 + channel] = lut.entries[i]! >> shift;
-  });
-  return { first: channels[0]!.first, rgb };
 }
 
 function memoryBudget(): number {

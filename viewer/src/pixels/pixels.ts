@@ -13,6 +13,7 @@ export interface Pixels {
   readonly rows: number;
   readonly columns: number;
   readonly samples: 1 | 3; // 3: RGB, interleaved, 8 bits each
+  readonly reduced: number; // 1, or by how much a preview has fewer rows and columns than the image
   readonly values: Values; // stored values, or modality values when a Modality LUT was applied
   readonly min: number;
   readonly max: number;
@@ -26,5 +27,5 @@ export function pixels(rows: number, columns: number, samples: 1 | 3, values: Va
     if (v < min) min = v;
     if (v > max) max = v;
   }
-  return { rows, columns, samples, values, min, max };
+  return { rows, columns, samples, reduced: 1, values, min, max };
 }

@@ -72,6 +72,14 @@ function State({ viewport }: { viewport: Viewport }): JSX.Element | null {
     const loading = session.studies.value.some((s) => s.loading > 0);
     return <div class="pane-state">{loading ? <span class="spinner" role="status" aria-label={t("state.loading")} /> : t("pane.empty")}</div>;
   }
+  const trouble = viewport.trouble.value;
+  if (trouble)
+    return (
+      <div class="pane-state error" role="alert">
+        <strong>{t("state.undrawable")}</strong>
+        <span>{trouble}</span>
+      </div>
+    );
   const frame = viewport.frame.value;
   if (source.kind !== "stack" || !frame) return null;
   const failure = viewport.failure.value;
@@ -85,7 +93,9 @@ function State({ viewport }: { viewport: Viewport }): JSX.Element | null {
         </button>
       </div>
     );
-  if (viewport.pixels.value) return null;
+  const pixels = viewport.pixels.value;
+  if (pixels && pixels.reduced > 1) return <div class="preview-mark">{t("state.preview", { part: pixels.reduced })}</div>;
+  if (pixels) return null;
   return (
     <div class="pane-state">
       <span class="spinner" role="status" aria-label={t("state.loading")} />
@@ -107,13 +117,12 @@ function Scrollbar({ viewport }: { viewport: Viewport }): JSX.Element | null {
     element.width = 1;
     element.height = tall;
     const context = element.getContext("2d")!;
-    const held = frames.map((frame) => (session.store.failure(frame) ? 2 : session.store.has(frame) ? 1 : 0));
+    const held = frames.map((frame) => (session.store.failure(frame) ? "#d9534f" : session.store.has(frame) ? "#3b7d9b" : session.store.shown(frame) ? "#33505e" : undefined));
     for (let y = 0; y < tall; y++) {
-      const state = held[Math.floor((y / tall) * frames.length)];
-      if (state) {
-        context.fillStyle = state === 2 ? "#d9534f" : "#3b7d9b";
-        context.fillRect(0, y, 1, 1);
-      }
+      const colour = held[Math.floor((y / tall) * frames.length)];
+      if (!colour) continue;
+      context.fillStyle = colour;
+      context.fillRect(0, y, 1, 1);
     }
   });
   const { at, count } = viewport.range.value;

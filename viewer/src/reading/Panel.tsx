@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { t } from "../i18n";
-import { may } from "../net/rights";
+import { may } from "../access/session";
 import { TOOLS } from "../tools";
 import type { Annotation } from "../tools/annotation";
 import { IconButton } from "../ui/controls";

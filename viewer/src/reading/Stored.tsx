@@ -7,7 +7,7 @@ import { text } from "../dicom/json";
 import type { Document } from "../dicom/stacks";
 import { Tag } from "../dicom/tags";
 import { formatDate, formatTime, t, type Key } from "../i18n";
-import { may } from "../net/rights";
+import { may } from "../access/session";
 import { KEY_OBJECT_SELECTION, selectedFrames } from "../tools/kos";
 import { GRAYSCALE_PRESENTATION_STATE } from "../tools/presentation";
 import { COMPREHENSIVE_SR } from "../tools/sr";

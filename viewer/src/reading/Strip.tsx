@@ -132,8 +132,8 @@ function Thumbnail({ stack }: { stack: Stack }): JSX.Element {
     const frame = stack.frames[stack.frames.length >> 1]!;
     const element = canvas.current;
     if (!element || element.dataset["drawn"]) return;
-    if (!session.store.has(frame)) return;
-    const pixels = session.store.get(frame)!;
+    const pixels = session.store.shown(frame);
+    if (!pixels) return;
     const voi = defaultVoi(frame, pixels) ?? autoVoi(frame, pixels);
     const step = Math.max(pixels.columns, pixels.rows * frame.aspect) / SIDE;
     const image = picture(frame, pixels, voi, Math.max(step, 1));
@@ -145,22 +145,25 @@ function Thumbnail({ stack }: { stack: Stack }): JSX.Element {
   return <canvas class="thumbnail" ref={canvas} width={SIDE} height={SIDE} aria-hidden="true" />;
 }
 
-/** How much of the series has arrived. */
+/** How much of the series has arrived (the paler arc) and is decoded. */
 function Ring({ stack }: { stack: Stack }): JSX.Element {
   const { session } = useReading();
   void session.store.changed(stack.series).value;
-  const { ready, failed, total } = session.store.progress(stack.frames);
+  const { ready, arrived, failed, total } = session.store.progress(stack.frames);
   const around = 2 * Math.PI * 8;
-  const done = ready === total;
+  const arc = (count: number, name: string): JSX.Element => (
+    <circle cx="10" cy="10" r="8" class={name} stroke-dasharray={`${(count / total) * around} ${around}`} transform="rotate(-90 10 10)" />
+  );
   return (
-    <span class="ring" title={t("strip.progress", { ready, total })}>
+    <span class="ring" title={t("strip.progress", { ready, arrived, total })}>
       {failed > 0 ? (
         <b class="error-text">!</b>
       ) : (
-        !done && (
+        ready < total && (
           <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
             <circle cx="10" cy="10" r="8" class="ring-back" />
-            <circle cx="10" cy="10" r="8" class="ring-front" stroke-dasharray={`${(ready / total) * around} ${around}`} transform="rotate(-90 10 10)" />
+            {arc(arrived, "ring-arrived")}
+            {arc(ready, "ring-front")}
           </svg>
         )
       )}

@@ -1,4 +1,5 @@
 import type { JSX } from "preact";
+import { may } from "../access/session";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, t } from "../i18n";
@@ -20,7 +21,13 @@ import { ViewMenu } from "./menus/ViewMenu";
 import { WindowMenu } from "./menus/WindowMenu";
 import type { PointerTool, Session } from "./session";
 
-export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { value: boolean } }): JSX.Element {
+interface ToolbarProps {
+  strip: { value: boolean };
+  side: { value: boolean };
+  report: { value: boolean };
+}
+
+export function Toolbar({ strip, side, report }: ToolbarProps): JSX.Element {
   const reading = useReading();
   const { session } = reading;
   return (
@@ -50,6 +57,9 @@ export function Toolbar({ strip, side }: { strip: { value: boolean }; side: { va
       </div>
       <div class="tools end">
         <IconButton icon="strip" label={t("toolbar.strip")} pressed={strip.value} onClick={() => (strip.value = !strip.value)} />
+        {may("read-reports") && (
+          <IconButton icon="document" label={t("toolbar.report")} pressed={report.value} onClick={() => (report.value = !report.value)} />
+        )}
         <IconButton icon="panel" label={t("toolbar.panel")} pressed={side.value} onClick={() => (side.value = !side.value)} />
         <ActionButtons names={["fullScreen"]} wide />
         <ActionButtons names={["help"]} />

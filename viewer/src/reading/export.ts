@@ -138,7 +138,7 @@ function drawOverlay(context: CanvasRenderingContext2D, pane: Element, x: number
   }
   context.setLineDash([]);
   context.textBaseline = "middle";
-  for (const element of pane.querySelectorAll<HTMLElement | SVGElement>(".corner > div, .letter, svg.overlay tspan, svg.overlay .scale text, svg.overlay .legend text")) {
+  for (const element of pane.querySelectorAll<HTMLElement | SVGElement>(".corner > div, .letter, .preview-mark, svg.overlay tspan, svg.overlay .scale text, svg.overlay .legend text")) {
     const box = element.getBoundingClientRect();
     const style = getComputedStyle(element);
     context.font = `${style.fontSize} ${style.fontFamily}`;

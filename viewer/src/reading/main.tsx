@@ -3,12 +3,13 @@
 import { effect, signal, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { render, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { gate } from "../access/session";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { language, locale, t } from "../i18n";
-import { askRights } from "../net/rights";
 import { FormDialog } from "../ui/dialogs";
-import { Notices, say } from "../ui/notices";
+import { webGl } from "../render/webgl";
+import { Notices, reasonOf, say } from "../ui/notices";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
 import { Drafts } from "./drafts";
@@ -16,9 +17,11 @@ import { recording } from "./export";
 import { hangAutomatically } from "./hanging";
 import { Help } from "./Help";
 import { listenToKeys } from "./keys";
-import { FlatPainter, GpuPainter } from "./painter";
+import { GpuPainter, ProcessorPainter, type Painter } from "./painter";
 import { Pane } from "./Pane";
 import { Panel } from "./Panel";
+import { prefetch } from "./prefetch";
+import { ReportSide } from "./ReportSide";
 import { restore } from "./saving";
 import { Session } from "./session";
 import { Strip } from "./Strip";
@@ -26,6 +29,7 @@ import { Toolbar } from "./Toolbar";
 import "../ui/base.css";
 import "./reading.css";
 
+const parameters = new URLSearchParams(location.search);
 const session = new Session();
 const reading: Reading = { session, drafts: new Drafts(session), over: signal(undefined), painter: { current: undefined } };
 
@@ -33,6 +37,7 @@ function Page(): JSX.Element {
   const narrow = window.matchMedia("(max-width: 760px)").matches;
   const strip = useSignal(!narrow);
   const side = useSignal(false);
+  const report = useSignal(parameters.has("report"));
   useSignalEffect(() => {
     // The first measurement opens the list it goes to.
     if (session.annotations.value.length > 0 && !narrow && !side.peek() && !opened) {
@@ -42,11 +47,12 @@ function Page(): JSX.Element {
   });
   return (
     <ReadingContext.Provider value={reading}>
-      <Toolbar strip={strip} side={side} />
+      <Toolbar strip={strip} side={side} report={report} />
       <div class="desk">
         {strip.value && <Strip />}
         <Grid />
         {side.value && <Panel />}
+        {report.value && <ReportSide />}
       </div>
       <Notices />
       <Recording />
@@ -58,19 +64,24 @@ function Page(): JSX.Element {
 
 let opened = false;
 
+/** `draw=gpu` in the address draws with WebGL2 even where that is software, `draw=processor` without it. */
+function painterOn(canvas: HTMLCanvasElement): Painter {
+  const kind = webGl();
+  if (kind === "none") {
+    session.flat.value = true;
+    say("info", t("state.noGpu"));
+  }
+  const wanted = new URLSearchParams(location.search).get("draw") ?? (kind === "gpu" ? "gpu" : "processor");
+  return wanted === "gpu" && kind !== "none" ? new GpuPainter(canvas, session.store) : new ProcessorPainter(canvas, session.store);
+}
+
 function Grid(): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const grid = useRef<HTMLElement>(null);
   const visible = session.visible.value;
   const { rows, columns } = session.maximized.value ? { rows: 1, columns: 1 } : session.layout.value;
   useEffect(() => {
-    try {
-      reading.painter.current = new GpuPainter(canvas.current!, session.store);
-    } catch {
-      reading.painter.current = new FlatPainter(canvas.current!, session.store);
-      session.flat.value = true;
-      say("info", t("state.noGpu"));
-    }
+    reading.painter.current = painterOn(canvas.current!);
     reading.painter.current.watch(session.visible.value);
     const observer = new ResizeObserver(measure);
     observer.observe(grid.current!);
@@ -148,8 +159,8 @@ effect(() => {
 });
 
 // The first stacks to arrive go into the empty panes; what the address names goes first.
-const uids = new URLSearchParams(location.search).getAll("study");
-const wantedSeries = new URLSearchParams(location.search).get("series");
+const uids = parameters.getAll("study");
+const wantedSeries = parameters.get("series");
 effect(() => {
   const stacks = session.stacks.value.filter((s) => !wantedSeries || s.series === wantedSeries);
   untracked(() => {
@@ -171,14 +182,16 @@ async function start(): Promise<void> {
   if (uids.length === 0) return say("error", t("reading.noStudy"));
   if (uids.length > 1) session.setLayout({ rows: 1, columns: Math.min(uids.length, 4) });
   const layout = session.layout.value;
-  await Promise.all(uids.map((uid) => session.open(uid)));
+  await Promise.all(uids.map((uid) => session.open(uid, wantedSeries)));
   // Not when the reader has already chosen a layout, or the address a series.
   if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
   const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
   if (patients.size > 1) say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);
+  await prefetch(session);
 }
-void askRights();
+// Beside the pictures, not before them: who may not read gets none, and is sent to sign in.
+void gate().catch((error: unknown) => say("error", reasonOf(error)));
 void start();
 // For tests and for the curious: the page's state by name.
 Object.assign(window, { reading });

@@ -1,10 +1,11 @@
-// Draws panes when what they show has changed, at most once a screen refresh: on the GPU, or where
-// there is no WebGL2, pane by pane on the processor (the same grey levels, slices only).
+// Draws panes when what they show has changed, at most once a screen refresh: on the GPU, or, where
+// WebGL2 is software or missing, on the processor (the same pictures). Cuts and volumes need WebGL2
+// of either kind.
 
 import { effect } from "@preact/signals";
 import type { FrameStore } from "../net/frames";
-import { picture } from "../pixels/picture";
-import { drawImage } from "../render/image";
+import { drawImage, type ImageDrawing } from "../render/image";
+import { drawOnProcessor } from "../render/processor";
 import { RayCaster } from "../render/raycast";
 import { drawReslice } from "../render/reslice";
 import { Stage, type Rect } from "../render/stage";
@@ -105,32 +106,54 @@ export abstract class Painter {
     const rect = viewport.rect.peek();
     if (rect.width < 1 || rect.height < 1) return;
     this.drawn++;
-    this.paint(viewport, rect);
+    let trouble: string | undefined;
+    try {
+      this.paint(viewport, rect);
+    } catch (error) {
+      trouble = error instanceof Error ? error.message : String(error);
+    }
+    viewport.trouble.value = trouble;
   }
 }
 
-export class GpuPainter extends Painter {
+/** What a pane shows of its stack, or undefined when that is not there. */
+function drawingOf(viewport: Viewport): ImageDrawing | undefined {
+  const frame = viewport.frame.peek();
+  const pixels = viewport.pixels.peek();
+  const imageToScreen = viewport.toScreen.peek();
+  const voi = viewport.voi.peek();
+  if (!frame || !pixels || !imageToScreen || !voi) return undefined;
+  return {
+    pixels,
+    size: [frame.format.columns, frame.format.rows],
+    imageToScreen,
+    rescale: [frame.modality.slope, frame.modality.intercept],
+    padding: frame.padding,
+    voi,
+    inverse: frame.inverse !== viewport.inverted.peek(),
+    colormap: viewport.colormap.peek(),
+    interpolate: viewport.interpolate.peek(),
+    filter: viewport.filter.peek(),
+  };
+}
+
+/** Panes drawn with WebGL2 on one canvas, which may be on no page. */
+class Scene {
   readonly stage: Stage;
   private readonly volumes: VolumeTextures;
   private readonly rays: RayCaster;
 
   /** Throws when WebGL2 is not to be had. */
-  constructor(canvas: HTMLCanvasElement, store: FrameStore) {
-    super(canvas, store);
+  constructor(
+    canvas: HTMLCanvasElement,
+    private readonly store: FrameStore,
+  ) {
     this.stage = new Stage(canvas);
     this.volumes = new VolumeTextures(this.stage, store);
     this.rays = new RayCaster(this.stage, store);
-    this.stage.onRestored(() => this.all());
   }
 
-  protected clear(): void {
-    const { gl } = this.stage;
-    gl.disable(gl.SCISSOR_TEST);
-    gl.clearColor(0.137, 0.173, 0.216, 1);
-    gl.clear(gl.COLOR_BUFFER_BIT);
-  }
-
-  protected paint(viewport: Viewport, rect: Rect): void {
+  paint(viewport: Viewport, rect: Rect): void {
     this.base(viewport, rect);
     const fusion = viewport.fusion.peek();
     const plane = viewport.plane.peek();
@@ -178,60 +201,73 @@ export class GpuPainter extends Painter {
         coarse: viewport.turning.peek(),
       });
     }
-    const frame = viewport.frame.peek();
-    const pixels = viewport.pixels.peek();
-    if (!frame || !pixels || !imageToScreen || !voi) return void this.stage.begin(rect);
-    const { slope, intercept } = frame.modality;
-    drawImage(this.stage, rect, {
-      pixels,
-      imageToScreen,
-      rescale: [slope, intercept],
-      padding: frame.padding,
-      voi,
-      inverse: frame.inverse !== viewport.inverted.peek(),
-      colormap: viewport.colormap.peek(),
-      interpolate: viewport.interpolate.peek(),
-      filter: viewport.filter.peek(),
-    });
+    const drawing = drawingOf(viewport);
+    if (drawing) drawImage(this.stage, rect, drawing);
+    else this.stage.begin(rect);
   }
 }
 
-export class FlatPainter extends Painter {
-  private readonly pictures = new OffscreenCanvas(1, 1);
+export class GpuPainter extends Painter {
+  private readonly scene: Scene;
 
-  private get context(): CanvasRenderingContext2D {
-    return this.canvas.getContext("2d", { alpha: false })!;
+  /** Throws when WebGL2 is not to be had. */
+  constructor(canvas: HTMLCanvasElement, store: FrameStore) {
+    super(canvas, store);
+    this.scene = new Scene(canvas, store);
+    this.scene.stage.onRestored(() => this.all());
   }
 
   protected clear(): void {
-    this.context.setTransform(1, 0, 0, 1, 0, 0);
+    const { gl } = this.scene.stage;
+    gl.disable(gl.SCISSOR_TEST);
+    gl.clearColor(0.137, 0.173, 0.216, 1);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+  }
+
+  protected paint(viewport: Viewport, rect: Rect): void {
+    this.scene.paint(viewport, rect);
+  }
+}
+
+export class ProcessorPainter extends Painter {
+  private readonly context: CanvasRenderingContext2D;
+  private image = new ImageData(1, 1);
+  private scene: Scene | undefined;
+
+  constructor(canvas: HTMLCanvasElement, store: FrameStore) {
+    super(canvas, store);
+    this.context = canvas.getContext("2d", { alpha: false })!;
+  }
+
+  protected clear(): void {
     this.context.fillStyle = "#232c37";
     this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   protected paint(viewport: Viewport, rect: Rect): void {
-    const { context, ratio, pictures } = this;
-    context.save();
-    context.setTransform(ratio, 0, 0, ratio, rect.x * ratio, rect.y * ratio);
-    context.beginPath();
-    context.rect(0, 0, rect.width, rect.height);
-    context.clip();
-    context.fillStyle = "#000";
-    context.fillRect(0, 0, rect.width, rect.height);
-    const frame = viewport.frame.peek();
-    const pixels = viewport.pixels.peek();
-    const voi = viewport.voi.peek();
-    const toScreen = viewport.toScreen.peek();
-    if (frame && pixels && voi && toScreen) {
-      const look = { inverse: frame.inverse !== viewport.inverted.peek(), colormap: viewport.colormap.peek() };
-      const image = picture(frame, pixels, voi, 1, look);
-      pictures.width = image.width;
-      pictures.height = image.height;
-      pictures.getContext("2d")!.putImageData(image, 0, 0);
-      context.imageSmoothingEnabled = viewport.interpolate.peek();
-      context.transform(...toScreen);
-      context.drawImage(pictures, 0, 0);
+    const { ratio, context } = this;
+    const [left, top] = [Math.round(rect.x * ratio), Math.round(rect.y * ratio)];
+    const width = Math.round((rect.x + rect.width) * ratio) - left;
+    const height = Math.round((rect.y + rect.height) * ratio) - top;
+    const kind = viewport.source.peek()?.kind;
+    if (kind === "mpr" || kind === "volume" || viewport.fusion.peek()) {
+      // WebGL2 for what only it can draw, slow as it may be; made when it is first needed.
+      const scene = (this.scene ??= new Scene(document.createElement("canvas"), this.store));
+      const { canvas } = scene.stage;
+      if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+      scene.stage.offscreenRatio = ratio;
+      scene.paint(viewport, { x: 0, y: 0, width: width / ratio, height: height / ratio });
+      context.drawImage(canvas, left, top);
+      return;
     }
-    context.restore();
+    const drawing = drawingOf(viewport);
+    if (!drawing) {
+      context.fillStyle = "#000";
+      context.fillRect(left, top, width, height);
+      return;
+    }
+    if (this.image.width !== width || this.image.height !== height) this.image = new ImageData(width, height);
+    drawOnProcessor(new Uint32Array(this.image.data.buffer), width, height, ratio, drawing);
+    context.putImageData(this.image, left, top);
   }
 }

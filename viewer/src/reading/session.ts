@@ -2,13 +2,14 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import { arrange, isOverlayObject, type Document, type Stack } from "../dicom/stacks";
-import { number, text, type Dataset } from "../dicom/json";
+import { text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import type { Frame } from "../dicom/image";
 import { overlaysOf, type Overlay } from "../dicom/overlays";
 import { volumeOf, type NoVolume } from "../geometry/volume";
-import { metadata, search, studyPath } from "../net/dicomweb";
-import { FrameStore, type Interest } from "../net/frames";
+import { search } from "../net/dicomweb";
+import { FrameStore, Rank, type Interest } from "../net/frames";
+import { metadataOf, pool, seriesOf, type SeriesEntry } from "../net/opening";
 import { withTables } from "../net/tables";
 import { withSyntaxes } from "../net/videos";
 import type { Annotation } from "../tools/annotation";
@@ -17,15 +18,6 @@ import { reasonOf, say } from "../ui/notices";
 import { MprGroup, type MprView } from "./mpr";
 import { Sync } from "./sync";
 import { Viewport, type Source } from "./viewport";
-
-export interface SeriesEntry {
-  readonly series: string;
-  readonly study: string;
-  readonly modality: string;
-  readonly number?: number;
-  readonly description: string;
-  readonly count: number;
-}
 
 export interface StudyEntry {
   readonly uid: string;
@@ -44,7 +36,7 @@ export interface Layout {
 
 /** Where studies' and stacks' order comes from: the order of the page's address. */
 export class Session {
-  readonly store = new FrameStore();
+  readonly store = new FrameStore(pool);
   readonly studies = signal<readonly StudyEntry[]>([]);
   readonly stacks = signal<readonly Stack[]>([]);
   readonly documents = signal<readonly Document[]>([]);
@@ -88,21 +80,18 @@ export class Session {
 
   // ---- opening studies ----
 
-  async open(uid: string): Promise<void> {
+  /** `wanted`: the series that is loaded first. */
+  async open(uid: string, wanted?: string | null): Promise<void> {
     if (this.studies.value.some((study) => study.uid === uid)) return;
     this.patch({ uid, facts: {}, series: [], loading: 1 });
     try {
-      const include: [string, string][] = [Tag.SeriesDescription, Tag.SeriesDate, Tag.SeriesTime, Tag.SeriesNumber, Tag.BodyPartExamined].map(
-        (tag) => ["includefield", tag],
-      );
       const facts = search("/studies", [["StudyInstanceUID", uid], ["includefield", Tag.StudyDescription], ["includefield", Tag.InstitutionName]]);
-      const { rows } = await search(`${studyPath(uid)}/series`, include);
-      const series = rows.map((row) => seriesEntry(uid, row)).sort(bySeries);
+      const series = await seriesOf(uid);
       void facts.then(({ rows: [row] }) => row && this.patch({ uid, facts: { ...row, ...this.study(uid)?.facts } })).catch(() => undefined);
       this.patch({ uid, series, loading: series.length });
       if (series.length === 0) this.patch({ uid, failed: "empty" });
       // The metadata of all series at once would make the first one wait for its share of the link.
-      const waiting = [...series];
+      const waiting = [...series].sort((a, b) => Number(b.series === wanted) - Number(a.series === wanted));
       const lane = async (): Promise<void> => {
         for (let entry = waiting.shift(); entry; entry = waiting.shift()) await this.load(entry);
       };
@@ -116,7 +105,7 @@ export class Session {
 
   private async load(entry: SeriesEntry): Promise<void> {
     try {
-      const instances = await withTables(await metadata(entry.study, entry.series));
+      const instances = await withTables(await metadataOf(entry));
       this.add(entry.study, await withSyntaxes(entry.study, entry.series, instances));
     } catch (error) {
       say("error", `${entry.description || entry.series}: ${reasonOf(error)}`);
@@ -155,7 +144,7 @@ export class Session {
     for (const stack of stacks) {
       // The middle image of every stack: its thumbnail, and what its default window rests on.
       const middle = stack.frames[stack.frames.length >> 1]!;
-      this.store.want({ frames: [middle], index: 0, rank: 2 });
+      this.store.want({ frames: [middle], index: 0, rank: Rank.thumbnail });
     }
   }
 
@@ -164,7 +153,7 @@ export class Session {
     const first = frames[0];
     if (!first || this.wanted.has(first.id)) return;
     this.wanted.add(first.id);
-    this.store.want({ frames, index: frames.length >> 1, rank: 1 });
+    this.store.want({ frames, index: frames.length >> 1, rank: Rank.shown });
   }
 
   private order(stack: Stack): number {
@@ -286,7 +275,7 @@ export class Session {
       const fusion = viewport.fusion.value;
       if (fusion) this.wantAlso(fusion.group.volume.frames);
       const index = viewport.stack.value ? viewport.index.value : frames.length >> 1;
-      const rank = viewport === active ? 0 : 1;
+      const rank = viewport === active ? Rank.active : Rank.shown;
       const held = this.interests.get(viewport);
       if (held && held.frames === frames) {
         held.interest.index = index;
@@ -308,16 +297,3 @@ function framesOf(source: Source | undefined): readonly Frame[] {
   if (source?.kind === "mpr" || source?.kind === "volume") return source.group.volume.frames;
   return NOTHING;
 }
-
-function seriesEntry(study: string, row: Dataset): SeriesEntry {
-  return {
-    study,
-    series: text(row, Tag.SeriesInstanceUID) ?? "",
-    modality: text(row, Tag.Modality) ?? "",
-    number: number(row, Tag.SeriesNumber),
-    description: text(row, Tag.SeriesDescription) ?? "",
-    count: number(row, Tag.NumberOfSeriesRelatedInstances) ?? 0,
-  };
-}
-
-const bySeries = (a: SeriesEntry, b: SeriesEntry): number => (a.number ?? 1e9) - (b.number ?? 1e9);

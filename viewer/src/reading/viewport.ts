@@ -62,6 +62,8 @@ export class Viewport {
   readonly turn = signal<readonly [yaw: number, pitch: number]>([0, 0]); // of volume rendering, radians
   readonly volumePreset = signal<TransferName>("soft");
   readonly turning = signal(false);
+  /** Why it could not be drawn. */
+  readonly trouble = signal<string | undefined>(undefined);
   readonly rect = signal<Rect>({ x: 0, y: 0, width: 0, height: 0 });
   /** Frames a second while playing, else 0. */
   readonly playing = signal(0);
@@ -87,11 +89,12 @@ export class Viewport {
     return this.frame.value;
   });
 
+  /** Of the frame, or of a preview of it (`reduced`) while it is on its way. */
   readonly pixels = computed(() => {
     const frame = this.frame.value;
     if (!frame) return undefined;
     void this.store.changed(frame.series).value;
-    return this.store.get(frame);
+    return this.store.shown(frame);
   });
 
   readonly failure = computed(() => {
@@ -168,7 +171,7 @@ export class Viewport {
     const named = defaultVoi(middle, undefined);
     if (named) return named;
     void this.store.changed(middle.series).value;
-    const ready = this.store.get(middle);
+    const ready = this.store.shown(middle);
     if (ready) return autoVoi(middle, ready);
     const frame = this.frame.value;
     const pixels = this.pixels.value;

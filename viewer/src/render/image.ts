@@ -9,6 +9,7 @@ import type { Rect, Stage } from "./stage";
 
 export interface ImageDrawing {
   readonly pixels: Pixels;
+  readonly size: readonly [columns: number, rows: number]; // of the image, whatever the pixels are reduced to
   readonly imageToScreen: Affine; // CSS pixels of the pane
   readonly rescale: readonly [slope: number, intercept: number];
   readonly padding?: readonly [number, number];
@@ -19,6 +20,16 @@ export interface ImageDrawing {
   readonly filter: number; // -1 smooth ... 0 as it is ... +3 sharp
 }
 
+/**
+ * Where the image lies in the coordinates of its pixels, which may be reduced. Sample i of a
+ * reduced picture stands where sample i * n of the whole one does (ISO/IEC 15444-1 annex F), so the
+ * first samples' middles are in one place: (0.5, 0.5) in both.
+ */
+export function boundsOf({ size, pixels: { reduced } }: ImageDrawing): readonly [left: number, top: number, right: number, bottom: number] {
+  const at = (v: number): number => (v - 0.5) / reduced + 0.5;
+  return [at(0), at(0), at(size[0]), at(size[1])];
+}
+
 function source(sampler: string, colour: boolean): string {
   return `#version 300 es
 precision highp float;
@@ -27,6 +38,7 @@ ${GREY}
 uniform highp ${sampler}2D u_image;
 uniform mat3 u_to_image;   // device pixel -> image coordinates
 uniform vec2 u_size;
+uniform vec4 u_bounds;     // left, top, right, bottom
 uniform vec2 u_padding;
 uniform bool u_padded;
 uniform bool u_interpolate;
@@ -48,7 +60,7 @@ VALUE at(vec2 p) {
 }
 void main() {
   vec2 p = (u_to_image * vec3(gl_FragCoord.xy, 1.0)).xy;
-  if (any(lessThan(p, vec2(0.0))) || any(greaterThanEqual(p, u_size))) { color = vec4(0.0, 0.0, 0.0, 1.0); return; }
+  if (any(lessThan(p, u_bounds.xy)) || any(greaterThanEqual(p, u_bounds.zw))) { color = vec4(0.0, 0.0, 0.0, 1.0); return; }
   VALUE value = at(p);
   if (u_filter != 0.0) {
     VALUE around = (at(p + vec2(1.0, 0.0)) + at(p - vec2(1.0, 0.0)) + at(p + vec2(0.0, 1.0)) + at(p - vec2(0.0, 1.0))) * 0.15
@@ -83,12 +95,15 @@ export function drawImage(stage: Stage, rect: Rect, drawing: ImageDrawing): void
   const [a, b, c, d, e, f] = invert(drawing.imageToScreen);
   const x0 = -left / ratio;
   const y0 = top / ratio;
-  const s = 1 / ratio;
+  const n = 1 / pixels.reduced;
+  const s = n / ratio;
+  const shift = 0.5 - 0.5 * n;
   gl.uniformMatrix3fv(program.at("u_to_image"), false, [
     a * s, b * s, 0,
     -c * s, -d * s, 0,
-    a * x0 + c * y0 + e, b * x0 + d * y0 + f, 1,
+    (a * x0 + c * y0 + e) * n + shift, (b * x0 + d * y0 + f) * n + shift, 1,
   ]);
+  gl.uniform4fv(program.at("u_bounds"), boundsOf(drawing));
   gl.uniform2f(program.at("u_size"), pixels.columns, pixels.rows);
   gl.uniform1i(program.at("u_interpolate"), drawing.interpolate ? 1 : 0);
   gl.uniform1f(program.at("u_filter"), drawing.filter);

@@ -37,6 +37,8 @@ export class Stage {
   private bytes = 0;
   private tick = 0;
   private readonly restored = new Set<() => void>();
+  /** Of a canvas that is on no page. */
+  offscreenRatio: number | undefined;
 
   /** Throws when WebGL2 is not to be had. */
   constructor(readonly canvas: HTMLCanvasElement) {
@@ -66,8 +68,9 @@ export class Stage {
     return () => this.restored.delete(redraw);
   }
 
+  /** Device pixels a CSS pixel. */
   get ratio(): number {
-    return this.canvas.clientWidth > 0 ? this.canvas.width / this.canvas.clientWidth : 1;
+    return this.offscreenRatio ?? (this.canvas.clientWidth > 0 ? this.canvas.width / this.canvas.clientWidth : 1);
   }
 
   /** Confines drawing to the pane and clears it. Returns its upper left corner in device pixels. */
@@ -105,6 +108,9 @@ export class Stage {
       return known;
     }
     const { gl } = this;
+    const limit = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+    if (Math.max(pixels.columns, pixels.rows) > limit)
+      throw new Error(`the image has ${pixels.columns}×${pixels.rows} pixels, this GPU takes ${limit} a side`);
     const texture = newTexture(gl, gl.TEXTURE_2D);
     let sampler: TexelFormat["sampler"];
     if (pixels.samples === 3) {

@@ -7,7 +7,7 @@ import { number, text, texts, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, t } from "../i18n";
 import { root, search, studyPath } from "../net/dicomweb";
-import { may } from "../net/rights";
+import { may } from "../access/session";
 import { Icon } from "../ui/icons";
 import { reasonOf, say } from "../ui/notices";
 import { address, uidOf } from "./state";

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import { formatBytes, t } from "../i18n";
-import { may } from "../net/rights";
+import { may } from "../access/session";
 import { IconButton } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { forgetPriors } from "./priors";

@@ -2,10 +2,11 @@
 
 import { effect } from "@preact/signals";
 import { render, type JSX } from "preact";
+import { PageHeader } from "../access/PageHeader";
+import { SignInDialog } from "../access/SignInDialog";
+import { gate } from "../access/session";
 import { formatNumber, locale, t } from "../i18n";
-import { askRights } from "../net/rights";
 import { Menu, MenuItem, IconButton } from "../ui/controls";
-import { LanguageButton } from "../ui/LanguageButton";
 import { Notices } from "../ui/notices";
 import { sorted, Table } from "../ui/table";
 import { CHOOSABLE, columns, nameOf, showColumn, shownColumns, usualColumns } from "./columns";
@@ -20,16 +21,13 @@ import "./worklist.css";
 function Page(): JSX.Element {
   return (
     <>
-      <header class="top">
-        <h1>
-          <img src={icon} alt="" width="26" height="26" /> {t("worklist.title")}
-        </h1>
+      <PageHeader here="worklist">
+        <h1 class="hidden">{t("worklist.title")}</h1>
         <div class="top-actions">
           <UploadButtons />
           <ColumnsMenu />
-          <LanguageButton />
         </div>
-      </header>
+      </PageHeader>
       <FilterBar />
       <UploadPanel />
       <main class="list">
@@ -39,6 +37,7 @@ function Page(): JSX.Element {
       <DropTarget />
       <StudyDialogs />
       <Notices />
+      <SignInDialog />
     </>
   );
 }
@@ -142,14 +141,12 @@ function Pager(): JSX.Element {
   );
 }
 
-const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]')!.href;
-
 effect(() => {
   document.documentElement.lang = locale.value;
   document.title = t("worklist.title");
 });
 
 listenForDrops();
+await gate();
 render(<Page />, document.getElementById("app")!);
-void askRights();
 void state.firstPage();

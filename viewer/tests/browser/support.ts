@@ -62,6 +62,7 @@ export async function open(
     if (!url.startsWith(BASE) && !/^(blob|data):/.test(url)) complaints.push(`request to ${url}`);
   });
   await page.goto(`${BASE}/${path}`);
+  if (path.startsWith("read.html")) await until(page, () => window.reading !== undefined);
   return Object.assign(page, { complaints });
 }
 
@@ -104,8 +105,8 @@ export async function read(study: string, query = "", options: Parameters<typeof
 
 export async function drawn(page: Page): Promise<void> {
   await until(page, () => {
-    const viewport = window.reading.session.active.value;
-    return viewport?.pixels.value !== undefined && viewport.rect.value.width > 0;
+    const viewport = window.reading?.session.active.value;
+    return viewport?.pixels.value?.reduced === 1 && viewport.rect.value.width > 0;
   });
   await settled(page);
 }
@@ -162,21 +163,18 @@ export async function exact(page: Page): Promise<void> {
   await settled(page);
 }
 
-/** RGB of the canvas in the upper left `columns` x `rows` of the active pane. */
+/** RGB of the canvas in the upper left `columns` x `rows` of the active pane, however it is drawn. */
 export async function canvas(page: Page, columns: number, rows: number): Promise<number[]> {
   return page.evaluate(
     ([w, h]) => {
       const { session } = window.reading;
-      const painter = window.reading.painter.current as import("../../src/reading/painter").GpuPainter;
+      const painter = window.reading.painter.current!;
       const viewport = session.active.value!;
       painter.draw(viewport);
-      const { gl } = painter.stage;
       const rect = viewport.rect.value;
-      const out = new Uint8Array(w! * h! * 4);
-      gl.readPixels(rect.x, gl.drawingBufferHeight - rect.y - h!, w!, h!, gl.RGBA, gl.UNSIGNED_BYTE, out);
-      const rgb: number[] = [];
-      for (let y = h! - 1; y >= 0; y--) for (let x = 0; x < w!; x++) rgb.push(...out.subarray((y * w! + x) * 4, (y * w! + x) * 4 + 3));
-      return rgb;
+      const context = new OffscreenCanvas(w!, h!).getContext("2d")!;
+      context.drawImage(painter.canvas, -rect.x, -rect.y);
+      return [...context.getImageData(0, 0, w!, h!).data].filter((_, i) => i % 4 < 3);
     },
     [columns, rows] as const,
   );
@@ -186,16 +184,14 @@ export async function canvas(page: Page, columns: number, rows: number): Promise
 export async function colours(page: Page, ...places: (readonly [number, number])[]): Promise<number[][]> {
   await settled(page);
   return page.evaluate((all) => {
-    const painter = window.reading.painter.current as import("../../src/reading/painter").GpuPainter;
+    const painter = window.reading.painter.current!;
     const viewport = window.reading.session.active.value!;
     painter.draw(viewport);
-    const { gl, ratio } = painter.stage;
+    const { canvas: drawn, ratio } = painter;
     const rect = viewport.rect.value;
-    const pixel = new Uint8Array(4);
-    return all.map(([x, y]) => {
-      gl.readPixels(Math.floor((rect.x + x) * ratio), gl.drawingBufferHeight - Math.floor((rect.y + y) * ratio) - 1, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
-      return [...pixel.subarray(0, 3)];
-    });
+    const context = new OffscreenCanvas(drawn.width, drawn.height).getContext("2d", { willReadFrequently: true })!;
+    context.drawImage(drawn, 0, 0);
+    return all.map(([x, y]) => [...context.getImageData(Math.floor((rect.x + x) * ratio), Math.floor((rect.y + y) * ratio), 1, 1).data.subarray(0, 3)]);
   }, places);
 }
 

@@ -58,18 +58,17 @@ async function compared(): Promise<{ here: number[]; there: number[] }> {
     const bitmap = await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
     const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true })!;
     context.drawImage(bitmap, 0, 0);
-    const stage = painter.current as import("../../src/reading/painter").GpuPainter;
-    stage.draw(viewport);
-    const { gl } = stage.stage;
-    const pixel = new Uint8Array(4);
+    const { canvas } = painter.current!;
+    painter.current!.draw(viewport);
+    const seen = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true })!;
+    seen.drawImage(canvas, 0, 0);
     const [here, there]: [number[], number[]] = [[], []];
     for (let n = 1; n < 10; n++)
       for (let m = 1; m < 10; m++) {
         const [x, y] = [Math.floor((bitmap.width * (n + 0.3)) / 10), Math.floor((bitmap.height * (m + 0.3)) / 10)];
         there.push(context.getImageData(x, y, 1, 1).data[0]!);
         const [left, top] = [rect.x + (w - bitmap.width) / 2 + x, rect.y + (h - bitmap.height) / 2 + y];
-        gl.readPixels(Math.floor(left), gl.drawingBufferHeight - Math.floor(top) - 1, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
-        here.push(pixel[0]!);
+        here.push(seen.getImageData(Math.floor(left), Math.floor(top), 1, 1).data[0]!);
       }
     return { here, there };
   });

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { t, type Key } from "../../i18n";
-import { may } from "../../net/rights";
+import { may } from "../../access/session";
 import { Menu, MenuItem } from "../../ui/controls";
 import type { IconName } from "../../ui/icons";
 import { useReading } from "../context";

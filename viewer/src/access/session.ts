@@ -1,0 +1,73 @@
+// Who reads: the account that is signed in, and what it may do. An archive without accounts is open
+// to whoever reaches it (the server allows that on this machine only); the pages say so.
+
+import { computed, signal } from "@preact/signals";
+import { Problem, rest } from "../net/rest";
+
+export interface Person {
+  readonly person_id: string;
+  readonly name: string;
+  readonly rank: number;
+  readonly licence: string;
+  readonly qualified_until: string | null;
+}
+
+/** What a role may allow: access.caller.Act of the server. */
+export const ACTS = [
+  "search", "view", "export", "store", "edit", "delete", "order", "transfer", "read-reports", "draft", "sign", "review",
+  "manage-reports", "templates", "accounts", "audit", "operate",
+] as const;
+export type Act = (typeof ACTS)[number];
+
+export interface Session {
+  readonly open: boolean;
+  readonly account: { readonly account_id: string; readonly login: string } | null;
+  readonly person: Person | null;
+  readonly acts: readonly string[];
+  readonly second_factor: boolean;
+  readonly must_enrol: boolean;
+  readonly idle_s: number;
+  readonly expires_at: string | null;
+}
+
+/** Undefined until the server has been asked. */
+export const session = signal<Session | undefined>(undefined);
+
+export const reader = computed(() => session.value?.person ?? undefined);
+
+/** Pages hide what may not be done; the server is who forbids it. */
+export const may = (act: Act): boolean => session.value?.acts.includes(act) ?? false;
+
+export async function whoReads(): Promise<Session> {
+  try {
+    session.value = (await rest<Session>("GET", "/session", { anonymous: true })).value;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 404) throw error;
+    // A server that knows no accounts yet.
+    session.value = { open: true, account: null, person: null, acts: ACTS, second_factor: false, must_enrol: false, idle_s: 0, expires_at: null };
+  }
+  return session.value;
+}
+
+export async function signIn(login: string, password: string, code: string): Promise<Session> {
+  const body = { login, password, ...(code ? { code } : {}) };
+  const { value } = await rest<Session>("POST", "/session", { body, anonymous: true });
+  session.value = value;
+  return value;
+}
+
+export async function signOut(): Promise<void> {
+  await rest("DELETE", "/session", { anonymous: true }).catch((error: unknown) => {
+    if (!(error instanceof Problem)) throw error;
+  });
+  location.href = "signin.html";
+}
+
+/** Leaves for the sign-in page when nobody is signed in and somebody has to be. */
+export async function gate(): Promise<void> {
+  const found = await whoReads();
+  if (found.open || found.account) return;
+  const here = location.pathname.split("/").pop() + location.search + location.hash;
+  location.replace(`signin.html?next=${encodeURIComponent(here)}`);
+  await new Promise(() => undefined);
+}

@@ -1,0 +1,119 @@
+// What is asked before something is done: a reason, a signature, a request.
+
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { reader } from "../access/session";
+import { Dialog } from "../ui/dialogs";
+import type { Desk } from "./desk";
+import { ShownContent } from "./Shown";
+import { rt, rtOr } from "./texts";
+
+interface ReasonProps {
+  title: string;
+  label?: string;
+  done: (reason: string) => void;
+  close: () => void;
+}
+
+export function ReasonDialog({ title, label, done, close }: ReasonProps): JSX.Element {
+  return (
+    <Dialog title={title} close={close}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const reason = String(new FormData(event.currentTarget).get("reason")).trim();
+          close();
+          done(reason);
+        }}
+      >
+        <label class="field">
+          {label ?? rt("reasonTitle")}
+          <textarea name="reason" rows={3} maxLength={2000} required autofocus />
+        </label>
+        <footer>
+          <button type="button" class="button" onClick={close}>
+            {rt("cancel")}
+          </button>
+          <button type="submit" class="button primary">
+            {title}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+/** All that will be signed, the checks, and the hash the signature covers. */
+export function SignDialog({ desk, action, close }: { desk: Desk; action: string; close: () => void }): JSX.Element {
+  const draft = desk.draft.value!;
+  const blocking = desk.findings.value.some((finding) => finding.severity === "block" && !finding.overridden);
+  const saved = draft.state.value.kind === "saved";
+  const reading = reader.value;
+  return (
+    <Dialog title={rtOr("action", action)} close={close}>
+      <div class="sign">
+        <p>{rt("signText")}</p>
+        {reading && (
+          <p class="signer">
+            <b>{reading.name}</b> {rtOr("rank", String(reading.rank))} {reading.licence}
+          </p>
+        )}
+        <div class="sign-content">
+          <ShownContent content={draft.content.value} />
+        </div>
+        <p class="quiet">
+          {rt("signHash")} <code>{draft.hash.value.slice(0, 16)}</code>
+        </p>
+        <Findings desk={desk} />
+        {desk.failed.value && <p class="error-text" role="alert">{desk.failed.value}</p>}
+        <footer>
+          <button type="button" class="button" onClick={close}>
+            {rt("cancel")}
+          </button>
+          <button
+            type="button"
+            class="button primary"
+            disabled={blocking || !saved || desk.busy.value}
+            onClick={() => void desk.act(action, { content_hash: draft.hash.value }).then((done) => done && close())}
+          >
+            {rt("signTitle")}
+          </button>
+        </footer>
+      </div>
+    </Dialog>
+  );
+}
+
+/** What the self-check found; a blocking one can be overridden with a reason. */
+export function Findings({ desk }: { desk: Desk }): JSX.Element {
+  const overriding = useSignal<string | undefined>(undefined);
+  const findings = desk.findings.value;
+  if (findings.length === 0) return <p class="quiet">{rt("checksClean")}</p>;
+  return (
+    <ul class="findings" aria-label={rt("checks")}>
+      {findings.map((finding) => {
+        const id = `${finding.rule}/${finding.section}/${finding.start}`;
+        return (
+          <li key={id} class={finding.overridden ? "overridden" : finding.severity}>
+            <span>
+              <b>{finding.severity === "block" ? rt("block") : rt("warn")}</b> {finding.text}
+              {finding.overridden && <small>{rt("overridden", { reason: desk.draft.value?.content.value.overrides[finding.rule] ?? "" })}</small>}
+            </span>
+            {finding.severity === "block" && !finding.overridden && desk.writing.value && (
+              <button type="button" class="button" onClick={() => (overriding.value = id)}>
+                {rt("override")}
+              </button>
+            )}
+            {overriding.value === id && (
+              <ReasonDialog
+                title={rt("override")}
+                close={() => (overriding.value = undefined)}
+                done={(reason) => void desk.override(finding, reason)}
+              />
+            )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

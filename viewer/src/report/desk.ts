@@ -1,0 +1,152 @@
+// The state of the report panel: which exam, which report, the draft, what may be done.
+
+import { computed, signal } from "@preact/signals";
+import { Problem, rest } from "../net/rest";
+import { reader } from "../access/session";
+import { Draft } from "./draft";
+import * as model from "./model";
+import type { ActionBody, Content, Exam, Finding, Report } from "./model";
+import { rt, rtOr } from "./texts";
+
+const CHECK_AFTER_MS = 400;
+const RENEW_EVERY_MS = 5 * 60_000;
+
+export class Desk {
+  readonly exams = signal<readonly Exam[] | undefined>(undefined);
+  readonly report = signal<Report | undefined>(undefined);
+  readonly draft = signal<Draft | undefined>(undefined);
+  readonly findings = signal<readonly Finding[]>([]);
+  readonly failed = signal("");
+  readonly said = signal("");
+  readonly busy = signal(false);
+  private checking = 0;
+  private renewing = 0;
+
+  /** Whether the reader is writing: holds the report, in a stage that takes text. */
+  readonly writing = computed(() => {
+    const report = this.report.value;
+    return !!report && report.allowed.includes("save");
+  });
+
+  constructor(readonly study: string) {}
+
+  async open(): Promise<void> {
+    await this.attempt(async () => {
+      this.exams.value = await model.examsOf(this.study);
+      const live = this.exams.value.find((exam) => exam.report)?.report;
+      if (live) await this.show(await model.load(live.report_id));
+    });
+  }
+
+  async begin(): Promise<void> {
+    const exams = this.exams.value ?? [];
+    if (exams.length === 0) return;
+    await this.attempt(async () => {
+      let report = await model.begin(exams.map((exam) => exam.exam_id));
+      if (report.allowed.includes("claim")) report = await model.act(report, "claim");
+      await this.show(report);
+    });
+  }
+
+  async complete(reason: string): Promise<void> {
+    await this.attempt(async () => {
+      for (const exam of this.exams.value ?? [])
+        await rest("PATCH", `/exams/${exam.exam_id}`, { body: { complete: true, reason } });
+      this.exams.value = await model.examsOf(this.study);
+    });
+  }
+
+  /** Performs an action on what the reader sees: what was typed is on the server first. */
+  async act(action: string, body: ActionBody = {}): Promise<boolean> {
+    return this.attempt(async () => {
+      const draft = this.draft.value;
+      if (draft && this.writing.value && action !== "abandon" && action !== "cancel" && !(await draft.flush())) throw new Error(rt("changed"));
+      const report = this.report.value!;
+      await this.show(await model.act({ ...report, etag: draft?.etag ?? report.etag }, action, body));
+      this.say(rt("done", { action: rtOr("action", action) }));
+      this.exams.value = await model.examsOf(this.study);
+    });
+  }
+
+  async refresh(): Promise<void> {
+    const report = this.report.value;
+    if (report) await this.attempt(async () => this.show(await model.load(report.report_id)));
+    else await this.open();
+  }
+
+  async override(finding: Finding, reason: string): Promise<void> {
+    const draft = this.draft.value;
+    if (!draft) return;
+    draft.change({ overrides: { ...draft.content.value.overrides, [finding.rule]: reason } });
+    await draft.flush();
+    await this.check();
+  }
+
+  change(part: Partial<Content>): void {
+    this.draft.value?.change(part);
+  }
+
+  async check(): Promise<void> {
+    const report = this.report.value;
+    if (!report) return;
+    this.findings.value = await model.check(report.report_id).catch(() => this.findings.value);
+  }
+
+  say(text: string): void {
+    this.said.value = text;
+    window.setTimeout(() => {
+      if (this.said.value === text) this.said.value = "";
+    }, 5000);
+  }
+
+  close(): void {
+    this.draft.value?.close();
+    window.clearInterval(this.renewing);
+  }
+
+  private async show(report: Report): Promise<void> {
+    const before = this.report.value;
+    this.report.value = report;
+    window.clearInterval(this.renewing);
+    const draft = this.draft.value;
+    if (report.stage === "idle" || report.stage === "unread" || report.stage === "cancelled") {
+      draft?.close();
+      this.draft.value = undefined;
+      this.findings.value = [];
+      return;
+    }
+    if (draft && before && before.report_id === report.report_id && before.rev === report.rev && this.writing.value) draft.moved(report.etag, report.content_hash);
+    else {
+      draft?.close();
+      this.draft.value = await Draft.open(report, reader.value?.person_id ?? "", (etag) => this.taken(etag));
+    }
+    if (this.writing.value) {
+      this.renewing = window.setInterval(() => void rest("PUT", `/reports/${report.report_id}/lease`).catch(() => undefined), RENEW_EVERY_MS);
+      void this.check();
+    }
+  }
+
+  private taken(etag: string): void {
+    const report = this.report.value;
+    if (report) this.report.value = { ...report, etag };
+    window.clearTimeout(this.checking);
+    this.checking = window.setTimeout(() => void this.check(), CHECK_AFTER_MS);
+  }
+
+  private async attempt(work: () => Promise<void>): Promise<boolean> {
+    this.busy.value = true;
+    this.failed.value = "";
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.failed.value = error instanceof Problem || error instanceof Error ? error.message : String(error);
+      if (error instanceof Problem && error.type === "qc-blocking") await this.check();
+      if (error instanceof Problem && (error.status === 412 || error.status === 409) && this.report.value)
+        await model.load(this.report.value.report_id).then((report) => this.show(report), () => undefined);
+      return false;
+    } finally {
+      this.busy.value = false;
+    }
+  }
+}

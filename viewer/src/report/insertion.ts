@@ -1,0 +1,36 @@
+// Text put in at the caret of a section, and which measurement is worth which words.
+
+import { formatNumber } from "../i18n";
+import type { Content, Field, MeasurementReference, SectionName, Template } from "./model";
+import { SECTIONS } from "./model";
+
+/** `text` put in at `at`, on a line of its own where it would run into another. */
+export function inserted(before: string, at: number, text: string): { text: string; caret: number } {
+  const head = before.slice(0, at);
+  const tail = before.slice(at);
+  const glue = head && !/[\s（(]$/.test(head) && /[。.；;]$/.test(head) ? "\n" : "";
+  return { text: head + glue + text + tail, caret: head.length + glue.length + text.length };
+}
+
+const SHOWN_UNITS: Readonly<Record<string, string>> = { "[hnsf'U]": "HU", deg: "°", mm2: "mm²", "{pixels}": "px" };
+
+export const unitShown = (unit: string): string => SHOWN_UNITS[unit] ?? unit;
+
+export const measurementText = (m: MeasurementReference): string =>
+  `${m.label} ${formatNumber(m.value, 1)} ${unitShown(m.unit)}`.trim();
+
+/** The content with what a template brings: sections that are empty, fields that are not there yet. */
+export function withTemplate(content: Content, template: Template): Content {
+  const sections: Partial<Record<SectionName, string>> = { ...content.sections };
+  for (const name of SECTIONS) {
+    const text = template.sections[name];
+    if (text && !sections[name]?.trim()) sections[name] = text;
+  }
+  const fields = { ...content.fields };
+  for (const field of template.fields) if (field.default !== null && fields[field.name] === undefined) fields[field.name] = field.default;
+  return { ...content, template: `${template.template_id}/${template.version}`, language: template.language, sections, fields };
+}
+
+/** The fields that the content has or its template offers, by section. */
+export const fieldsOf = (template: Template | undefined, section: SectionName): readonly Field[] =>
+  template?.fields.filter((field) => field.section === section) ?? [];
