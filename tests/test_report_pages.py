@@ -17,11 +17,12 @@ def test_report_pages_in_a_browser(node: list[str], tmp_path: Path) -> None:
     data = tmp_path / "archive"
     hired(data)
     with serving(data, *SETTINGS) as (_, url):
-        done = vitest(
-            node,
-            "tests/reporting",
-            VIEWER_URL=url,
-            VIEWER_PASSWORD=PASSWORD,
-            CHROMIUM=str(BROWSER),
+        passed(
+            vitest(
+                node,
+                "tests/reporting",
+                VIEWER_URL=url,
+                VIEWER_PASSWORD=PASSWORD,
+                CHROMIUM=str(BROWSER),
+            )
         )
-        passed(done)

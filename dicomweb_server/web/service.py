@@ -2,10 +2,12 @@
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import NoReturn
+
+from orjson import Fragment
 
 from dicomweb_server.access.caller import Caller
 from dicomweb_server.access.doors import Doors
@@ -72,6 +74,10 @@ PLAN_BYTES = 32 * 2**20
 """Of plans that are remembered: some twelve series of 500 slices."""
 
 
+STUDIES_BYTES = 16 * 2**20
+"""Studies as searches answer with them, by what they were made of: some 8,000."""
+
+
 @dataclass(frozen=True)
 class Service:
     """A handler gets it as `seen_by` who asks, whom `archive` and `desk` then know."""
@@ -83,6 +89,7 @@ class Service:
     routes: tuple[tuple[str, str], ...] = ()
     api: tuple[tuple[str, str], ...] = ()
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
+    studies: Cache[Hashable, Fragment] = field(default_factory=lambda: Cache(STUDIES_BYTES))
     plans: Cache[tuple[object, ...], Plan] = field(default_factory=lambda: Cache(PLAN_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
