@@ -60,7 +60,10 @@ class Connection(HttpToolsProtocol):
             # When it is full, or broken, the transport meets that too and deals with it.
             with suppress(OSError):
                 sent = os.writev(self._descriptor, messages)
+        rest: list[Buffer] = []
         for message in messages:
             if sent < len(message):
-                self.transport.write(memoryview(message)[sent:])
+                rest.append(memoryview(message)[sent:])
             sent = max(0, sent - len(message))
+        if rest:
+            self.transport.writelines(rest)

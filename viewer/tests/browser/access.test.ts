@@ -1,32 +1,18 @@
 // Everybody can use it: axe finds nothing serious, phones, no WebGL2, the worklist by keyboard.
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { Page } from "playwright-core";
 import { beforeAll, expect, test } from "vitest";
 import { image } from "../instances";
+import { findings } from "./axe";
 import { BASE, canvas, drag, exact, measured, open, read, settled, store, uid, until } from "./support";
 
 const SIDE = 128;
 const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
 const phantom = image({ rows: SIDE, columns: SIDE, values });
 const study = uid(phantom, "0020000D");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 beforeAll(async () => {
   await store(phantom, image({ study, rows: SIDE, columns: SIDE, values, extra: { "00200011": ["IS", 2] } }), image());
 });
-
-/** Serious and critical findings. The page's policy forbids evaluating scripts in it: a debugger may. */
-async function findings(page: Page): Promise<string[]> {
-  const session = await page.context().newCDPSession(page);
-  await session.send("Runtime.evaluate", { expression: axe });
-  const { result } = await session.send("Runtime.evaluate", {
-    expression: `axe.run().then(r => JSON.stringify(r.violations.filter(v => ["serious", "critical"].includes(v.impact)).map(v => v.id + ": " + v.nodes.map(n => n.target).join(" ; "))))`,
-    awaitPromise: true,
-  });
-  return JSON.parse(result.value as string) as string[];
-}
 
 test.each(["zh", "en"])("axe finds nothing serious on the worklist (%s)", async (language) => {
   const page = await open(`?lang=${language}`);

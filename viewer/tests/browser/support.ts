@@ -58,8 +58,9 @@ export async function open(
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("request", (request) => {
+    // The browser shows PDF with an extension of its own.
     const url = request.url();
-    if (!url.startsWith(BASE) && !/^(blob|data):/.test(url)) complaints.push(`request to ${url}`);
+    if (!url.startsWith(BASE) && !/^(blob|data|chrome|chrome-extension):/.test(url)) complaints.push(`request to ${url}`);
   });
   await page.goto(`${BASE}/${path}`);
   if (path.startsWith("read.html")) await until(page, () => window.reading !== undefined);
@@ -130,6 +131,8 @@ export async function at(page: Page, x: number, y: number): Promise<[number, num
 }
 
 export async function drag(page: Page, from: readonly [number, number], ...to: (readonly [number, number])[]): Promise<void> {
+  // The first measurement opens the list it goes to, and the pane becomes narrower.
+  await settled(page);
   await page.mouse.move(...(await at(page, ...from)));
   await page.mouse.down();
   for (const point of to) await page.mouse.move(...(await at(page, ...point)), { steps: 3 });

@@ -1,0 +1,236 @@
+// From a study to a signed report, by the pages alone, each person in a browser of his own.
+
+import { beforeAll, expect, test } from "vitest";
+import { image } from "../instances";
+import { findings } from "../browser/axe";
+import { open, until } from "../browser/support";
+import { arrive, button, giveReason, PASSWORD, saved, shot, sign, signIn, stage } from "./support";
+
+const SIDE = 64;
+const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
+const about = (accession: string, patient: string) =>
+  image({ rows: SIDE, columns: SIDE, values, extra: { "00080050": ["SH", accession], "00100020": ["LO", patient], "00180015": ["CS", "CHEST"], "00380010": ["LO", `V-${patient}`] } });
+const RARE = "姓名含罕用字：㛃、䶮、𠮷。";
+
+let first = "";
+let second = "";
+
+beforeAll(async () => {
+  first = await arrive(about("R-1", "RP-1"));
+  second = await arrive(about("R-2", "RP-2"));
+});
+
+test("who has not signed in is sent to sign in, and led back; a wrong password says so", async () => {
+  const page = await open("reports.html?lang=zh#unread");
+  await page.waitForURL(/signin\.html/);
+  await page.fill('input[name="login"]', "resident");
+  await page.fill('input[name="password"]', "wrong");
+  await page.click('button[type="submit"]');
+  await page.waitForSelector('.error-text:text-is("用户名或密码不正确。")');
+  expect(await findings(page)).toEqual([]);
+  await shot(page, "signin-zh");
+  await page.fill('input[name="password"]', PASSWORD);
+  await page.click('button[type="submit"]');
+  await page.waitForURL(/reports\.html/);
+  await page.waitForSelector("tr[data-exam]");
+  expect(await page.textContent(".reader")).toBe("李住院");
+});
+
+test("a report is drafted, signed, returned, signed again, issued, and read in the PDF", async () => {
+  const trainee = await signIn("trainee", "reports.html?lang=zh#unread");
+  await trainee.waitForSelector('tr[data-exam]:has-text("R-1")');
+  await shot(trainee, "reports-unread-zh");
+  expect(await findings(trainee)).toEqual([]);
+  await trainee.click('tr[data-exam]:has-text("R-1") a');
+  await trainee.waitForSelector(".report-panel");
+  await trainee.click('.report-body .button.primary');
+  await stage(trainee, "实习书写中");
+  await trainee.fill("#report-findings", `双肺纹理清晰，未见实变。${RARE}`);
+  await trainee.fill("#report-impression", "胸部未见明显异常。");
+  await saved(trainee);
+  // What is saved is what the server has: another load of the page shows it.
+  await trainee.reload();
+  await trainee.waitForSelector("#report-findings");
+  expect(await trainee.inputValue("#report-findings")).toBe(`双肺纹理清晰，未见实变。${RARE}`);
+  await trainee.click(button("提交"));
+  await stage(trainee, "实习报告待接收");
+
+  const path = `read.html?lang=zh&study=${first}&report`;
+  const resident = await signIn("resident", path);
+  await resident.waitForSelector(button("接收"));
+  await resident.click(button("接收"));
+  await stage(resident, "初诊书写中");
+  await resident.selectOption(".report-tools select >> nth=1", "false");
+  await saved(resident);
+  await shot(resident, "report-writing-zh");
+  expect(await findings(resident)).toEqual([]);
+  await sign(resident, "签名提交审核");
+  await stage(resident, "待审核");
+  expect(await resident.isVisible(button("开始审核"))).toBe(false); // never by the first signer
+
+  const associate = await signIn("associate", path);
+  await associate.click(button("开始审核"));
+  await stage(associate, "审核中");
+  await giveReason(associate, "退回", "请补充纵隔描述");
+  await stage(associate, "初诊书写中");
+
+  await resident.reload();
+  await resident.waitForSelector('.report-message:has-text("请补充纵隔描述")');
+  await resident.fill("#report-findings", `双肺纹理清晰，未见实变。纵隔未见肿大淋巴结。${RARE}`);
+  await saved(resident);
+  await sign(resident, "签名提交审核");
+  await associate.reload();
+  await associate.click(button("开始审核"));
+  await stage(associate, "审核中");
+  await sign(associate, "审核签发");
+  await stage(associate, "已签发");
+  await associate.waitForSelector('.issued[open] .signatures:has-text("李住院"):has-text("钱副主任")');
+  expect(await associate.textContent(".issued[open] .report-shown")).toContain(RARE);
+  await shot(associate, "report-issued-zh");
+
+  await associate.click('.issued .documents button:text-is("PDF")');
+  await associate.waitForSelector("iframe.report-pdf", { timeout: 20_000 });
+  const [kind, head] = await associate.evaluate(async () => {
+    const blob = await (await fetch(document.querySelector<HTMLIFrameElement>("iframe.report-pdf")!.src)).blob();
+    return [blob.type, await blob.slice(0, 5).text()];
+  });
+  expect([kind, head]).toEqual(["application/pdf", "%PDF-"]);
+  await associate.keyboard.press("Escape");
+});
+
+test("what changed between two revisions is shown", async () => {
+  const page = await signIn("chief", `read.html?lang=zh&study=${first}&report`);
+  await page.click('[role="tab"]:text-is("版本与痕迹")');
+  const select = ".compare select >> nth=0";
+  await page.waitForSelector(select);
+  const revisions = await page.$$eval(".compare select option", (options) => options.map((o) => (o as HTMLOptionElement).value));
+  await page.selectOption(select, revisions[1]!);
+  await page.click('.compare button:text-is("比较")');
+  await page.waitForSelector(".difference ins");
+  expect(await page.textContent(".difference")).toContain("纵隔未见肿大淋巴结。");
+});
+
+test("a correction is asked for, accepted, written by the reviewer and confirmed by a higher rank; both versions stay", async () => {
+  const path = `read.html?lang=zh&study=${first}&report`;
+  const associate = await signIn("associate", path);
+  await associate.click('[role="tab"]:text-is("版本与痕迹")');
+  await associate.selectOption('.request select[name="class"]', "content");
+  await associate.fill('.request input[name="text"]', "左侧应为右侧");
+  await associate.click('.request button[type="submit"]');
+  await associate.waitForSelector('.requests li:has-text("左侧应为右侧")');
+  const chief = await signIn("chief", path);
+  await chief.click('[role="tab"]:text-is("版本与痕迹")');
+  await chief.click('.requests button:text-is("同意")');
+  await chief.fill('dialog textarea[name="reason"]', "同意更正");
+  await chief.click("dialog footer .button.primary");
+  await chief.waitForSelector('.requests li:has-text("已同意")');
+  await associate.reload();
+  await giveReason(associate, "更正报告", "左侧应为右侧");
+  await stage(associate, "初诊书写中");
+  await associate.fill("#report-impression", "胸部未见明显异常。建议随访。");
+  await saved(associate);
+  await sign(associate, "签名更正");
+  await stage(associate, "更正待确认");
+  await chief.reload();
+  await sign(chief, "确认更正");
+  await stage(chief, "已签发");
+  await chief.waitForSelector('.issued summary:has-text("第 2 版")');
+  expect(await chief.$$eval(".issued summary", (all) => all.length)).toBeGreaterThanOrEqual(2);
+  await shot(chief, "report-corrected-zh");
+});
+
+test("what is typed while the server cannot be reached is kept, sent later, and survives the page", async () => {
+  const page = await signIn("resident", `read.html?lang=zh&study=${second}&report`);
+  await page.click(".report-body .button.primary");
+  await stage(page, "初诊书写中");
+  await page.fill("#report-findings", "第一句。");
+  await saved(page);
+  await page.route("**/working", (route) => route.abort());
+  await page.fill("#report-findings", "第一句。第二句。");
+  await until(page, () => document.querySelector("[data-save]")?.getAttribute("data-save") === "waiting");
+  // The page goes without having been able to send it.
+  page.on("dialog", (dialog) => void dialog.accept());
+  await page.unroute("**/working");
+  await page.route("**/working", (route) => (route.request().method() === "PUT" ? route.abort() : route.continue()));
+  await page.reload();
+  await page.waitForSelector('.report-message button:text-is("恢复")');
+  await page.unroute("**/working");
+  await page.click('.report-message button:text-is("恢复")');
+  await saved(page);
+  await page.reload();
+  await page.waitForSelector("#report-findings");
+  expect(await page.inputValue("#report-findings")).toBe("第一句。第二句。");
+});
+
+test("an ended session asks to sign in over the page, and nothing typed is lost", async () => {
+  const page = await signIn("resident", `read.html?lang=zh&study=${second}&report`);
+  await page.waitForSelector("#report-findings");
+  await page.context().clearCookies();
+  await page.fill("#report-findings", "第一句。第二句。第三句。");
+  await page.waitForSelector("dialog .sign-in");
+  await page.fill('dialog input[name="login"]', "resident");
+  await page.fill('dialog input[name="password"]', PASSWORD);
+  await page.click('dialog .sign-in button[type="submit"]');
+  await saved(page);
+  await page.reload();
+  await page.waitForSelector("#report-findings");
+  expect(await page.inputValue("#report-findings")).toBe("第一句。第二句。第三句。");
+});
+
+test("two who write at once: the second sees both texts and loses neither", async () => {
+  const path = `read.html?lang=zh&study=${second}&report`;
+  const one = await signIn("resident", path);
+  const other = await signIn("resident", path);
+  await other.waitForSelector("#report-impression");
+  await one.fill("#report-impression", "甲写的意见。");
+  await saved(one);
+  await other.fill("#report-impression", "乙写的意见。");
+  await other.waitForSelector('.report-message.error button:text-is("以我的文字继续")');
+  expect(await other.inputValue("#report-impression")).toBe("乙写的意见。");
+  await other.click('button:text-is("以我的文字继续")');
+  await saved(other);
+  await other.click('[role="tab"]:text-is("版本与痕迹")');
+  await other.waitForSelector('.report-history h3:text-is("未采用的文字")');
+});
+
+test("half-written Chinese of an input method is neither saved nor overwritten", async () => {
+  const page = await signIn("resident", `read.html?lang=zh&study=${second}&report`);
+  await page.waitForSelector("#report-recommendation");
+  await page.focus("#report-recommendation");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Input.imeSetComposition", { text: "jianyi", selectionStart: 6, selectionEnd: 6 });
+  await page.waitForTimeout(1800);
+  expect(await page.$eval("[data-save]", (state) => state.getAttribute("data-save"))).toBe("saved");
+  expect(await page.inputValue("#report-recommendation")).toBe("jianyi");
+  await session.send("Input.insertText", { text: "建议随访。" });
+  await until(page, () => document.querySelector<HTMLTextAreaElement>("#report-recommendation")!.value === "建议随访。");
+  await saved(page);
+  await page.reload();
+  await page.waitForSelector("#report-recommendation");
+  expect(await page.inputValue("#report-recommendation")).toBe("建议随访。");
+});
+
+test("key images and measurements go into the report with a way back to the picture", async () => {
+  const page = await signIn("resident", `read.html?lang=zh&study=${second}&report`);
+  await page.waitForSelector("#report-findings");
+  await until(page, () => window.reading.session.active.value?.pixels.value !== undefined);
+  await page.evaluate(() => {
+    const { session, drafts } = window.reading;
+    const viewport = session.active.value!;
+    const frame = viewport.stack.value!.frames[viewport.index.value]!;
+    drafts.add({ tool: "length", target: { kind: "frame", frame }, points: [[10, 10], [30, 10]], text: "" } as never);
+  });
+  await page.click('.report-section button:text-is("添加当前图像")');
+  await page.fill('.report-images input', "右肺上叶");
+  await page.keyboard.press("Tab");
+  await page.click('.report-section button:text-is("插入测量值")');
+  // 20 pixels of 0.5 mm.
+  await page.waitForSelector('.report-images .link:has-text("10.0 mm")');
+  await saved(page);
+  const content = await page.evaluate(async () => {
+    const { exams } = (await (await fetch(`api/v1/exams?study=${new URLSearchParams(location.search).get("study")}`)).json()) as { exams: { report: { report_id: string } }[] };
+    return (await fetch(`api/v1/reports/${exams[0]!.report.report_id}/working`)).json() as Promise<{ measurements: { value: number; unit: string }[]; key_images: { note: string }[] }>;
+  });
+  expect(content.measurements.map((m) => [m.value, m.unit])).toEqual([[10, "mm"]]);
+  expect(content.key_images.map((k) => k.note)).toEqual(["右肺上叶"]);
+});
