@@ -53,7 +53,8 @@ def run(bench: Bench) -> Iterator[Summary]:
 
         return peer.name, measure
 
-    with bench.running(ours, two, orthanc, bench.nginx):
+    many: list[Peer] = [bench.ours_10k, bench.orthanc_10k]
+    with bench.running(ours, two, orthanc, bench.nginx, *many):
         for connections in bench.connections:
             yield from bench.compare(
                 "frames",
@@ -64,6 +65,7 @@ def run(bench: Bench) -> Iterator[Summary]:
                     asking(two, STORED, connections),
                     asking(orthanc, STORED, connections),
                     asking(bench.nginx, STORED, connections),
+                    *(asking(peer, STORED, connections) for peer in many),
                 ],
             )
         # All 500 decoded are more than the cache holds, so each comes anew; 50 fit in it.

@@ -4,7 +4,7 @@ PS3.18 §10.6; what each level returns by itself is Tables 10.6.3-3 to 10.6.3-5,
 `dicom.matching`. URLs are not known here: the edge adds Retrieve URL (0008,1190).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,13 +24,18 @@ Item = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One page: its items in order; `total` when it was asked for or is known; `more` when items
-    remain after these, and `next` the cursor that continues there."""
+    """One page: its rows in order, and what makes an item of each; `total` when it was asked for or
+    is known; `more` when items remain after these, and `next` the cursor that continues there."""
 
-    items: tuple[Item, ...]
+    rows: tuple[Row, ...]
+    item: Callable[[Row], Item]
     total: int | None
     more: bool
     next: str | None
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return tuple(map(self.item, self.rows))
 
 
 def search(archive: Archive, parsed: ParsedQuery) -> Answer:
@@ -48,15 +53,11 @@ def search(archive: Archive, parsed: ParsedQuery) -> Answer:
         total = query.offset + len(page.rows) if page.rows or not query.offset else None
     wanted = _wanted(parsed)
     whole = query.level is QueryLevel.INSTANCE and not _is_indexed(archive, wanted)
-    return Answer(
-        tuple(
-            _item(row, query.level, wanted, _metadata(archive, row) if whole else {})
-            for row in page.rows
-        ),
-        total,
-        page.more,
-        page.next,
-    )
+
+    def item(row: Row) -> Item:
+        return _item(row, query.level, wanted, _metadata(archive, row) if whole else {})
+
+    return Answer(page.rows, item, total, page.more, page.next)
 
 
 def _is_indexed(archive: Archive, wanted: frozenset[str] | None) -> bool:

@@ -1,9 +1,11 @@
 """What every handler is given: the archive, the settings, the threads; and URLs of resources."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
+
+from orjson import Fragment
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
@@ -67,6 +69,10 @@ PLAN_BYTES = 32 * 2**20
 """Of plans that are remembered: some twelve series of 500 slices."""
 
 
+STUDIES_BYTES = 16 * 2**20
+"""Studies as searches answer with them, by what they were made of: some 8,000."""
+
+
 @dataclass(frozen=True)
 class Service:
     archive: Archive
@@ -75,6 +81,7 @@ class Service:
     routes: tuple[tuple[str, str], ...] = ()
     api: tuple[tuple[str, str], ...] = ()
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
+    studies: Cache[Hashable, Fragment] = field(default_factory=lambda: Cache(STUDIES_BYTES))
     plans: Cache[tuple[object, ...], Plan] = field(default_factory=lambda: Cache(PLAN_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)

@@ -170,7 +170,7 @@ def identity(records: Database, person_id: str) -> SigningIdentityRow:
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     at = now()
     return SigningIdentityRow(
-        id=f"identity-{person_id}",
+        id=f"identity-{person_id}"[:36],
         person_id=person_id,
         driver="local",
         algorithm="ecdsa-p256-sha256",
