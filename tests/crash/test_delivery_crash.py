@@ -167,6 +167,7 @@ def test_from_issue_to_the_archived_report_takes_less_than_two_seconds(tmp_path:
         took_s = time.monotonic() - started
         print(f"issue to archived SR: {took_s * 1000:.0f} ms")
         assert took_s < 2.0
+        wait_for(lambda: waiting(records) == 0)
         with urllib.request.urlopen(f"{root}/series") as answer:
             series = orjson.loads(answer.read())
     assert sorted(each["00080060"]["Value"][0] for each in series) == ["DOC", "DOC", "SR", "SR"]
