@@ -22,6 +22,7 @@ QUESTIONS = (
     "rendered",
     "link",
     "dimse",
+    "issuing",
     "browser",
 )
 

@@ -1,6 +1,7 @@
 """What the questions share: the peers, loaded once, the rounds, and how long each takes."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -8,9 +9,21 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.data import Series, ct500, head_ct, tiny_studies
-from benchmarks.measure import Sample, Summary, in_turns
+from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 from benchmarks.studies import make
+
+QUIET_WITHIN_S = 20
+
+
+def at_rest(pids: Sequence[int]) -> None:
+    """Returns when the processes use less than a tenth of a processor, as they do once they have
+    come up; or after a while, because some never rest."""
+    for _ in range(QUIET_WITHIN_S):
+        before = cpu_seconds(pids)
+        time.sleep(1)
+        if cpu_seconds(pids) - before < 0.1:
+            return
 
 
 @dataclass
@@ -124,6 +137,7 @@ class Bench:
         # Its instances have no frames to settle.
         peer = Ours(archive.parent, port=port, flags=("--no-settle",))
         peer.name = f"ours, {count:,} studies"
+        peer.taken_as_read()
         self.versions.setdefault("ours", peer.version())
         return peer
 
@@ -153,6 +167,8 @@ class Bench:
             peer.directory.mkdir(parents=True)
             peer.load(self.ct500.files if files is None else files)
             done.touch()
+        if isinstance(peer, Ours):
+            peer.taken_as_read()
         self.versions[peer.name] = peer.version()
 
     @contextmanager
@@ -162,6 +178,7 @@ class Bench:
             for peer in peers:
                 peer.start()
                 stack.callback(peer.stop)
+            at_rest([pid for peer in peers for pid in peer.pids])
             yield
 
     def compare(

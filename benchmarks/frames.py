@@ -1,7 +1,7 @@
 """How many frames a second, one request each, and what does each cost the server?
 
-Cases: the form each archive keeps (`transfer-syntax=*`) over 1, 6 and 16 connections, in the long
-round of archives of 10,000 studies too, and over TLS; and Explicit VR Little Endian, which is our
+Cases: the form each archive keeps (`transfer-syntax=*`) over 1, 6 and 16 connections, of archives
+of 10,000 studies too, and over TLS; and Explicit VR Little Endian, which is our
 frames decoded (cold: every frame for the first time; warm: from the cache) against the bytes
 Orthanc has on disk; JPEG-LS and JPEG 2000 made of them. nginx serves the very payloads ours does.
 """
@@ -56,8 +56,8 @@ def run(bench: Bench) -> Iterator[Summary]:
 
         return peer.name, measure
 
-    large = (bench.ours_10k, bench.orthanc_10k) if bench.full else ()
-    with bench.running(ours, two, orthanc, bench.nginx, *large):
+    many: list[Peer] = [bench.ours_10k, bench.orthanc_10k]
+    with bench.running(ours, two, orthanc, bench.nginx, *many):
         for connections in bench.connections:
             yield from bench.compare(
                 "frames",
@@ -68,7 +68,7 @@ def run(bench: Bench) -> Iterator[Summary]:
                     asking(two, STORED, connections),
                     asking(orthanc, STORED, connections),
                     asking(bench.nginx, STORED, connections),
-                    *(asking(peer, STORED, connections) for peer in large),
+                    *(asking(peer, STORED, connections) for peer in many),
                 ],
             )
         # All 500 decoded are more than the cache holds, so each comes anew; 50 fit in it.

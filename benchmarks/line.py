@@ -3,26 +3,22 @@
     near: where the servers run, NEAR   ==== the line ====   far: where the client runs, FAR
 
 The two are joined by a pair of virtual Ethernet devices or, when a round trip is asked for, by two
-TUN devices between which a process (`carry`, below) carries every packet and holds it for half of
+TUN devices between which a process (`carrier`) carries every packet and holds it for half of
 the round trip: the delay of `tc netem`, which many kernels are built without. `tc tbf` keeps the
 rate, in both directions. TCP is the kernel's own at both ends: slow start, windows and losses are
 real. Needs root; everything ends with the `with`.
 """
 
-import fcntl
 import os
-import select
 import shutil
-import struct
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from benchmarks.carrier import tun
 from benchmarks.peers import Missing
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
@@ -79,7 +75,7 @@ class Line:
         if self.round_trip_ms:
             near = tun("near")
             half = str(self.round_trip_ms / 2e3)
-            carrier = self.far([sys.executable, "-m", "benchmarks.line", str(near), half])
+            carrier = self.far([sys.executable, "-m", "benchmarks.carrier", str(near), half])
             try:
                 self._processes.append(subprocess.Popen(carrier, pass_fds=[near]))
             finally:
@@ -113,50 +109,8 @@ def _namespace(pid: int) -> str:
 
 
 def _wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not done():
         if time.monotonic() > deadline:
             raise Missing("the line cannot be laid: the far end does not come up")
         time.sleep(0.01)
-
-
-# The carrier: a process of its own, in the far namespace, with the near device handed down to it.
-
-# linux/if_tun.h
-_TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
-_TUN, _NO_PACKET_INFORMATION, _VNET_HEADER = 0x0001, 0x1000, 0x4000
-_OFFLOADED = 0x01 | 0x02 | 0x04
-"""Checksums and segments of TCP over IPv4 and IPv6 are left to whoever is last: packets cross in
-pieces of up to 64 KiB, and arrive as if they had been segments."""
-
-PACKET_BYTES = (64 << 10) + 10
-
-
-def tun(name: str) -> int:
-    """A new TUN device in this network namespace; it lasts as long as the descriptor."""
-    device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    flags = _TUN | _NO_PACKET_INFORMATION | _VNET_HEADER
-    fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-    fcntl.ioctl(device, _TUNSETOFFLOAD, _OFFLOADED)
-    return device
-
-
-def carry(one: int, other: int, delay_s: float) -> None:
-    """Takes every packet from one device to the other, `delay_s` later; never returns."""
-    sinks = {one: other, other: one}
-    under_way: deque[tuple[float, int, bytes]] = deque()
-    while True:
-        wait = max(0.0, under_way[0][0] - time.monotonic()) if under_way else None
-        ready, _, _ = select.select(list(sinks), [], [], wait)
-        now = time.monotonic()
-        for source in ready:
-            # One for each turn: two busy directions share the process evenly.
-            under_way.append((now + delay_s, sinks[source], os.read(source, PACKET_BYTES)))
-        while under_way and under_way[0][0] <= now:
-            _, sink, packet = under_way.popleft()
-            with suppress(OSError):  # a device that is not up yet loses what comes, as any would
-                os.write(sink, packet)
-
-
-if __name__ == "__main__":
-    carry(int(sys.argv[1]), tun("far"), float(sys.argv[2]))

@@ -24,6 +24,8 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
+from dicomweb_server.access.addresses import is_loopback
+from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import (
     collect_seldom,
@@ -37,7 +39,9 @@ from dicomweb_server.dimse.process import run_bridge
 from dicomweb_server.dimse.tls import CIPHERS
 from dicomweb_server.logs import set_up_logging
 from dicomweb_server.reading import intake
-from dicomweb_server.reading.reading import open_reading
+from dicomweb_server.reading.delivery import deliver_until
+from dicomweb_server.reading.reading import Reading, open_reading
+from dicomweb_server.reading.templates import load_starting_set
 from dicomweb_server.web.app import Application, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
@@ -62,9 +66,9 @@ def app() -> ASGIApp:
     threading.Thread(target=_give_back, args=(archive,), name="give-back", daemon=True).start()
     made = application(archive, config)
     if config.data.startswith("memory:"):
-        # No other process sees this archive, so none can make exams of what arrives.
+        # No other process sees this archive, so none can work for the report module.
         work = (made.service.reading, archive.closed)
-        threading.Thread(target=intake.run, args=work, name="exams", daemon=True).start()
+        threading.Thread(target=_read, args=work, name="reading", daemon=True).start()
     collect_seldom()
     _tell_when_stopped(archive.stopping)
     return Closing(made, archive)
@@ -128,7 +132,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         reason = "each process would have an archive in memory of its own: use 1, or a directory"
         raise ConfigError("workers", reason, origin="with data in memory")
     _check_tls(config)
-    open_archive(config).close()
+    _require_identity(config)
     listening = _listen(config, port=config.port, flag="--port")
     os.environ.update(config.environment())
     server = uvicorn.Config(
@@ -180,6 +184,28 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
             each.stop()
         listening.close()
     return 0
+
+
+def _require_identity(config: Config) -> None:
+    """Opens what will be served, once. Raises ConfigError when that would be an archive for anybody
+    in the network, and nobody said so."""
+    archive = open_archive(config)
+    try:
+        doors = open_doors(config, archive.directory)
+        try:
+            served = config.open_to_network or is_loopback(config.host)
+            if not served and doors.is_without_accounts:
+                raise ConfigError(
+                    "host",
+                    f"there is no account yet, so everybody who reaches {config.host} could do"
+                    " everything: make one (dicomweb-server users add), listen on 127.0.0.1, or"
+                    " say --open-to-network",
+                    origin=config.host,
+                )
+        finally:
+            doors.close()
+    finally:
+        archive.close()
 
 
 def _check_tls(config: Config) -> None:
@@ -317,8 +343,17 @@ class Beside:
             process.join()
 
 
+def _read(reading: Reading, stop: threading.Event) -> None:
+    load_starting_set(reading.records)
+    exams = threading.Thread(target=intake.run, args=(reading, stop), name="exams", daemon=True)
+    exams.start()
+    deliver_until(reading.archive, reading.records, stop=stop.is_set)
+    exams.join(STOP_WITHIN_S)
+
+
 def run_reading(config: Config) -> None:
-    """The main function of the report module's process, until SIGTERM: exams of what arrives."""
+    """The main function of the report module's process, until SIGTERM: exams of what arrives, and
+    the documents of what is issued."""
     set_up_logging(config.log_level)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
@@ -326,7 +361,7 @@ def run_reading(config: Config) -> None:
     end_with_parent()
     archive = open_archive(config)
     try:
-        intake.run(open_reading(archive), stopped)
+        _read(open_reading(archive), stopped)
     finally:
         archive.close()
 

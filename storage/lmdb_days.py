@@ -6,16 +6,21 @@ study: offset 100,000 among a million studies of sixteen years is 600 steps.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import DAY, postings
 from storage.searching import DAY_LENGTH, FIRST_RANK, LAST_RANK
 
+PASSED_ONE_BY_ONE = 10_000
+"""So many studies are passed over sooner than the days they lie in are looked at."""
+
 
 class Days:
     """The studies from rank `first` to rank `last`, both included, of which `test` is true.
 
-    sure  whether all studies with ranks that begin so are known to pass the test
+    sure  whether all studies with ranks that begin so are known to pass the test; None when all
+          studies are
     """
 
     def __init__(
@@ -25,18 +30,22 @@ class Days:
         first: bytes,
         last: bytes,
         *,
-        sure: Callable[[bytes], bool],
+        sure: Callable[[bytes], bool] | None,
         test: Callable[[bytes], bool],
     ) -> None:
         self._transaction = transaction
         self._tables = tables
         self._first = first
         self._last = last
-        self._sure = sure
+        self._all_sure = sure is None
+        self._sure = sure or (lambda day: True)
         self._test = test
 
     def ranks(self, skip: int) -> Iterator[bytes]:
         """All but the first `skip` of them."""
+        if self._all_sure and skip <= PASSED_ONE_BY_ONE:
+            yield from self._one_by_one(skip)
+            return
         for key, length in self._lists():
             if length is not None and length <= skip:
                 skip -= length
@@ -46,6 +55,20 @@ class Days:
                     skip -= 1
                 else:
                     yield rank
+
+    def _one_by_one(self, skip: int) -> Iterator[bytes]:
+        """The same, through the lists as if they were one."""
+        with self._transaction.cursor(db=self._tables.postings) as cursor:
+            key = DAY + self._first[:DAY_LENGTH]
+            there = cursor.set_range(key)
+            if there and cursor.key() == key and not cursor.set_range_dup(key, self._first):
+                there = cursor.set_range(key + b"\0")
+            if not there:
+                return
+            for key, rank in islice(cursor, skip, None):
+                if not key.startswith(DAY) or rank > self._last:
+                    return
+                yield rank
 
     def count(self) -> int:
         return sum(

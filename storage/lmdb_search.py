@@ -75,6 +75,8 @@ from storage.searching import (
     test_of,
 )
 
+STUDY_UID = UID_TAGS[QueryLevel.STUDY]
+
 # What things cost, in units of a study that a walk passes (some 0.4 us).
 LISTED_STUDY = 4
 GATHERED_STUDY = 1
@@ -99,7 +101,7 @@ class Study:
 
     @property
     def uid(self) -> str:
-        return self.terms[UID_TAGS[QueryLevel.STUDY]][0]
+        return self.terms[STUDY_UID][0]
 
     def passes(self, tests: Sequence[Test]) -> bool:
         terms, rollup = self.terms, self.rollup
@@ -260,12 +262,13 @@ class _Search:
         rank = match.position.rank
         if self._study_row is None or self._study_row[0] != rank:
             study = match.study or self._study(rank)
-            record = self._transaction.get(lookup_key(study.uid), db=self._tables.studies)
+            uid = study.uid
+            record = self._transaction.get(lookup_key(uid), db=self._tables.studies)
             document = self._transaction.get(_study_id(rank), db=self._tables.study_documents)
             assert record is not None and document is not None
             state = StudyState.of(record)
             row = StudyRow(
-                study_uid=study.uid,
+                study_uid=uid,
                 document=document,
                 rollup={tag: tuple(values) for tag, values in study.rollup.items()},
                 series_count=state.series_count,
@@ -298,7 +301,7 @@ class _Search:
             max(first, low),
             last,
             # A date that is odd shares its place in the order with the ends of a range alone.
-            sure=lambda day: not tests or low[:DAY_LENGTH] < day < last[:DAY_LENGTH],
+            sure=(lambda day: low[:DAY_LENGTH] < day < last[:DAY_LENGTH]) if tests else None,
             test=lambda rank: self._study(rank).passes(tests),
         )
 

@@ -1,12 +1,12 @@
-"""The pages of the report module in Chromium, on a real server with accounts: people sign in, write,
-sign, correct, administrate. What they check is written in `viewer/tests/reporting`."""
+"""The pages of the report module in Chromium, on a real server with accounts: people sign in,
+write, sign, correct, administrate. What they check is written in `viewer/tests/reporting`."""
 
 from pathlib import Path
 
 from tests.reading.hospital import SETTINGS
 from tests.reading.people import PASSWORD, hired
 from tests.servers import serving
-from tests.test_viewer import BROWSER, missing, node, run
+from tests.test_viewer import BROWSER, missing, node, passed, vitest
 
 __all__ = ["node"]
 
@@ -17,12 +17,12 @@ def test_report_pages_in_a_browser(node: list[str], tmp_path: Path) -> None:
     data = tmp_path / "archive"
     hired(data)
     with serving(data, *SETTINGS) as (_, url):
-        run(
-            node,
-            "node_modules/vitest/vitest.mjs",
-            "run",
-            "tests/reporting",
-            VIEWER_URL=url,
-            VIEWER_PASSWORD=PASSWORD,
-            CHROMIUM=str(BROWSER),
+        passed(
+            vitest(
+                node,
+                "tests/reporting",
+                VIEWER_URL=url,
+                VIEWER_PASSWORD=PASSWORD,
+                CHROMIUM=str(BROWSER),
+            )
         )

@@ -44,6 +44,8 @@ export default defineConfig({
     fs: { allow: [import.meta.dirname] },
     proxy: { "/dicom-web": server, "/api": server },
   },
+  // The pages' "../src" is "/src" to a browser, above the root of what is served in development.
+  resolve: { alias: { "/src": resolve(import.meta.dirname, "src") } },
   worker: { format: "es" },
   optimizeDeps: {
     include: [

@@ -4,19 +4,20 @@ PS3.18 §10.6; what each level returns by itself is Tables 10.6.3-3 to 10.6.3-5,
 `dicom.matching`. URLs are not known here: the edge adds Retrieve URL (0008,1190).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import instance_metadata
 from dicomweb_server.dicom.attributes import key_of, vr_of
 from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import REQUIRED, ParsedQuery, default_attributes
 from storage.errors import NotFound
-from storage.model import QueryLevel, Row, Scope
+from storage.model import Query, QueryLevel, Row, Scope
 
 Item = dict[str, dict[str, Any]]
 """A DICOM JSON object: tag -> {"vr": ..., "Value": [...]} (PS3.18 §F.2)."""
@@ -24,17 +25,25 @@ Item = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One page: its items in order; `total` when it was asked for or is known; `more` when items
-    remain after these, and `next` the cursor that continues there."""
+    """One page: its rows in order, and what makes an item of each; `total` when it was asked for or
+    is known; `more` when items remain after these, and `next` the cursor that continues there."""
 
-    items: tuple[Item, ...]
+    rows: tuple[Row, ...]
+    item: Callable[[Row], Item]
     total: int | None
     more: bool
     next: str | None
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        return tuple(map(self.item, self.rows))
+
 
 def search(archive: Archive, parsed: ParsedQuery) -> Answer:
     """The rows that match, each with the UIDs of the levels above it."""
+    archive.permit(Act.SEARCH)
+    if parsed.query.after is None:
+        archive.asked(parsed.query.level.name.lower(), _told(parsed.query))
     query = parsed.query
     if not query.conditions and query.after is None:
         # Counters know it; below a study there is little to count.
@@ -48,15 +57,17 @@ def search(archive: Archive, parsed: ParsedQuery) -> Answer:
         total = query.offset + len(page.rows) if page.rows or not query.offset else None
     wanted = _wanted(parsed)
     whole = query.level is QueryLevel.INSTANCE and not _is_indexed(archive, wanted)
-    return Answer(
-        tuple(
-            _item(row, query.level, wanted, _metadata(archive, row) if whole else {})
-            for row in page.rows
-        ),
-        total,
-        page.more,
-        page.next,
-    )
+
+    def item(row: Row) -> Item:
+        return _item(row, query.level, wanted, _metadata(archive, row) if whole else {})
+
+    return Answer(page.rows, item, total, page.more, page.next)
+
+
+def _told(query: Query) -> str:
+    """What a query asks for, as the audit shows it."""
+    within = [uid for uid in (query.study_uid, query.series_uid) if uid]
+    return " ".join([*within, *map(str, query.conditions)])
 
 
 def _is_indexed(archive: Archive, wanted: frozenset[str] | None) -> bool:
@@ -71,7 +82,7 @@ def _metadata(archive: Archive, row: Row) -> Item:
     assert row.series is not None and row.instance is not None
     scope = Scope(row.study.study_uid, row.series.series_uid, row.instance.instance_uid)
     try:
-        found: Item = orjson.loads(instance_metadata(archive, scope)[0])
+        found: Item = orjson.loads(instance_metadata(archive.own, scope)[0])
     except NotFound:  # deleted meanwhile
         return {}
     return {

@@ -25,4 +25,4 @@ def checked(reading: Reading, report_id: str, document: Any = None) -> list[dict
             else rows.content(session, report.content_hash)
         )
         patient, exam = subject(reading, session, rows.exams_of(session, report_id))
-        return findings(content, patient=patient, exam=exam)
+        return findings(reading, session, content, patient=patient, exam=exam)

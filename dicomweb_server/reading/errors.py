@@ -3,6 +3,7 @@
 ReadingError
   Unknown     there is no such report, exam, version, ...
   Refused     the workflow or the content forbids it; `name` says which rule (REPORTS 4.5)
+  Unwritable  a document cannot be made of what was issued
 """
 
 from typing import Any
@@ -35,3 +36,7 @@ class Refused(ReadingError):
         self.detail = detail
         self.field = field
         self.members = members
+
+
+class Unwritable(ReadingError):
+    """A document cannot be made of what was issued; the message says why."""

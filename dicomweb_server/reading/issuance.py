@@ -7,15 +7,8 @@ from typing import Any
 
 import orjson
 
-from dicomweb_server.reading.content import (
-    Content,
-    Exam,
-    ImageReference,
-    IssuedVersion,
-    MeasurementReference,
-    Patient,
-    Signature,
-)
+from dicomweb_server.reading.content import Exam, IssuedVersion, Patient, Signature
+from dicomweb_server.reading.content_json import content_of
 
 
 def as_json(issued: IssuedVersion) -> str:
@@ -30,7 +23,7 @@ def from_json(text: str) -> IssuedVersion:
         **{
             **_known(IssuedVersion, said),
             "issued_at": datetime.fromisoformat(said["issued_at"]),
-            "content": content_from(said["content"]),
+            "content": content_of(said["content"]),
             "patient": Patient(**_known(Patient, said["patient"])),
             "exam": Exam(
                 **{**_known(Exam, said["exam"]), "study_uids": tuple(said["exam"]["study_uids"])}
@@ -47,30 +40,6 @@ def from_json(text: str) -> IssuedVersion:
             "exceptions": tuple(said["exceptions"]),
         }
     )
-
-
-def content_from(said: Mapping[str, Any]) -> Content:
-    """Of the JSON of `asdict(content)`."""
-    return Content(
-        **{
-            **_known(Content, said),
-            "key_images": tuple(_image(each) for each in said["key_images"]),
-            "measurements": tuple(
-                MeasurementReference(
-                    **{
-                        **_known(MeasurementReference, each),
-                        "image": None if each["image"] is None else _image(each["image"]),
-                    }
-                )
-                for each in said["measurements"]
-            ),
-            "comparisons": tuple(said["comparisons"]),
-        }
-    )
-
-
-def _image(said: Mapping[str, Any]) -> ImageReference:
-    return ImageReference(**_known(ImageReference, said))
 
 
 def _known(kind: type[Any], said: Mapping[str, Any]) -> dict[str, Any]:

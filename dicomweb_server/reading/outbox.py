@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from dicomweb_server.reading import document_uids, issuance
 from dicomweb_server.reading.content import IssuedVersion, Patient
 from dicomweb_server.reading.document_uids import PDF, REJECTION, SR
-from dicomweb_server.reading.emission_tables import EmittedRow, IssuanceRow, OutboxRow
+from dicomweb_server.reading.emission_tables import IssuanceRow, OutboxRow
 
 PATIENT_SAFETY = "113037"
 WRONG_WORKLIST_ENTRY = "113038"
@@ -91,13 +91,6 @@ def documents(session: Session, report_id: str, version: int) -> Documents:
         row.code,
         archived=not waiting,
     )
-
-
-def emitted(session: Session, report_id: str, version: int, kind: str) -> EmittedRow | None:
-    """The document of an issued version that is in the archive, in the first of its studies."""
-    found = documents(session, report_id, version)
-    uid = found.sr_uid if kind == SR else found.pdf_uid
-    return session.get(EmittedRow, uid) if uid else None
 
 
 def verification_code(issued: IssuedVersion) -> str:

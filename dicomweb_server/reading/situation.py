@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from dicomweb_server.access.tables import AuditRow
 from dicomweb_server.reading import rows
+from dicomweb_server.reading.check_context import context_of
 from dicomweb_server.reading.checks import check
 from dicomweb_server.reading.content import Content, Exam, Patient
 from dicomweb_server.reading.reading import Reading
@@ -141,7 +142,7 @@ class Present:
     @property
     def blocking(self) -> Sequence[Mapping[str, Any]]:
         patient, exam = self.subject
-        found = findings(self.content, patient=patient, exam=exam)
+        found = findings(self.reading, self.session, self.content, patient=patient, exam=exam)
         return [each for each in found if each["severity"] == "block" and not each["overridden"]]
 
     @cached_property
@@ -239,11 +240,14 @@ def subject(reading: Reading, session: Session, exams: Sequence[ExamRow]) -> tup
     return rows.patient_of(exams[0]), known
 
 
-def findings(content: Content, *, patient: Patient, exam: Exam) -> list[dict[str, Any]]:
+def findings(
+    reading: Reading, session: Session, content: Content, *, patient: Patient, exam: Exam
+) -> list[dict[str, Any]]:
     """What the self-check finds, with whether the text overrides it."""
+    context = context_of(session, reading.archive, content, patient=patient, exam=exam)
     return [
         {**asdict(each), "overridden": bool(content.overrides.get(each.rule, "").strip())}
-        for each in check(content, patient=patient, exam=exam)
+        for each in check(content, patient=patient, exam=exam, context=context)
     ]
 
 

@@ -1,6 +1,6 @@
 """Where the report module is under /api/v1 (REPORTS 4.5)."""
 
-from dicomweb_server.web import exams, reports, working
+from dicomweb_server.web import exams, report_documents, reports, templates, working
 from dicomweb_server.web.service import Handler
 
 REPORTS = "/api/v1/reports"
@@ -29,6 +29,9 @@ READING_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", REPORT + "/conflicts/{conflict}", working.conflict),
     ("DELETE", REPORT + "/conflicts/{conflict}", working.handle_conflict),
     ("GET", REPORT + "/versions/{version}", reports.version),
+    ("GET", REPORT + "/versions/{version}/pdf", report_documents.version_pdf),
+    ("GET", REPORT + "/versions/{version}/sr", report_documents.version_sr),
+    ("GET", REPORT + "/pdf", report_documents.current_pdf),
     ("POST", REPORT + "/verify", reports.verify),
     ("GET", REQUESTS, reports.requests),
     ("POST", REQUESTS, reports.ask),
@@ -36,4 +39,15 @@ READING_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", REPORT + "/annotations", reports.annotations),
     ("POST", REPORT + "/annotations", reports.annotate),
     ("GET", REPORT + "/timeline", reports.timeline),
+    ("GET", "/api/v1/verify/{code}", report_documents.verify),
+    ("GET", "/api/v1/deliveries", report_documents.deliveries),
+    ("POST", "/api/v1/deliveries/{delivery}/actions/retry", report_documents.retry),
+    ("GET", "/api/v1/templates", templates.listed),
+    ("POST", "/api/v1/templates", templates.create),
+    ("GET", "/api/v1/templates/{template}", templates.one),
+    ("PUT", "/api/v1/templates/{template}", templates.change),
+    ("GET", "/api/v1/phrases", templates.phrases),
+    ("POST", "/api/v1/phrases", templates.create_phrase),
+    ("PUT", "/api/v1/phrases/{phrase}", templates.change_phrase),
+    ("DELETE", "/api/v1/phrases/{phrase}", templates.retire_phrase),
 )

@@ -12,20 +12,23 @@ Headers say what else there is: X-Total-Count when the number is known or was as
 where the answer ended, whatever has been stored meanwhile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
+
 from dicomweb_server.archive.archive import Archive
-from dicomweb_server.archive.search import search
+from dicomweb_server.archive.caches import Cache
+from dicomweb_server.archive.search import Answer, search
 from dicomweb_server.dicom.matching import ParsedQuery, parse_query
 from dicomweb_server.web import datasets, multipart
 from dicomweb_server.web.http import Reply, Request, header
-from dicomweb_server.web.offers import DATA_SETS, selected
+from dicomweb_server.web.offers import DATA_SETS, DICOM_XML, selected
 from dicomweb_server.web.service import Handler, Service, instance_url
-from storage.model import QueryLevel
+from storage.model import QueryLevel, Row
 
 PAGE = 500
 """Matches that are held in memory at once."""
@@ -50,7 +53,8 @@ def searcher(level: QueryLevel) -> Handler:
             attributes=service.archive.attributes,
         )
         root = service.root(request)
-        pages = _Pages(service.archive, parsed, root=root)
+        known = None if representation.media_type == DICOM_XML else service.studies
+        pages = _Pages(service.archive, parsed, root=root, known=known)
         boundary = multipart.new_boundary()
         pieces = datasets.encoded(pages, representation, boundary)
         begun = await service.workers.run(_begun, pages, pieces)
@@ -96,7 +100,17 @@ class _Pages:
     behind     the cursor there, when `look_behind` has been called
     """
 
-    def __init__(self, archive: Archive, parsed: ParsedQuery, *, root: str) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        parsed: ParsedQuery,
+        *,
+        root: str,
+        known: Cache[Hashable, orjson.Fragment] | None,
+    ) -> None:
+        """`known` has studies as JSON, by everything they are made of; None when it is not JSON
+        that is wanted."""
+        self._known = known
         self.more = True
         self.total: int | None = None
         self.truncated = False
@@ -105,21 +119,42 @@ class _Pages:
         self._parsed = parsed
         self._root = root
 
-    def __iter__(self) -> Iterator[list[datasets.Item]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         query = self._parsed.query
         left = query.limit
         while self.more and left != 0:
             limit = PAGE if left is None else min(PAGE, left)
             page = replace(self._parsed, query=replace(query, limit=limit))
             answer = search(self._archive, page)
-            left = None if left is None else left - len(answer.items)
+            left = None if left is None else left - len(answer.rows)
             self.more = answer.more and left != 0
             if query is self._parsed.query:
                 self.total = answer.total
                 self.truncated = answer.more and query.limit is not None
             self.behind = answer.next
             query = replace(query, after=answer.next, offset=0)
-            yield [_located(item, query.level, self._root) for item in answer.items]
+            yield [self._written(answer, row) for row in answer.rows]
+
+    def _written(self, answer: Answer, row: Row) -> datasets.Item | orjson.Fragment:
+        """The row's item with its URL. Making it of a study costs ten times what finding out costs
+        whether that has been done before: worklists show the same studies over and over."""
+        level, study = self._parsed.query.level, row.study
+        if self._known is None or level is not QueryLevel.STUDY:
+            return _located(answer.item(row), level, self._root)
+        made_of = (
+            study.document,
+            tuple(study.rollup.items()),
+            study.series_count,
+            study.instance_count,
+            self._parsed.include,
+            self._root,
+        )
+        written = self._known.get(made_of)
+        if written is None:
+            text = orjson.dumps(_located(answer.item(row), level, self._root))
+            written = orjson.Fragment(text)
+            self._known.put(made_of, written, weight=len(text) + len(study.document))
+        return written
 
     @property
     def remaining(self) -> int | None:

@@ -71,7 +71,7 @@ for (const root of ["wadoUriRoot", "qidoRoot", "wadoRoot"])
 
 @dataclass(frozen=True)
 class Origin:
-    """The archive under its prefix, OHIF everywhere else."""
+    """The archive under its prefix, its own reading page, OHIF everywhere else."""
 
     archive: Application
     prefix: str
@@ -79,10 +79,15 @@ class Origin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path.startswith(self.prefix + "/"):
+        if path.startswith((self.prefix + "/", "/api/")) or self._of_ours(path):
             await self.archive(scope, receive, send)
             return
         await self._file(path)(scope, receive, send)
+
+    def _of_ours(self, path: str) -> bool:
+        if path.startswith("/assets/") and ".." not in path:
+            return not (self.files / path.lstrip("/")).is_file()
+        return path == "/read.html"
 
     def _file(self, path: str) -> Response:
         if path == "/app-config.js":
@@ -125,5 +130,5 @@ def site(files: Path, data: Path) -> Iterator[str]:
     finally:
         running.should_exit = True
         thread.join(10)
-        program.service.workers.shutdown()
+        program.close()
         archive.close()

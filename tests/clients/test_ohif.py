@@ -467,6 +467,46 @@ def test_a_measurement_is_saved_and_shown_again(ohif: Ohif) -> None:
     assert line[round(picture.shape[1] / 2) - 110 : round(picture.shape[1] / 2) + 70].mean() > 0.9
 
 
+# What the bundled viewer writes
+
+
+def test_measurements_of_the_bundled_viewer_are_shown(ohif: Ohif) -> None:
+    ours = "window.reading?.session.active.value"
+    ohif.page.size(*NORMAL)
+    ohif.page.open(f"{ohif.url}/read.html?lang=en&study={CT_PRIOR.study_uid}")
+    ohif.page.wait(f"{ours}?.pixels.value !== undefined && {ours}.rect.value.width > 0")
+    ohif.page.run(f"({ours}.scrollTo(6), window.reading.session.tool.value = 'length', true)")
+    ohif.page.wait(f"{ours}?.pixels.value !== undefined")
+    points = ohif.page.run(f"""(() => {{
+        const m = {ours}.toScreen.value;
+        const b = document.querySelector('.pane').getBoundingClientRect();
+        return [[120, 256], [200, 256], [320, 256]].map(([x, y]) =>
+            [b.left + m[0] * x + m[4], b.top + m[3] * y + m[5]]);
+    }})()""")
+    ohif.page.drag(*points)
+    ohif.page.click(
+        "[...document.querySelectorAll('.panel button')].find(e => e.innerText.includes('SR'))"
+    )
+    path = f"/studies/{CT_PRIOR.study_uid}/instances"
+    wait_for(lambda: len(ohif.find(path, Modality="SR")) == 1)
+    (found,) = ohif.find(path, Modality="SR")
+    ((value, unit),) = measured(dcmread(io.BytesIO(ohif.instance(found))))
+    assert value == pytest.approx(200 * PIXEL_MM, abs=2)
+    assert unit == "mm"
+    # That there are no accounts to ask for is an answer of 404, which the console remarks on.
+    ohif.page.complaints[:] = [said for said in ohif.page.complaints if "404" not in said]
+
+    ohif.view(CT_PRIOR.study_uid)
+    ohif.open_series("Measurements")
+    ohif.page.click(
+        "[...document.querySelectorAll('[data-cy=viewport-notification] button')]"
+        ".find(e => e.innerText == 'Yes')"
+    )
+    ohif.page.wait(
+        f"document.querySelector('{PANE}').innerText.includes('{value:.0f} mm')", timeout_s=WAIT_S
+    )
+
+
 def opened(file: bytes) -> FileDataset:
     return dcmread(io.BytesIO(file))
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dicomweb_server.reading.content import (
+    SECTIONS,
     Content,
     Exam,
     IssuedVersion,
@@ -49,7 +50,7 @@ def content(**changes: Any) -> Content:
         "impression": "右肺上叶实性结节，建议6个月后复查。",
         "recommendation": "6个月后复查胸部CT。",
     }
-    for name in ("history", "technique", "comparison", "findings", "impression", "recommendation"):
+    for name in SECTIONS:
         if name in changes:
             sections[name] = changes.pop(name)
     return Content(**{"sections": sections, "positive": True, "language": "zh-CN", **changes})

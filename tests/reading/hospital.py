@@ -33,7 +33,14 @@ def study(number: int, **attributes: Any) -> bytes:
         "BodyPartExamined": "CHEST",
         "AdmissionID": f"V{number}",
     } | attributes
-    return part10(study_uid=uid, series_uid=f"{uid}.1", instance_uid=f"{uid}.1.1", **said)
+    return part10(
+        study_uid=uid,
+        series_uid=f"{uid}.1",
+        instance_uid=f"{uid}.1.1",
+        rows=16,
+        columns=16,
+        **said,
+    )
 
 
 @dataclass
@@ -108,7 +115,10 @@ class Hospital:
 
 
 @contextmanager
-def hospital(data: Path, *settings: object) -> Iterator[Hospital]:
-    person_ids = hired(data)
+def hospital(data: Path, *settings: object, records_url: str = "") -> Iterator[Hospital]:
+    """records_url  of the database of the records; that of the directory when empty"""
+    person_ids = hired(data, records_url)
+    if records_url:
+        settings = (*settings, "--records", records_url)
     with serving(data, *SETTINGS, *settings) as (process, url), everybody(url) as people:
         yield Hospital(process, url, people, person_ids)

@@ -75,10 +75,10 @@ def first_account(data: Path) -> None:
         records.close()
 
 
-def hired(data: Path) -> dict[str, str]:
-    """The same, in the records of a data directory."""
+def hired(data: Path, records_url: str = "") -> dict[str, str]:
+    """The same, in the records of a data directory, or in another database."""
     open_archive(Config(data=str(data))).close()
-    records = open_database("", directory=data)
+    records = open_database(records_url, directory=data)
     try:
         return hire(records)
     finally:

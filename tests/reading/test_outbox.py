@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from dicomweb_server.reading import issuance, outbox
-from dicomweb_server.reading.content import Content, ImageReference, MeasurementReference
+from dicomweb_server.reading.content import ImageReference, MeasurementReference
 from dicomweb_server.reading.emission_tables import IssuanceRow, OutboxRow
 from dicomweb_server.records.database import Database
 from tests.reading.examples import EXAM, REPORT_ID, STUDY_UID, content, issued
@@ -103,16 +103,3 @@ def test_an_issued_version_comes_back_from_its_json_as_it_was() -> None:
     back = issuance.from_json(issuance.as_json(whole))
     assert back == whole
     assert back.content.digest == whole.content.digest
-    assert issuance.content_from({**_plain(Content()), "more": 1}) == Content()
-
-
-def _plain(empty: Content) -> dict[str, object]:
-    return {
-        "sections": {},
-        "fields": {},
-        "overrides": {},
-        "key_images": [],
-        "measurements": [],
-        "comparisons": [],
-        "positive": empty.positive,
-    }

@@ -14,6 +14,7 @@ import pytest
 
 from tests.reading.hospital import Hospital, hospital
 from tests.reading.people import PASSWORD, signed_in
+from tests.records.databases import new_database
 from tests.servers import ROOT, command
 
 
@@ -307,3 +308,12 @@ def test_two_accounts_of_one_person_cannot_sign_the_same_report(place: Hospital)
         )
     problem(answer, 403, "same-person")
     chief.patch(f"/persons/{place.person_ids['resident']}", json={"rank": 1})
+
+
+def test_a_server_on_postgresql_issues_and_proves(tmp_path: Path, postgresql: str) -> None:
+    url = new_database(postgresql)
+    with hospital(tmp_path / "data", records_url=url) as place:
+        report_id = place.signed(1)
+        place.done("attending", report_id, "claim-review")
+        assert place.done("attending", report_id, "issue")["status"] == "final"
+        assert place.people["chief"].post(f"/reports/{report_id}/verify").json()["ok"]

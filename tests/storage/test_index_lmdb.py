@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import storage.lmdb_days as lmdb_days
 import storage.lmdb_search as lmdb_search
 import storage.lmdb_terms as lmdb_terms
 from storage.contract import Index
@@ -420,9 +421,15 @@ def test_the_way_follows_from_the_counts(
 
 @pytest.mark.parametrize("offset", [0, 1, 99, 100, 101, 7_777, 19_999, 20_000, 10**9])
 @pytest.mark.parametrize("dates", [None, (None, None), ("19950101", "20000102"), ("2", "19900101")])
+@pytest.mark.parametrize("one_by_one", [0, 10_000])
 def test_whole_days_are_passed_over(
-    many: LmdbIndex, dates: tuple[str | None, str | None] | None, offset: int
+    many: LmdbIndex,
+    monkeypatch: pytest.MonkeyPatch,
+    dates: tuple[str | None, str | None] | None,
+    offset: int,
+    one_by_one: int,
 ) -> None:
+    monkeypatch.setattr(lmdb_days, "PASSED_ONE_BY_ONE", one_by_one)
     conditions = (Between(STUDY, STUDY_DATE, *dates),) if dates else ()
     everything = many.find(Query(STUDY, conditions)).rows
     page = many.find(Query(STUDY, conditions, offset=offset, limit=3))
@@ -436,6 +443,7 @@ def test_whole_days_are_passed_over(
 def test_a_page_far_behind_reads_only_its_own_studies(
     many: LmdbIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lmdb_days, "PASSED_ONE_BY_ONE", 0)
     on_lists: list[bytes] = []
     original = Days._on
 

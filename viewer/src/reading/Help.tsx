@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { t } from "../i18n";
 import { Dialog } from "../ui/dialogs";
 import { ACTIONS, type ActionName } from "./actions";
-import { bind, describe, keymap, resetKeys } from "./keys";
+import { bind, describe, resetKeys, shortcut } from "./keys";
 
 /** The keyboard map; a press on a key changes it. */
 export function Help({ close }: { close: () => void }): JSX.Element {
@@ -18,15 +18,16 @@ export function Help({ close }: { close: () => void }): JSX.Element {
   };
   return (
     <Dialog title={t("help.title")} close={close} wide>
-      <p>{t("help.mouse")}</p>
-      <p>{t("help.touch")}</p>
+      <p class="help-note">
+        {t("help.mouse")} {t("help.touch")}
+      </p>
       <div class="keymap" onKeyDown={press}>
         {(Object.keys(ACTIONS) as ActionName[]).map((name) => (
           <div key={name}>
             <span>{t(ACTIONS[name].label)}</span>
             <button type="button" onClick={() => (changing.value = name)}>
               <span class="hidden">{`${t("help.change")}: ${t(ACTIONS[name].label)} `}</span>
-              {changing.value === name ? t("help.press") : <kbd>{keymap.value[name] || "—"}</kbd>}
+              {changing.value === name ? t("help.press") : <kbd>{shortcut(name) || "—"}</kbd>}
             </button>
           </div>
         ))}

@@ -98,7 +98,8 @@ function Shape({ viewport, annotation, points }: { viewport: Viewport; annotatio
   const selected = session.selected.value === annotation.id;
   const screen = points.map((p) => apply(toScreen, p));
   const lines = [annotation.text, ...tool.results(points, surface).map(resultText)].filter(Boolean);
-  const anchor = annotation.tool === "arrow" ? screen[1]! : screen.reduce((a, b) => (b[0] > a[0] ? b : a));
+  const outline = tool.strokes(points, surface).flatMap((stroke) => stroke.points.map((p) => apply(toScreen, p)));
+  const anchor = annotation.tool === "arrow" ? screen[1]! : [...outline, ...(outline.length > 0 ? [] : screen)].reduce((a, b) => (b[0] > a[0] ? b : a));
   const dot = annotation.tool === "probe";
   return (
     <g class={selected ? "annotation selected" : "annotation"} data-tool={annotation.tool}>

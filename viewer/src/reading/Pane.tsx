@@ -69,8 +69,24 @@ function State({ viewport }: { viewport: Viewport }): JSX.Element | null {
   const { session } = useReading();
   const source = viewport.source.value;
   if (!source) {
-    const loading = session.studies.value.some((s) => s.loading > 0);
-    return <div class="pane-state">{loading ? <span class="spinner" role="status" aria-label={t("state.loading")} /> : t("pane.empty")}</div>;
+    const studies = session.studies.value;
+    if (studies.some((s) => s.loading > 0))
+      return (
+        <div class="pane-state">
+          <span class="spinner" role="status" aria-label={t("state.loading")} />
+        </div>
+      );
+    const failed = studies.find((s) => s.failed);
+    const nothing = session.stacks.value.length + session.documents.value.length === 0;
+    if (!nothing || (studies.length > 0 && !failed)) return <div class="pane-state">{t("pane.empty")}</div>;
+    return (
+      <div class="pane-state" role="alert">
+        <strong>{studies.length === 0 ? t("reading.noStudy") : failed?.failed === "empty" ? t("state.empty") : t("common.error", { reason: failed?.failed ?? "" })}</strong>
+        <a class="button" href="./">
+          {t("action.worklist")}
+        </a>
+      </div>
+    );
   }
   const trouble = viewport.trouble.value;
   if (trouble)

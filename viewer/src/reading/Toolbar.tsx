@@ -72,6 +72,7 @@ export function Toolbar({ strip, side, report }: ToolbarProps): JSX.Element {
 function Banner({ session }: { session: Session }): JSX.Element {
   const facts = session.active.value?.reference.value?.dataset ?? session.studies.value[0]?.facts ?? {};
   const name = text(facts, Tag.PatientName);
+  if (session.studies.value.length === 0) return <div class="banner" />;
   return (
     <div class="banner">
       <h1>{name ?? "—"}</h1>
@@ -132,7 +133,7 @@ function MeasureMenu(): JSX.Element {
   const names = ["length", "bidirectional", "angle", "cobb", "rectangle", "ellipse", "freehand", "polygon", "probe", "arrow", "text"] as const;
   const current = names.find((name) => name === reading.session.tool.value);
   return (
-    <Menu icon={current ?? "length"} label={t("toolbar.measure")} pressed={current !== undefined}>
+    <Menu icon={current ?? "angle"} label={t("toolbar.measure")} pressed={current !== undefined}>
       {(close) =>
         names.map((name) => (
           <MenuItem

@@ -1,6 +1,7 @@
 // The keyboard map: defaults from ACTIONS, changed by the reader, kept in this browser.
 
 import { computed, signal } from "@preact/signals";
+import { t } from "../i18n";
 import { ACTIONS, type ActionName } from "./actions";
 import type { Reading } from "./context";
 
@@ -62,8 +63,11 @@ export function listenToKeys(reading: Reading): void {
   });
 }
 
+const SIGNS: Readonly<Record<string, string>> = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", Delete: "Del", Enter: "↵", PageUp: "PgUp", PageDown: "PgDn" };
+
 /** An action's key, as buttons and menus show it. */
-export const shortcut = (name: ActionName): string => {
-  const key = keymap.value[name].replace("Arrow", "");
-  return key.length === 1 ? key.toUpperCase() : key;
-};
+export const shortcut = (name: ActionName): string =>
+  keymap.value[name]
+    .split("+")
+    .map((key) => SIGNS[key] ?? (key === "Space" ? t("key.space") : key.length === 1 ? key.toUpperCase() : key))
+    .join("+");

@@ -179,7 +179,7 @@ listenToKeys(reading);
 render(<Page />, document.getElementById("app")!);
 
 async function start(): Promise<void> {
-  if (uids.length === 0) return say("error", t("reading.noStudy"));
+  if (uids.length === 0) return;
   if (uids.length > 1) session.setLayout({ rows: 1, columns: Math.min(uids.length, 4) });
   const layout = session.layout.value;
   await Promise.all(uids.map((uid) => session.open(uid, wantedSeries)));

@@ -11,6 +11,7 @@ import { Notices } from "../ui/notices";
 import { sorted, Table } from "../ui/table";
 import { CHOOSABLE, columns, nameOf, showColumn, shownColumns, usualColumns } from "./columns";
 import { FilterBar } from "./Filters";
+import { NO_FILTERS } from "./query";
 import * as state from "./state";
 import { StudyDetail } from "./StudyDetail";
 import { StudyDialogs } from "./StudyDialogs";
@@ -74,6 +75,11 @@ function Studies(): JSX.Element {
     return (
       <div class="message quiet">
         {state.loading.value ? <span class="spinner" role="status" aria-label={t("state.loading")} /> : <p>{t(filtered() ? "worklist.none" : "worklist.empty")}</p>}
+        {!state.loading.value && filtered() && (
+          <button type="button" class="button" onClick={() => state.change(NO_FILTERS, 0)}>
+            {t("worklist.clear")}
+          </button>
+        )}
       </div>
     );
   return (

@@ -58,8 +58,9 @@ export async function open(
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("request", (request) => {
+    // The browser shows PDF with an extension of its own.
     const url = request.url();
-    if (!url.startsWith(BASE) && !/^(blob|data):/.test(url)) complaints.push(`request to ${url}`);
+    if (!url.startsWith(BASE) && !/^(blob|data|chrome|chrome-extension):/.test(url)) complaints.push(`request to ${url}`);
   });
   await page.goto(`${BASE}/${path}`);
   if (path.startsWith("read.html")) await until(page, () => window.reading !== undefined);

@@ -169,5 +169,7 @@ test("every tool's key chooses it, and no key of the map fails", async () => {
 
 test("no study in the address is said, not shown as black", async () => {
   const empty = await open("read.html?lang=en");
-  await until(empty, () => document.querySelector(".notice.error") !== null);
+  await until(empty, () => document.querySelector(".pane-state[role=alert]")?.textContent?.includes("names no study") ?? false);
+  const unknown = await open("read.html?lang=en&study=1.2.3.4.5");
+  await until(unknown, () => document.querySelector(".pane-state[role=alert] a") !== null);
 });

@@ -201,7 +201,7 @@ test("a key is given to another action, kept, and taken from whoever had it", as
   const row = page.locator(".keymap > div", { hasText: /^Invert/ });
   await row.locator("button").click();
   await page.keyboard.press("l");
-  await until(page, () => [...document.querySelectorAll(".keymap > div")].some((d) => d.textContent!.startsWith("Invert") && d.querySelector("kbd")?.textContent === "l"));
+  await until(page, () => [...document.querySelectorAll(".keymap > div")].some((d) => d.textContent!.startsWith("Invert") && d.querySelector("kbd")?.textContent === "L"));
   await page.reload();
   await until(page, () => window.reading?.session.active.value?.pixels.value !== undefined);
   await page.keyboard.press("l");
