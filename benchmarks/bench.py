@@ -13,7 +13,7 @@ from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 from benchmarks.studies import make
 
-QUIET_WITHIN_S = 20
+QUIET_WITHIN_S = 60
 
 
 def at_rest(pids: Sequence[int]) -> None:
