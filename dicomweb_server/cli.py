@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from dicomweb_server import __version__, compose
+from dicomweb_server.access.doors import open_doors
+from dicomweb_server.access.errors import AccessError
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.delete import delete
 from dicomweb_server.archive.desk import open_desk
@@ -27,6 +29,7 @@ from dicomweb_server.archive.reindex import Reindexed, reindex
 from dicomweb_server.archive.stats import stats
 from dicomweb_server.archive.store import Received, store
 from dicomweb_server.archive.upkeep import compact, settle, verify
+from dicomweb_server.cli_users import COMMAND_LINE, arguments_of_audit, arguments_of_users
 from dicomweb_server.config import Config, ConfigError, kind_of, load, sentences
 from dicomweb_server.demo.archive import demo_files
 from dicomweb_server.dicom.describe import describe
@@ -69,10 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Failure,
         compose.CannotListen,
         StorageError,
+        AccessError,
+        RecordsError,
         DicomError,
         DimseError,
         ReadingError,
-        RecordsError,
         OSError,
         ValueError,
     ) as error:
@@ -320,9 +324,14 @@ def _demo(asked: argparse.Namespace, config: Config) -> int:
 
 @contextmanager
 def _opened(config: Config) -> Iterator[Archive]:
+    """The archive, and what is done to it in the audit in the name of the command line."""
     archive = open_archive(config)
     try:
-        yield archive
+        doors = open_doors(config, archive.directory)
+        try:
+            yield archive.noting(doors.journal).seen_by(COMMAND_LINE)
+        finally:
+            doors.close()
     finally:
         archive.close()
 
@@ -537,6 +546,24 @@ def parser() -> argparse.ArgumentParser:
         example="demo --data demo-archive",
     )
     _settings(demonstrating, "data", "log_level")
+
+    managing = _command(
+        commands,
+        "users",
+        None,
+        "manage persons, accounts and tokens",
+        example="users add wang --name 王小东 --role administrator --data /srv/archive",
+    )
+    arguments_of_users(managing, _settings)
+
+    auditing = _command(
+        commands,
+        "audit",
+        None,
+        "check the audit",
+        example="audit verify --data /srv/archive",
+    )
+    arguments_of_audit(auditing, _settings)
     return parser
 
 
@@ -546,11 +573,12 @@ _WEB_ONLY = ("port", "workers", "prefix", "public_url", "settle", "dimse")
 def _command(
     commands: Any,
     name: str,
-    run: Callable[[argparse.Namespace, Config], int],
+    run: Callable[[argparse.Namespace, Config], int] | None,
     purpose: str,
     *,
     example: str,
 ) -> argparse.ArgumentParser:
+    """run  None: the command has commands of its own"""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=purpose,

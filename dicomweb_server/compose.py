@@ -24,6 +24,8 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
+from dicomweb_server.access.addresses import is_loopback
+from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import (
     collect_seldom,
@@ -130,7 +132,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         reason = "each process would have an archive in memory of its own: use 1, or a directory"
         raise ConfigError("workers", reason, origin="with data in memory")
     _check_tls(config)
-    open_archive(config).close()
+    _require_identity(config)
     listening = _listen(config, port=config.port, flag="--port")
     os.environ.update(config.environment())
     server = uvicorn.Config(
@@ -182,6 +184,28 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
             each.stop()
         listening.close()
     return 0
+
+
+def _require_identity(config: Config) -> None:
+    """Opens what will be served, once. Raises ConfigError when that would be an archive for anybody
+    in the network, and nobody said so."""
+    archive = open_archive(config)
+    try:
+        doors = open_doors(config, archive.directory)
+        try:
+            served = config.open_to_network or is_loopback(config.host)
+            if not served and doors.is_without_accounts:
+                raise ConfigError(
+                    "host",
+                    f"there is no account yet, so everybody who reaches {config.host} could do"
+                    " everything: make one (dicomweb-server users add), listen on 127.0.0.1, or"
+                    " say --open-to-network",
+                    origin=config.host,
+                )
+        finally:
+            doors.close()
+    finally:
+        archive.close()
 
 
 def _check_tls(config: Config) -> None:

@@ -57,6 +57,25 @@ class Config:
         "empty, the file records.sqlite3 in the directory of the archive.",
     )
     host: str = setting("127.0.0.1", "Address the server listens on.")
+    open_to_network: bool = setting(
+        False,
+        "Whether an archive without accounts is served on other addresses than loopback, "
+        "with everything allowed to everybody.",
+    )
+    second_factor: str = setting(
+        "required",
+        "Whether who signs in by password needs a second factor: required, or optional, when only "
+        "those who have enrolled one do.",
+        choices=("required", "optional"),
+    )
+    session_idle_s: float = setting(
+        1800.0, "Seconds without a request after which a session ends.", low=60, high=86400
+    )
+    session_max_s: float = setting(
+        43200.0, "Seconds after which a session ends in any case.", low=60, high=30 * 86400
+    )
+    lock_after: int = setting(5, "Failed sign-ins after which a login is locked.", low=1, high=100)
+    lock_s: float = setting(900.0, "Seconds for which a login is locked.", low=1, high=86400)
     port: int = setting(8000, "TCP port the server listens on.", low=0, high=65535)
     tls_certificate: str | None = setting(
         None, "PEM file with the certificate chain: requests are then answered over HTTPS only."

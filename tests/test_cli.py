@@ -279,5 +279,5 @@ def test_an_archive_in_memory_cannot_be_shared_by_processes() -> None:
 
 
 def test_an_address_that_is_not_ours_is_said_in_a_sentence(data: Path) -> None:
-    _, err = run("serve", "--data", data, "--host", "203.0.113.7", code=1)
+    _, err = run("serve", "--data", data, "--host", "203.0.113.7", "--open-to-network", code=1)
     assert "203.0.113.7 cannot be listened on" in err

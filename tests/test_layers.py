@@ -71,6 +71,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # What composes the program.
     "dicomweb_server.compose": ("dicomweb_server", "storage", "viewer"),
     "dicomweb_server.cli": ("dicomweb_server", "storage", "viewer"),
+    "dicomweb_server.cli_users": (
+        "dicomweb_server.access",
+        "dicomweb_server.records",
+        "dicomweb_server.archive",
+        "dicomweb_server.config",
+    ),
     "dicomweb_server.__main__": ("dicomweb_server.cli",),
     "dicomweb_server.__init__": (),
 }

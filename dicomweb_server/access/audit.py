@@ -85,7 +85,7 @@ def record(session: Session, caller: Caller, event: Event) -> None:
         action=event.action[:60],
         subject=_storable(event.subject)[:400],
         outcome=event.outcome,
-        detail=rfc8785.dumps(dict(event.detail)).decode(),
+        detail=_canonical(event.detail),
     )
     row.hash = _hash(row, head.hash)
     session.add(row)
@@ -157,6 +157,17 @@ def _mac(secret: Secret, seq: int, hash_: str) -> str:
     return hmac.new(secret.key(_PURPOSE), f"{seq} {hash_}".encode(), hashlib.sha256).hexdigest()
 
 
+def _canonical(detail: Mapping[str, Any]) -> str:
+    """What cannot be written so (a lone surrogate, a number beyond 2^53) is as Python shows it:
+    whatever somebody has asked for, it is in the audit."""
+    try:
+        return rfc8785.dumps(dict(detail)).decode()
+    except (UnicodeError, rfc8785.CanonicalizationError):
+        return rfc8785.dumps({"shown": ascii(dict(detail))}).decode()
+
+
 def _storable(text: str) -> str:
-    """PostgreSQL's texts hold no NUL; `detail` cannot have one, JSON writes it as an escape."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    """PostgreSQL's texts hold no NUL and, as UTF-8, no lone surrogate. `detail` has neither: JSON
+    writes them as escapes."""
+    text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-8", "replace").decode()

@@ -2,6 +2,9 @@
 
 AccessError
   NotSignedIn        nobody is known to ask, and nobody unknown may
+    LoginFailed           login, password or code is not right, or all of them
+    SecondFactorRequired  the password was right, the code is missing
+    Locked                there were too many failures
   Denied             the caller may not do this
   Unknown            there is no such person, account, role, token, identity
   Refused            what is asked for cannot be, whoever asks
@@ -20,6 +23,34 @@ class AccessError(Exception):
 
 class NotSignedIn(AccessError):
     """The request says nobody, or somebody whose word has ended; the message says which."""
+
+
+class LoginFailed(NotSignedIn):
+    """Which of them is not right is not said."""
+
+    reason = "login, password or code"
+
+    def __init__(self, message: str = "login, password or code is not right") -> None:
+        super().__init__(message)
+
+
+class SecondFactorRequired(NotSignedIn):
+    """The password was right, the code of the second factor is missing."""
+
+    reason = "second factor missing"
+
+    def __init__(self) -> None:
+        super().__init__("the code of the second factor is missing")
+
+
+class Locked(NotSignedIn):
+    """There were too many failures; `retry_after_s` seconds from now it may be tried again."""
+
+    reason = "locked"
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"too many failures: to be tried again in {retry_after_s:.0f} s")
+        self.retry_after_s = retry_after_s
 
 
 class Denied(AccessError):

@@ -5,13 +5,15 @@ synchronous, to be called from any thread; each takes the archive first, and ask
 who calls may do this (`permit`). `seen_by` is the archive as somebody sees it.
 """
 
-import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from threading import Event
+from threading import Event as Flag
 
+from dicomweb_server.access.acting import Acting
+from dicomweb_server.access.audit import Event
 from dicomweb_server.access.caller import SYSTEM, Act, Caller
+from dicomweb_server.access.journal import Journal
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config, ConfigError
 from dicomweb_server.dicom.attributes import Attributes, attributes_of
@@ -34,6 +36,12 @@ HEADER_CACHE_BYTES = 32 * 2**20
 ENCODED_CACHE_BYTES = 64 * 2**20
 """Frames encoded in a transfer syntax that a client asked for."""
 
+VIEWED, STORED = "study.view", "study.store"
+"""Actions of the audit."""
+
+QUESTION = 1000
+"""Characters of a search that the audit keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class CachedSeries:
@@ -53,7 +61,7 @@ class UnpackedMetadata:
 
 
 @dataclass(frozen=True)
-class Archive:
+class Archive(Acting):
     """See the module. `payloads` has frames as they are kept that were asked for more than once,
     `decoded` frames by what was decoded: contents, format, syntax; `encoded`
     by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
@@ -75,24 +83,39 @@ class Archive:
         default_factory=lambda: Cache(ENCODED_CACHE_BYTES)
     )
     payloads: Cache[Place, bytes] = field(init=False)
-    stopping: Event = field(default_factory=Event)
-    closed: Event = field(default_factory=Event)
+    stopping: Flag = field(default_factory=Flag)
+    closed: Flag = field(default_factory=Flag)
     caller: Caller = SYSTEM
+    journal: Journal | None = None
     decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "payloads", Cache(self.config.stored_cache_mib * 2**20))
         object.__setattr__(self, "decoded", Cache(self.config.decoded_cache_mib * 2**20))
 
-    def seen_by(self, caller: Caller) -> "Archive":
-        """This archive, storage and caches included, with somebody else who calls."""
-        view = copy.copy(self)
-        object.__setattr__(view, "caller", caller)
-        return view
+    def viewed(self, study_uid: str) -> None:
+        """Somebody sees something of a study: an event for the first time in a session, counted
+        then. Raises AuditUnavailable."""
+        if self.journal is not None and self.caller is not SYSTEM:
+            self.journal.count(self.caller, VIEWED, study_uid)
 
-    def permit(self, act: Act) -> None:
-        """The first line of a verb. Raises access.errors.Denied and NotSignedIn."""
-        self.caller.permit(act)
+    def viewed_ready(self, study_uid: str) -> bool:
+        """The same without a wait: False when there may be one, also one for a refusal."""
+        if Act.VIEW not in self.caller.acts:
+            return False
+        if self.journal is None or self.caller is SYSTEM:
+            return True
+        return self.journal.counted(self.caller, VIEWED, study_uid)
+
+    def stored(self, study_uid: str) -> None:
+        """An instance of a study was stored: counted as views are. Raises AuditUnavailable."""
+        if self.journal is not None:
+            self.journal.count(self.caller, STORED, study_uid)
+
+    def asked(self, level: str, question: str) -> None:
+        """Somebody searches; `question` says for what. Raises AuditUnavailable."""
+        if self.caller is not SYSTEM:
+            self.note(Event("query", level, detail={"for": question[:QUESTION]}))
 
     @property
     def directory(self) -> Path | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from storage.model import Change
 
@@ -11,4 +12,5 @@ MOST = 1000
 
 def changes(archive: Archive, *, after: int = 0, limit: int = MOST) -> Sequence[Change]:
     """The changes with sequence numbers above `after`, ascending, at most `limit` or MOST."""
+    archive.permit(Act.SEARCH)
     return archive.storage.index.changes(after=after, limit=min(limit, MOST))

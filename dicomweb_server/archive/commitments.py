@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.archive.transfers import MOST_ATTEMPTS, back_off_s
@@ -43,6 +44,7 @@ def ask(
     desk: Desk, *, transaction_uid: str, peer: str, wanted: Sequence[tuple[str, str]]
 ) -> Commitment:
     """Writes a request down; one that is repeated is answered again."""
+    desk.permit(Act.STORE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
         connection.execute(
@@ -60,6 +62,7 @@ def ask(
 
 def due(desk: Desk, *, limit: int = 20) -> list[Commitment]:
     """Requests whose report is to be sent now."""
+    desk.permit(Act.OPERATE)
     rows = desk.read(
         "SELECT * FROM commitments WHERE state = 'waiting' AND due_us <= ? ORDER BY due_us LIMIT ?",
         time.time_ns() // 1000,
@@ -79,6 +82,7 @@ def due(desk: Desk, *, limit: int = 20) -> list[Commitment]:
 
 def later(desk: Desk, commitment: Commitment, reason: str, *, after_s: float | None = None) -> None:
     """The report did not get through: again after `after_s` or the back-off, or given up."""
+    desk.permit(Act.OPERATE)
     attempts = commitment.attempts + (after_s is None)
     wait_s = back_off_s(attempts) if after_s is None else after_s
     with desk.write() as connection:
@@ -96,12 +100,14 @@ def later(desk: Desk, commitment: Commitment, reason: str, *, after_s: float | N
 
 def reported(desk: Desk, commitment: Commitment) -> None:
     """The peer has taken the report."""
+    desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.execute("UPDATE commitments SET state = 'done' WHERE id = ?", (commitment.id,))
 
 
 def judge(archive: Archive, commitment: Commitment) -> Verdict:
     """What of it the archive keeps now: stored is committed, for what is stored is durable."""
+    archive.permit(Act.OPERATE)
     kept: list[tuple[str, str]] = []
     lost: dict[tuple[str, str], int] = {}
     studies: set[str] = set()

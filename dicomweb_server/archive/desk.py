@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dicomweb_server.access.acting import Acting
 from dicomweb_server.archive.archive import Archive
 from storage.errors import FormatVersion
 
@@ -95,7 +96,7 @@ _STEPS = (
 """What takes the schema from version n to n + 1; a step is never changed once it was released."""
 
 
-class Desk:
+class Desk(Acting):
     """One process's connection; any thread may call."""
 
     def __init__(self, path: Path | None) -> None:
@@ -152,5 +153,7 @@ def set_mark(connection: sqlite3.Connection, name: str, value: int) -> None:
 
 
 def open_desk(archive: Archive) -> Desk:
-    """The desk of an archive, made when there is none."""
-    return Desk(archive.directory and archive.directory / FILE)
+    """The desk of an archive, made when there is none; who sees the archive sees the desk."""
+    desk = Desk(archive.directory and archive.directory / FILE)
+    desk.caller, desk.journal = archive.caller, archive.journal
+    return desk

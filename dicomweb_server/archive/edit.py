@@ -28,6 +28,8 @@ import orjson
 from pydicom.config import RAISE
 from pydicom.valuerep import validate_value
 
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.reindex import filled, study_row
 from dicomweb_server.archive.retrieve import STORED, InstanceFile
@@ -158,23 +160,25 @@ def correct(
 
     Raises NotFound, BadEdit and, when the study never rests, Conflict.
     """
+    archive.permit(Act.EDIT)
     elements = elements_of(attributes)
     if not elements:
         raise BadEdit("attributes", "names nothing to change")
     edit = _begun("correct", study_uid, why, attributes=elements)
-    return _edit_study(archive, edit, elements)
+    return _noted(archive, _edit_study(archive.own, edit, elements))
 
 
 def merge_patients(archive: Archive, from_id: str, into_id: str, why: Why) -> list[Edit]:
     """Gives every study of Patient ID `from_id` the patient of `into_id`, one after the other: a
     merge that was killed goes on when it is asked for again. Raises as `correct`."""
+    archive.permit(Act.EDIT)
     if from_id == into_id:
         raise BadEdit("into", "is the patient that is to be merged")
-    patient = _patient(archive, into_id)
+    patient = _patient(archive.own, into_id)
     done = []
     for study_uid in _studies_of(archive, from_id):
         edit = _begun("merge", study_uid, why, attributes=patient, into=into_id)
-        if (one := _edit_study(archive, edit, patient)) is not None:
+        if (one := _noted(archive, _edit_study(archive.own, edit, patient))) is not None:
             done.append(one)
     if not done:
         raise NotFound("patient", from_id)
@@ -191,6 +195,7 @@ def split_series(
 ) -> Edit | None:
     """Moves a series to study `into`, None for a new one. In a study that is stored the series
     takes its patient and study attributes; those given here go before them. Raises as `correct`."""
+    archive.permit(Act.EDIT)
     target = into or new_uid()
     if not is_uid(target):
         raise BadEdit("into", f"is {target[:80]!r}, which is no UID")
@@ -198,7 +203,7 @@ def split_series(
         raise BadEdit("into", "is the study that the series is in")
     elements = elements_of(attributes)
     try:
-        document = orjson.loads(study_row(archive, target).study.document)
+        document = orjson.loads(study_row(archive.own, target).study.document)
         stored = {key: document.get(key) or {"vr": vr_of(key)} for key in NAMING}
         stored |= {key: element for key, element in document.items() if key in EDITABLE}
     except NotFound:
@@ -207,25 +212,29 @@ def split_series(
     edit = _begun(
         "split", key.study_uid, why, attributes=elements, series=(key.series_uid,), into=target
     )
-    return _edit_study(archive, edit, elements, only=key.series_uid, target=target)
+    done = _edit_study(archive.own, edit, elements, only=key.series_uid, target=target)
+    return _noted(archive, done)
 
 
 def undo(archive: Archive, edit_id: str, why: Why) -> Edit:
     """Puts back what was before an edit; the edited versions stay as earlier ones. Raises NotFound,
     and Conflict when something was edited again since: that is to be undone first."""
+    archive.permit(Act.EDIT)
     undone = find(archive, edit_id)
     if undone.kind == "undo":
         raise BadEdit("edit", "is an undo: edit again instead")
     study_uid = undone.into if undone.kind == "split" else undone.study_uid
     edit = replace(_begun("undo", study_uid, why, into=undone.study_uid), undoes=edit_id)
     for _ in range(ATTEMPTS):
-        if (done := _undone_once(archive, undone, edit, study_uid)) is not None:
+        if (done := _undone_once(archive.own, undone, edit, study_uid)) is not None:
+            _noted(archive, done)
             return done
     raise Conflict("study", f"{study_uid} changes faster than it can be edited")
 
 
 def find(archive: Archive, edit_id: str) -> Edit:
     """One entry of the log. Raises NotFound."""
+    archive.permit(Act.EDIT)
     # The name just before it: the last letter one less, and everything behind that.
     before = edit_id[:-1] + chr(ord(edit_id[-1]) - 1) + "\U0010ffff" if edit_id else ""
     for name, text in archive.storage.index.notes(after=before, limit=2):
@@ -236,6 +245,7 @@ def find(archive: Archive, edit_id: str) -> Edit:
 
 def edits(archive: Archive, *, after: str = "", limit: int = 1000) -> list[Edit]:
     """The log, oldest first, behind the edit `after`."""
+    archive.permit(Act.EDIT)
     return [Edit.of(text) for _, text in archive.storage.index.notes(after=after, limit=limit)]
 
 
@@ -288,6 +298,14 @@ def _name(text: str) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------------------- one study
+
+
+def _noted(archive: Archive, done: Edit | None) -> Edit | None:
+    """The same, in the audit when something was edited."""
+    if done is not None:
+        detail = {"edit": done.id, "instances": done.instances}
+        archive.note_now(Event(f"study.{done.kind}", done.study_uid, detail=detail))
+    return done
 
 
 def _begun(
@@ -559,6 +577,7 @@ def _patient(archive: Archive, patient_id: str) -> Json:
 
 def versions(archive: Archive, instance_uid: str) -> list[Instance]:
     """Every version of an instance, oldest first, the present one last. Raises NotFound."""
+    archive.permit(Act.VIEW)
     present = archive.storage.index.instance(instance_uid)
     if present is None:
         raise NotFound("instance", instance_uid)
@@ -567,6 +586,7 @@ def versions(archive: Archive, instance_uid: str) -> list[Instance]:
 
 def received(archive: Archive, instance: Instance) -> Instance:
     """The version that was received last: the instance itself unless it was edited."""
+    archive.permit(Act.VIEW)
     for version in reversed(versions(archive, instance.instance_uid)):
         if not version.edit:
             return version

@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive import edit
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.dicomdir import DicomDir
@@ -50,6 +52,7 @@ def export(
     Files that are there already are overwritten. Raises NotFound for a study that is not stored
     and FileExistsError when a DICOMDIR is to be written where there is one.
     """
+    archive.permit(Act.EXPORT)
     directory = DicomDir() if dicomdir else None
     if directory is not None and (out / "DICOMDIR").exists():
         raise FileExistsError(f"{out / 'DICOMDIR'} exists: choose an empty directory")
@@ -58,9 +61,10 @@ def export(
     done = ExportReport()
     names = MediaNames() if directory is not None else PlainNames()
     for study_uid in studies or list(_all_studies(archive)):
-        for row in series_rows(archive, study_uid):
+        archive.note_now(Event("study.export", study_uid, detail={"form": "files"}))
+        for row in series_rows(archive.own, study_uid):
             _export_series(
-                archive,
+                archive.own,
                 row,
                 out,
                 names=names,
@@ -139,6 +143,7 @@ def _all_studies(archive: Archive) -> Iterator[str]:
 
 
 def series_rows(archive: Archive, study_uid: str) -> Sequence[Row]:
+    archive.permit(Act.SEARCH)
     rows = archive.storage.index.find(Query(QueryLevel.SERIES, study_uid=study_uid)).rows
     if not rows:
         raise NotFound("study", study_uid)
@@ -146,6 +151,7 @@ def series_rows(archive: Archive, study_uid: str) -> Sequence[Row]:
 
 
 def metadata_by_uid(archive: Archive, scope: Scope) -> dict[str, dict[str, Any]]:
+    archive.permit(Act.VIEW)
     assert scope.series_uid is not None
     found = archive.storage.index.metadata(SeriesKey(scope.study_uid, scope.series_uid))
     return dict(zip(found.instance_uids, orjson.loads(unpack_metadata(found)), strict=True))

@@ -8,6 +8,7 @@ The received file, bit for bit, is `retrieve.InstanceFile`.
 from functools import partial
 from itertools import chain
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.ahead import ahead
 from dicomweb_server.archive.archive import Archive
@@ -35,6 +36,7 @@ from storage.model import Buffer, Digest, Form, Instance
 def explicit_file(archive: Archive, instance: Instance) -> ExplicitFile:
     """An instance as an Explicit VR Little Endian Part 10 file, decoded frame by frame as it is
     sent. Raises of dicom.errors UnsupportedEncoding, Damaged and TooLarge; NotFound."""
+    archive.permit(Act.VIEW)
     frames = None
     if count := instance.frames.count:
         first = decoded_frame(archive, instance, 0)
@@ -48,6 +50,7 @@ def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> E
     """An instance as a Part 10 file of that transfer syntax, which is not the one it was received
     in: decoded, or encoded anew, frame by frame as it is sent; or, where its frames are kept in it,
     with these as they are. Raises as `explicit_file`."""
+    archive.permit(Act.VIEW)
     if transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN:
         return explicit_file(archive, instance)
     if transfer_syntax_uid in encode.HTJ2K_SYNTAXES:
@@ -83,6 +86,7 @@ def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> E
 def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile | None:
     """The file around HTJ2K payloads as they are kept: no codec runs, and what surrounds them is
     made once. None when not all frames have settled into them."""
+    archive.permit(Act.VIEW)
     pieces = kept_pieces(archive, instance, syntax)
     if pieces is None:
         return None
@@ -96,6 +100,7 @@ def kept_pieces(
 
     at_once  None also when what surrounds the frames has to be made first, which takes a ms
     """
+    archive.permit(Act.VIEW)
     contents = kept_contents(archive, instance)
     if contents is None or instance.pixels is None:
         return None
@@ -123,6 +128,7 @@ def kept_pieces(
 
 def kept_contents(archive: Archive, instance: Instance) -> list[Content] | None:
     """Its frames, when all of them have settled into HTJ2K."""
+    archive.permit(Act.VIEW)
     pixels, count = instance.pixels, instance.frames.count
     if pixels is None or pixels.encapsulated or instance.frames.packed_bits or not count:
         return None

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import (
     collect_seldom,
@@ -101,6 +103,7 @@ def import_files(
     FileNotFoundError for a path that is not there, before anything is stored, and BrokenExecutor
     when a process dies.
     """
+    archive.permit(Act.STORE)
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
@@ -113,6 +116,8 @@ def import_files(
         if any(each.refusal is Refusal.OUT_OF_SPACE for each in part.refused):
             break  # nor would any other file fit
     summary.seconds = time.monotonic() - started
+    detail = {outcome.value: count for outcome, count in summary.stored.items()}
+    archive.note_now(Event("import", " ".join(map(str, paths)), detail=detail))
     return summary
 
 
@@ -214,6 +219,7 @@ def _store_group_here(group: Sequence[Found]) -> Summary:
 
 def store_group(archive: Archive, group: Sequence[Found]) -> Summary:
     """Stores a batch of files; what cannot be read is refused and hinders no other."""
+    archive.permit(Act.STORE)
     summary = Summary()
     with ExitStack() as opened:
         readable: list[Found] = []

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.json_model import Json
@@ -194,16 +196,19 @@ def _when(start: str) -> str:
 
 def create(desk: Desk, wish: Mapping[str, Any]) -> Order:
     """Raises Malformed, and Conflict when the study has an order already."""
+    desk.permit(Act.ORDER)
     kept = checked(wish)
     now = _now()
     order = Order(str(uuid.uuid4()), SCHEDULED, kept, now, now, None, None, None)
     with desk.write() as connection:
         _put(connection, order)
+    desk.note_now(Event("order.create", order.id, detail={"study": order.study_uid}))
     return order
 
 
 def change(desk: Desk, order_id: str, wish: Mapping[str, Any]) -> Order:
     """Changes what `wish` says. Raises NotFound, Malformed, Conflict when the exam is over."""
+    desk.permit(Act.ORDER)
     with desk.write() as connection:
         order = _get(connection, order_id)
         if order.status not in OPEN:
@@ -211,22 +216,26 @@ def change(desk: Desk, order_id: str, wish: Mapping[str, Any]) -> Order:
         kept = checked(wish, before=order.wish)
         changed = _with(order, wish=kept)
         _put(connection, changed)
+    desk.note_now(Event("order.change", order_id, detail={"fields": sorted(wish)}))
     return changed
 
 
 def cancel(desk: Desk, order_id: str) -> Order:
     """Raises NotFound, and Conflict when the exam has begun."""
+    desk.permit(Act.ORDER)
     with desk.write() as connection:
         order = _get(connection, order_id)
         if order.status not in (SCHEDULED, CANCELLED):
             raise Conflict(f"order {order_id}", f"is {order.status} and cannot be cancelled")
         cancelled = _with(order, status=CANCELLED)
         _put(connection, cancelled)
+    desk.note_now(Event("order.cancel", order_id))
     return cancelled
 
 
 def confirm(desk: Desk, order_id: str) -> Order:
     """Somebody says that the exam is complete. Raises NotFound, Conflict when it was cancelled."""
+    desk.permit(Act.ORDER)
     with desk.write() as connection:
         order = _get(connection, order_id)
         if order.status not in (*OPEN, COMPLETED):
@@ -235,11 +244,13 @@ def confirm(desk: Desk, order_id: str) -> Order:
             connection, study_uid=order.study_uid, accession="", status=COMPLETED, by="confirmed"
         )
     assert ended is not None
+    desk.note_now(Event("order.complete", order_id))
     return ended
 
 
 def get(desk: Desk, order_id: str) -> Order:
     """Raises NotFound."""
+    desk.permit(Act.SEARCH)
     return _one(desk.read("SELECT * FROM orders WHERE id = ?", order_id), order_id)
 
 
@@ -257,6 +268,7 @@ def find(
     limit: int = 1000,
 ) -> list[Order]:
     """Orders that fit all that is given, by scheduled time. since and until are YYYYMMDD."""
+    desk.permit(Act.SEARCH)
     clauses, values = ["1"], list[object]()
     if states:
         clauses.append(f"status IN ({', '.join('?' * len(states))})")
@@ -324,6 +336,7 @@ _PERFORMING = "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'I
 
 def is_performing(desk: Desk, study_uid: str) -> bool:
     """Whether a modality has said that it performs, and not yet that it has ended."""
+    desk.permit(Act.SEARCH)
     return bool(desk.read(_PERFORMING, study_uid))
 
 
@@ -343,6 +356,7 @@ def begin_step(desk: Desk, instance_uid: str, document: Json, *, sender: str) ->
 
     Raises Malformed when it is not IN PROGRESS, Conflict when there is such a step already.
     """
+    desk.permit(Act.ORDER)
     if (found := first(document, STEP_STATUS)) != "IN PROGRESS":
         raise Malformed("(0040,0252)", f"is '{found}', a step begins IN PROGRESS")
     scheduled = first_item(document, _SCHEDULED_STEPS)
@@ -368,6 +382,7 @@ def begin_step(desk: Desk, instance_uid: str, document: Json, *, sender: str) ->
             )
         except sqlite3.IntegrityError:
             raise Conflict(f"performed step {instance_uid}", "exists already") from None
+    desk.note(Event("step.begin", instance_uid, detail={"study": study_uid}))
 
 
 def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
@@ -375,6 +390,7 @@ def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
 
     Raises NotFound, StepEnded, Malformed for a status that is none.
     """
+    desk.permit(Act.ORDER)
     status = first(changes, STEP_STATUS)
     if status and status != "IN PROGRESS" and status not in _ENDS:
         raise Malformed("(0040,0252)", f"'{status}' is no status of a performed step")
@@ -401,10 +417,13 @@ def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
                 status=_ENDS[status],
                 by="mpps",
             )
+    if status in _ENDS:
+        desk.note(Event("step.end", instance_uid, detail={"status": status}))
 
 
 def step(desk: Desk, instance_uid: str) -> Json:
     """A performed step as it is now. Raises NotFound."""
+    desk.permit(Act.ORDER)
     rows = desk.read("SELECT document FROM performed_steps WHERE instance_uid = ?", instance_uid)
     if not rows:
         raise NotFound("performed step", instance_uid)

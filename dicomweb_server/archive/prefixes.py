@@ -8,6 +8,7 @@ HTJ2K carries it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.dicom.encode import encodable
@@ -34,6 +35,7 @@ def prefix(
 
     Raises NotFound past the last frame, and when the instance is deleted meanwhile.
     """
+    archive.permit(Act.VIEW)
     for place in _kept(archive, instance, frame_index):
         try:
             head = archive.storage.blobs.read_part(place, 0, min(HEAD_BYTES, place.length))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import unpack_metadata
 from dicomweb_server.dicom.attributes import level_of, rollup_of
@@ -44,6 +45,8 @@ def reindex(
     archive: Archive, *, report: Callable[[Reindexed], None] = lambda done: None
 ) -> Reindexed:
     """Brings what search finds and returns of every study up to the archive's attributes."""
+    archive.permit(Act.OPERATE)
+    archive = archive.own
     done = Reindexed()
     # All at once: a study may change its place in the order while it is reindexed.
     for study_uid in list(_study_uids(archive)):
@@ -120,6 +123,7 @@ def filled(said: list[tuple[int, Level]]) -> Level:
 
 def study_row(archive: Archive, study_uid: str) -> Row:
     """Raises NotFound."""
+    archive.permit(Act.SEARCH)
     condition = OneOf(QueryLevel.STUDY, "0020000D", (study_uid,))
     rows = archive.storage.index.find(Query(QueryLevel.STUDY, (condition,))).rows
     if not rows:

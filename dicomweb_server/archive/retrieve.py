@@ -60,6 +60,7 @@ STORED = Limits(skeleton_bytes=2**30, depth=200, inflated_bytes=2**40)
 
 def series_keys(archive: Archive, scope: Scope) -> list[SeriesKey]:
     """The series that a scope names, in order. Raises NotFound when the study is not stored."""
+    archive.permit(Act.VIEW)
     if scope.series_uid is not None:
         return [SeriesKey(scope.study_uid, scope.series_uid)]
     return archive.storage.index.series_of(scope.study_uid)
@@ -67,6 +68,8 @@ def series_keys(archive: Archive, scope: Scope) -> list[SeriesKey]:
 
 def instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
     """The instances of a study, series or the one instance, in order. Raises NotFound."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     if scope.instance_uid is not None:
         return (instance(archive, scope),)
     return [
@@ -78,6 +81,8 @@ def instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
 
 def instance(archive: Archive, scope: Scope) -> Instance:
     """The one instance a scope names. Raises NotFound, also when it is in another series."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     assert scope.series_uid is not None and scope.instance_uid is not None
     series = _series(archive, SeriesKey(scope.study_uid, scope.series_uid))
     position = series.positions.get(scope.instance_uid)
@@ -88,7 +93,10 @@ def instance(archive: Archive, scope: Scope) -> Instance:
 
 def instance_ready(archive: Archive, scope: Scope) -> Instance | None:
     """As `instance`, when the manifest of its series is at hand; else None, also when there is no
-    such instance. Never reads more of the index than a version."""
+    such instance, and for who may not view or begins to. Never reads more of the index than a
+    version."""
+    if not archive.viewed_ready(scope.study_uid):
+        return None
     assert scope.series_uid is not None and scope.instance_uid is not None
     key = SeriesKey(scope.study_uid, scope.series_uid)
     cached = archive.series.get(key)
@@ -98,15 +106,25 @@ def instance_ready(archive: Archive, scope: Scope) -> Instance | None:
     return None if position is None else cached.manifest.instances[position]
 
 
+def version(archive: Archive, key: SeriesKey) -> int:
+    """Of one series. Raises NotFound for an unknown one. Never waits for a disk."""
+    archive.permit(Act.VIEW)
+    return archive.storage.index.version_of(key)
+
+
 def versions(archive: Archive, scope: Scope) -> list[tuple[SeriesKey, int]]:
     """The series a scope lies in, each with its version: what is served of the scope changes only
     when this does. Raises NotFound for an unknown study or series."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     return [(key, archive.storage.index.version_of(key)) for key in series_keys(archive, scope)]
 
 
 def representative(archive: Archive, scope: Scope) -> tuple[Instance, int]:
     """The instance and frame index that stand for a scope in a list: the middle of what has
     frames, in the first series that has any. Raises NotFound, also when nothing has frames."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     for key in series_keys(archive, scope):
         with_frames = [
             each
@@ -140,6 +158,7 @@ def _series(archive: Archive, key: SeriesKey) -> CachedSeries:
 
 def payload_of(archive: Archive, digest: Digest, place: Place | None = None) -> tuple[Place, bytes]:
     """The payload of a content and the place it was read from; `place` is where it was lately."""
+    archive.permit(Act.VIEW)
     place = place or archive.storage.index.places((digest,))[0]
     try:
         return place, archive.storage.blobs.read(place)
@@ -172,6 +191,7 @@ class InstanceFile:
 
     def __init__(self, archive: Archive, instance: Instance) -> None:
         """Raises NotFound when the instance has been deleted meanwhile."""
+        archive.permit(Act.VIEW)
         self._archive = archive
         self._instance = instance
         cut = len(instance.holes)
@@ -304,6 +324,7 @@ def stored_transfer_syntaxes(instance: Instance) -> frozenset[str]:
 
 def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame:
     """A frame in the form it is kept in. May wait for a disk. Raises NotFound past the last."""
+    archive.permit(Act.VIEW)
     numbers = _blobs_of(instance, frame_index)
     digests = tuple(instance.blobs[n] for n in numbers)
     if len(digests) == 1 and not instance.frames.packed_bits:
@@ -317,6 +338,7 @@ def frame(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame
 
 def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> StoredFrame | None:
     """As `frame`, when that needs neither a wait for a disk nor work; else None."""
+    archive.permit(Act.VIEW)
     digest = whole_content(instance, frame_index)
     if digest is None:
         return None
@@ -331,6 +353,7 @@ def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> Store
 def kept_ready(archive: Archive, stored: StoredFrame) -> Callable[[], Buffer | None]:
     """What gives a frame as it is kept, again and again, while that needs no wait for a disk.
     Reading it from the page cache and comparing it is 25 us of a reply that takes 80."""
+    archive.permit(Act.VIEW)
     place = stored.place
     assert place is not None, "a frame that is made of several contents"
 
@@ -354,6 +377,7 @@ def native_frame(
 
     Raises NotFound past the last frame, and of dicom.errors UnsupportedEncoding and Damaged.
     """
+    archive.permit(Act.VIEW)
     if instance.frames.packed_bits:
         return decoded_frame(archive, instance, frame_index, stored)
     key = _decoded_key(instance, frame_index)
@@ -369,6 +393,7 @@ def reduced_frame(
 ) -> NativeFrame | None:
     """A frame at 1 / 2**`halvings` of its rows and columns, rounded up, of the same format; None
     when it is not kept in a form that has it. A quarter costs a twelfth of the whole to decode."""
+    archive.permit(Act.VIEW)
     stored = frame(archive, instance, frame_index)
     pixels = instance.pixels
     if pixels is None or stored.form is not Form.HTJ2K:
@@ -395,6 +420,7 @@ def made_ready(
     archive: Archive, instance: Instance, frame_index: int, transfer_syntax_uid: str
 ) -> Callable[[], Buffer | None]:
     """What gives a frame, decoded or encoded anew, for as long as it is at hand, then None."""
+    archive.permit(Act.VIEW)
     key = _decoded_key(instance, frame_index)
 
     def decoded() -> Buffer | None:
@@ -419,6 +445,7 @@ def encoded_frame(
 
     Raises what `native_frame` does, UnsupportedEncoding also when the syntax does not carry it.
     """
+    archive.permit(Act.VIEW)
     key = (*_decoded_key(instance, frame_index), transfer_syntax_uid)
     found = archive.encoded.get(key)
     if found is None:
@@ -437,6 +464,7 @@ def frame_in(
 ) -> Buffer:
     """A frame in that transfer syntax, with as little work as it takes. Raises what `native_frame`
     and `encoded_frame` do."""
+    archive.permit(Act.VIEW)
     stored = stored or frame(archive, instance, frame_index)
     if transfer_syntax_uid in stored.transfer_syntaxes:
         return stored.unpacked()
@@ -448,6 +476,7 @@ def frame_in(
 def frame_syntaxes(archive: Archive, instance: Instance, frames: Sequence[int]) -> list[str]:
     """The transfer syntax each of those frames (from 0) is kept in: `frame` would say it too, but
     reads the frame. Raises NotFound past the last."""
+    archive.permit(Act.VIEW)
     own = _stored_syntax(instance)
     numbers = [_blobs_of(instance, each) for each in frames]
     pixels = instance.pixels
@@ -465,6 +494,7 @@ def decoded_frame(
     archive: Archive, instance: Instance, frame_index: int, stored: StoredFrame | None = None
 ) -> NativeFrame:
     """As `native_frame`, past the cache: what is read from end to end would only empty it."""
+    archive.permit(Act.VIEW)
     assert instance.pixels is not None, "frames without a pixel format"
     stored = stored or frame(archive, instance, frame_index)
     return decode.native_frame(
@@ -514,6 +544,7 @@ def _stored_syntax(instance: Instance) -> str:
 
 def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
     """The value at `path`, as in `bulkdata/{path}` of the metadata. Raises NotInDataSet."""
+    archive.permit(Act.VIEW)
     return bulk.bulk_value(InstanceFile(archive, instance), path, limits=STORED)
 
 
@@ -522,11 +553,15 @@ def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
 
 def metadata(archive: Archive, scope: Scope) -> list[SeriesMetadata]:
     """The DICOM JSON of each series of a study, or of the one series. Raises NotFound."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     return [archive.storage.index.metadata(key) for key in series_keys(archive, scope)]
 
 
 def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
     """The DICOM JSON object of one instance, and the version of its series. Raises NotFound."""
+    archive.permit(Act.VIEW)
+    archive.viewed(scope.study_uid)
     assert scope.series_uid is not None and scope.instance_uid is not None
     key = SeriesKey(scope.study_uid, scope.series_uid)
     version = archive.storage.index.version_of(key)

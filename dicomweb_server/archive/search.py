@@ -10,13 +10,14 @@ from typing import Any
 
 import orjson
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import instance_metadata
 from dicomweb_server.dicom.attributes import key_of, vr_of
 from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import REQUIRED, ParsedQuery, default_attributes
 from storage.errors import NotFound
-from storage.model import QueryLevel, Row, Scope
+from storage.model import Query, QueryLevel, Row, Scope
 
 Item = dict[str, dict[str, Any]]
 """A DICOM JSON object: tag -> {"vr": ..., "Value": [...]} (PS3.18 §F.2)."""
@@ -40,6 +41,9 @@ class Answer:
 
 def search(archive: Archive, parsed: ParsedQuery) -> Answer:
     """The rows that match, each with the UIDs of the levels above it."""
+    archive.permit(Act.SEARCH)
+    if parsed.query.after is None:
+        archive.asked(parsed.query.level.name.lower(), _told(parsed.query))
     query = parsed.query
     if not query.conditions and query.after is None:
         # Counters know it; below a study there is little to count.
@@ -60,6 +64,12 @@ def search(archive: Archive, parsed: ParsedQuery) -> Answer:
     return Answer(page.rows, item, total, page.more, page.next)
 
 
+def _told(query: Query) -> str:
+    """What a query asks for, as the audit shows it."""
+    within = [uid for uid in (query.study_uid, query.series_uid) if uid]
+    return " ".join([*within, *map(str, query.conditions)])
+
+
 def _is_indexed(archive: Archive, wanted: frozenset[str] | None) -> bool:
     """Whether the index has all of these attributes of an instance."""
     if wanted is None:
@@ -72,7 +82,7 @@ def _metadata(archive: Archive, row: Row) -> Item:
     assert row.series is not None and row.instance is not None
     scope = Scope(row.study.study_uid, row.series.series_uid, row.instance.instance_uid)
     try:
-        found: Item = orjson.loads(instance_metadata(archive, scope)[0])
+        found: Item = orjson.loads(instance_metadata(archive.own, scope)[0])
     except NotFound:  # deleted meanwhile
         return {}
     return {

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from storage.model import Counts
 
@@ -19,6 +20,7 @@ class Stats:
 
 
 def stats(archive: Archive) -> Stats:
+    archive.permit(Act.OPERATE)
     counts = archive.storage.index.counts()
     packs = archive.storage.blobs.packs()
     used = archive.storage.index.pack_use()

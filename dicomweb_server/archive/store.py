@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.dicom.codecs import encode_content
 from dicomweb_server.dicom.describe import Content, Description, describe
@@ -102,6 +103,7 @@ def store(
 
     Raises storage.errors.Unavailable, and then nothing of the batch is stored.
     """
+    archive.permit(Act.STORE)
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
     for number, part in enumerate(parts):
@@ -115,6 +117,9 @@ def store(
     with archive.storage.blobs.pending():
         for candidate, outcome in _keep(archive, candidates):
             outcomes[candidate.number] = outcome
+    for outcome in outcomes:
+        if outcome.stored is not None and outcome.study_uid is not None:
+            archive.stored(outcome.study_uid)
     return outcomes
 
 

@@ -15,8 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.desk import Desk
 from storage.errors import NotFound
+from storage.model import Instance, Scope
 
 SEND, PULL, NOTIFY = "send", "pull", "notify"
 WAITING, ASKED, DONE, FAILED = "waiting", "asked", "done", "failed"
@@ -52,6 +55,49 @@ class Transfer:
     created_us: int
     done_us: int | None
     transaction_uid: str
+
+
+def send(
+    desk: Desk, instances: Sequence[Instance], *, peer: str, urgent: bool, commit: bool
+) -> None:
+    """Queues instances of one study to be sent to a peer."""
+    desk.permit(Act.TRANSFER)
+    with desk.write() as connection:
+        for each in instances:
+            add(
+                connection,
+                kind=SEND,
+                peer=peer,
+                study_uid=each.study_uid,
+                series_uid=each.series_uid,
+                instance_uid=each.instance_uid,
+                urgent=urgent,
+                wish={"commit": commit},
+            )
+    for study_uid in {each.study_uid for each in instances}:
+        detail = {"peer": peer, "instances": len(instances)}
+        desk.note_now(Event("study.send", study_uid, detail=detail))
+
+
+def pull(
+    desk: Desk, scope: Scope | None, *, peer: str, urgent: bool, wish: Mapping[str, Any]
+) -> int:
+    """Queues what is to be fetched from a peer, `scope` or what `wish` says; returns its ID."""
+    desk.permit(Act.TRANSFER)
+    with desk.write() as connection:
+        number = add(
+            connection,
+            kind=PULL,
+            peer=peer,
+            study_uid=scope.study_uid if scope else "",
+            series_uid=(scope.series_uid if scope else "") or "",
+            instance_uid=(scope.instance_uid if scope else "") or "",
+            urgent=urgent,
+            wish=wish,
+        )
+    detail = {"peer": peer, "pull": number}
+    desk.note_now(Event("study.pull", scope.study_uid if scope else "", detail=detail))
+    return number
 
 
 def add(
@@ -96,6 +142,7 @@ def add(
 
 def busy_peers(desk: Desk) -> list[str]:
     """Peers with something due."""
+    desk.permit(Act.OPERATE)
     rows = desk.read(
         "SELECT DISTINCT peer FROM transfers WHERE state = 'waiting' AND due_us <= ?",
         time.time_ns() // 1000,
@@ -105,6 +152,7 @@ def busy_peers(desk: Desk) -> list[str]:
 
 def due(desk: Desk, peer: str, *, urgent: bool, limit: int = BATCH) -> list[Transfer]:
     """What is to be done for a peer now, oldest first, of one priority."""
+    desk.permit(Act.OPERATE)
     rows = desk.read(
         "SELECT * FROM transfers WHERE state = 'waiting' AND peer = ? AND urgent = ? "
         "AND due_us <= ? ORDER BY due_us, id LIMIT ?",
@@ -135,6 +183,7 @@ class Turns:
 
 def succeeded(desk: Desk, transfers: Sequence[Transfer], *, state: str = DONE) -> None:
     """These are done, or ASKED when the peer still has to commit to them."""
+    desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
         connection.executemany(
@@ -145,6 +194,7 @@ def succeeded(desk: Desk, transfers: Sequence[Transfer], *, state: str = DONE) -
 
 def failed(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
     """Those of these that are not done are tried again later, or given up."""
+    desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
         for each in transfers:
@@ -159,6 +209,7 @@ def failed(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
 
 def gave_up(desk: Desk, transfer: Transfer, reason: str) -> None:
     """Trying again would not help."""
+    desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.execute(
             "UPDATE transfers SET state = 'failed', attempts = attempts + 1, error = ?, "
@@ -169,6 +220,7 @@ def gave_up(desk: Desk, transfer: Transfer, reason: str) -> None:
 
 def postponed(desk: Desk, transfers: Sequence[Transfer], reason: str, for_s: float) -> None:
     """The peer is away: these wait, without that counting as a failure of theirs."""
+    desk.permit(Act.OPERATE)
     due_us = time.time_ns() // 1000 + int(for_s * 1e6)
     with desk.write() as connection:
         connection.executemany(
@@ -179,6 +231,7 @@ def postponed(desk: Desk, transfers: Sequence[Transfer], reason: str, for_s: flo
 
 def told(desk: Desk, transfer: Transfer, result: Mapping[str, Any]) -> None:
     """Adds what came of it to the wish, under `result`."""
+    desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.execute(
             "UPDATE transfers SET wish = ? WHERE id = ?",
@@ -193,6 +246,7 @@ def back_off_s(attempts: int) -> float:
 
 def asked_to_commit(desk: Desk, transfers: Sequence[Transfer], transaction_uid: str) -> None:
     """The peer was asked, in a transaction, to commit to what was sent."""
+    desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.executemany(
             "UPDATE transfers SET state = 'asked', transaction_uid = ?, done_us = ? WHERE id = ?",
@@ -204,6 +258,7 @@ def to_commit(
     desk: Desk, *, again_after_s: float, limit: int = 500
 ) -> Mapping[str, list[Transfer]]:
     """By peer, what was sent and is to be asked for: never asked, or long ago without answer."""
+    desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     rows = desk.read(
         "SELECT * FROM transfers WHERE state = 'asked' AND due_us <= ? AND (transaction_uid = '' "
@@ -220,6 +275,7 @@ def to_commit(
 
 def postponed_commit(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
     """The peer could not be asked: it is asked anew later."""
+    desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
         connection.executemany(
@@ -242,6 +298,7 @@ def committed(
 ) -> int:
     """A peer's answer in a transaction: SOP Instance UIDs it keeps, and failure reasons of those
     it does not, which are sent again. Returns how many transfers it was about."""
+    desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
         rows = connection.execute(
@@ -272,6 +329,7 @@ def committed(
 
 def get(desk: Desk, transfer_id: int) -> Transfer:
     """Raises NotFound."""
+    desk.permit(Act.TRANSFER)
     rows = desk.read("SELECT * FROM transfers WHERE id = ?", transfer_id)
     if not rows:
         raise NotFound("transfer", str(transfer_id))
@@ -280,6 +338,7 @@ def get(desk: Desk, transfer_id: int) -> Transfer:
 
 def queue(desk: Desk, *, state: str = "", peer: str = "", limit: int = 1000) -> list[Transfer]:
     """What is there, in the order it will be tried: urgent first, then oldest."""
+    desk.permit(Act.TRANSFER)
     rows = desk.read(
         "SELECT * FROM transfers WHERE (? = '' OR state = ?) AND (? = '' OR peer = ?) "
         "ORDER BY state = 'waiting' DESC, urgent DESC, due_us, id LIMIT ?",
@@ -294,6 +353,7 @@ def queue(desk: Desk, *, state: str = "", peer: str = "", limit: int = 1000) -> 
 
 def forget_old(desk: Desk) -> None:
     """Removes what was done or given up long ago."""
+    desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.execute(
             "DELETE FROM transfers WHERE state IN ('done', 'failed') AND created_us < ?",

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.dicom.codecs import decode_payload, encode_content
 from storage.compaction import CompactionReport, compact_packs, never
@@ -33,6 +34,7 @@ def settle(
     archive: Archive, *, quiet_s: float = 0.0, stop: Callable[[], bool] = never
 ) -> SettleReport:
     """Compresses every series that has been quiet for `quiet_s` seconds, until `stop` says so."""
+    archive.permit(Act.OPERATE)
     return settle_storage(
         archive.storage,
         encode_content,
@@ -45,6 +47,7 @@ def settle(
 
 def compact(archive: Archive, *, stop: Callable[[], bool] = never) -> CompactionReport:
     """Gives back the space of what was deleted."""
+    archive.permit(Act.OPERATE)
     return compact_packs(archive.storage, stop=stop)
 
 
@@ -63,6 +66,7 @@ def verify(
     report    is told each fault as a sentence
     progress  is told how many instances of how many are done, while `full`
     """
+    archive.permit(Act.OPERATE)
     return verify_storage(
         archive.storage,
         full=full,
@@ -79,11 +83,13 @@ def give_back(archive: Archive) -> None:
     Another process settles what this one received, but only the one that writes a pack can end
     it: every process that stores calls this now and then.
     """
+    archive.permit(Act.OPERATE)
     remove_dead_packs(archive.storage, idle_s=0)
 
 
 def keep_up(archive: Archive, *, stop: Callable[[], bool]) -> None:
     """Settles and compacts beside a server until `stop` says so; outlives every failure."""
+    archive.permit(Act.OPERATE)
     compact_at = time.monotonic() + COMPACT_EVERY_S
     while not stop():
         try:

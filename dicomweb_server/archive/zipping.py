@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from io import RawIOBase
 
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.dicomdir import DicomDir
 from dicomweb_server.archive.export import MediaNames, metadata_by_uid, series_rows
@@ -27,6 +29,14 @@ def zipped(
 
     Raises NotFound, and what making the files raises.
     """
+    archive.permit(Act.EXPORT)
+    archive.note_now(Event("study.export", scope.study_uid, detail={"form": "zip"}))
+    return _zipped(archive.own, scope, files)
+
+
+def _zipped(
+    archive: Archive, scope: Scope, files: Iterable[tuple[Instance, str, Iterator[Buffer]]]
+) -> Iterator[bytes]:
     out = _Drained()
     rows: dict[str, Row] = {
         row.series.series_uid: row

@@ -50,7 +50,7 @@ def handle_action(session: Session, message: Message) -> None:
         respond(message, status.INVALID_VALUE, comment=str(error))
         return
     commitment = commitments.ask(
-        session.bridge.desk,
+        session.desk,
         transaction_uid=transaction_uid,
         peer=session.peer.aet,
         wanted=wanted,
@@ -61,7 +61,7 @@ def handle_action(session: Session, message: Message) -> None:
         commitments.later(session.bridge.desk, commitment, "", after_s=60)
     respond(message, status.SUCCESS)
     if same:
-        report(session.archive, session.bridge.desk, session.association, commitment)
+        report(session.bridge.archive, session.bridge.desk, session.association, commitment)
 
 
 def report_anew(archive: Archive, desk: Desk, peer: Peer, commitment: Commitment) -> None:

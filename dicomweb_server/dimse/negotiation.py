@@ -58,15 +58,16 @@ class Terms:
     max_length: int
 
 
-def judge(request: Associate, *, address: str, terms: Terms) -> Peer | Rejection:
-    """Who calls, or why it may not."""
+def judge(request: Associate, *, address: str, terms: Terms, open_to_all: bool) -> Peer | Rejection:
+    """Who calls, or why it may not; `open_to_all` as in `Peers.caller`."""
     if not request.protocol_version & 1:
         return WRONG_VERSION
     if request.application_context != APPLICATION_CONTEXT:
         return WRONG_CONTEXT_NAME
     if terms.check_called and request.called != terms.title:
         return UNKNOWN_CALLED
-    return terms.peers.caller(request.calling, address) or UNKNOWN_CALLER
+    peer = terms.peers.caller(request.calling, address, open_to_all=open_to_all)
+    return peer or UNKNOWN_CALLER
 
 
 def answer(request: Associate, *, peer: Peer, terms: Terms) -> Associate:

@@ -22,7 +22,6 @@ commit = false                      # ask for storage commitment after sending
 ```
 """
 
-import ipaddress
 import json
 import socket
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
+from dicomweb_server.access.addresses import is_loopback
 from dicomweb_server.config import Config, ConfigError
 from dicomweb_server.dicom.transfer_syntaxes import transfer_syntax
 from dicomweb_server.dimse.identifiers import CHARSETS, DEFAULT_CHARSET
@@ -90,10 +90,13 @@ class Peers:
     by_title: Mapping[str, Peer]
     rules: tuple[Rule, ...]
 
-    def caller(self, aet: str, address: str) -> Peer | None:
-        """Who calls: a row of the table, anybody on this machine, else None."""
+    def caller(self, aet: str, address: str, *, open_to_all: bool) -> Peer | None:
+        """Who calls: a row of the table, else None.
+
+        open_to_all  the archive has no accounts: anybody on this machine may call too
+        """
         peer = self.by_title.get(aet)
-        if is_loopback(address):
+        if is_loopback(address) and (peer is not None or open_to_all):
             return peer or Peer(aet=aet)
         if peer is None or not (peer.any_address or _same(peer.host, address)):
             return None
@@ -165,16 +168,6 @@ def _one_of(table: str, row: str, key: str, values: Sequence[str], choices: Sequ
 
 def _wrong(table: str, row: int | str, reason: str) -> ConfigError:
     return ConfigError(f"{table}[{row}]", reason, origin=table)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a call came from this machine."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_loopback
 
 
 def _same(host: str, address: str) -> bool:

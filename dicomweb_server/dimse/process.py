@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
+from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import open_desk
 from dicomweb_server.dimse.jobs import Jobs
@@ -25,7 +26,9 @@ def run_bridge(
     jobs       whether this process also does what is queued
     """
     config = archive.config
-    bridge = Bridge(archive, open_desk(archive), terms_of(config))
+    doors = open_doors(config, archive.directory)
+    archive = archive.noting(doors.journal)
+    bridge = Bridge(archive, open_desk(archive), terms_of(config), doors)
     listeners = [
         Listener(one, server_context(config) if secure else None) for one, secure in listening
     ]
@@ -37,3 +40,4 @@ def run_bridge(
     if jobs:
         working.join(timeout=10)
     bridge.desk.close()
+    doors.close()

@@ -8,6 +8,8 @@ counts after it. C-CANCEL is seen between two sub-operations.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.dicom.attributes import term_of
@@ -68,6 +70,9 @@ def handle_move(session: Session, message: Message) -> None:
     asked = _asked(session, message)
     if asked is None:
         return
+    session.archive.permit(Act.TRANSFER)
+    for study_uid in {each.study_uid for each in asked}:
+        session.archive.note(Event("study.send", study_uid, detail={"peer": title}))
     operation = Operation(session, message, asked)
     originator = (session.peer.aet, message.message_id)
     remaining = iter(asked)
@@ -203,6 +208,7 @@ def _asked(session: Session, message: Message) -> list[Instance] | None:
 def named(archive: Archive, identifier: Json, level: str) -> Iterator[Instance]:
     """The instances that the unique keys of an identifier name, in order. Raises BadQuery when the
     key of its level is missing."""
+    archive.permit(Act.VIEW)
     key = {"PATIENT": PATIENT_ID, "STUDY": STUDY, "SERIES": SERIES, "IMAGE": INSTANCE}[level]
     wanted = _values(identifier, key)
     if not wanted:
@@ -222,6 +228,7 @@ def named(archive: Archive, identifier: Json, level: str) -> Iterator[Instance]:
         for instance_uid in wanted:
             found = archive.storage.index.instance(instance_uid)
             if found is not None and (not studies or found.study_uid in studies):
+                archive.viewed(found.study_uid)
                 yield found
 
 

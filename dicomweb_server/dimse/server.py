@@ -14,6 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dicomweb_server.access.caller import Caller
+from dicomweb_server.access.errors import AccessError
+from dicomweb_server.access.journal import REFUSED
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.dimse import (
     commands,
@@ -37,7 +40,7 @@ from dicomweb_server.dimse.negotiation import (
     contexts,
     judge,
 )
-from dicomweb_server.dimse.session import Bridge, Session
+from dicomweb_server.dimse.session import Bridge, Session, caller_of
 
 logger = logging.getLogger(__name__)
 
@@ -165,6 +168,7 @@ def serve(
     """
     config = bridge.archive.config
     calling = ""
+    caller: Caller | None = None
 
     def open_sink(context: Context, command: Command) -> Sink:
         if command.get(commands.COMMAND_FIELD) == commands.C_STORE:
@@ -187,9 +191,17 @@ def serve(
             )
         request = pdu.decode_associate(body)
         calling = request.calling
-        peer = rejection or judge(request, address=address, terms=bridge.terms)
+        assert bridge.doors is not None, "a bridge that takes associations knows who may"
+        peer = rejection or judge(
+            request,
+            address=address,
+            terms=bridge.terms,
+            open_to_all=bridge.doors.is_without_accounts,
+        )
         if isinstance(peer, Rejection):
             logger.warning("%s@%s was rejected: %s", calling, address, peer)
+            unknown = Caller(calling, frozenset(), session_id=f"from {address}", address=address)
+            bridge.doors.journal.count(unknown, REFUSED, "association", "failure")
             association.write(
                 pdu.encode_reject(result=peer.result, source=peer.source, reason=peer.reason)
             )
@@ -201,7 +213,8 @@ def serve(
         association.contexts = contexts(request, acceptance)
         association.write(pdu.encode_associate(acceptance, accept=True))
         association.wait_at_most(config.dimse_timeout_s)
-        session = Session(bridge, association, peer)
+        caller = caller_of(peer, address)
+        session = Session(bridge, association, peer, caller)
         while (message := association.receive()) is not None:
             try:
                 _dispatch(session, message)
@@ -222,6 +235,8 @@ def serve(
         association.abort()
     finally:
         association.close()
+        if caller is not None and bridge.doors is not None:
+            bridge.doors.journal.ended(caller.session_id)
 
 
 def _dispatch(session: Session, message: Message) -> None:
@@ -236,6 +251,11 @@ def _dispatch(session: Session, message: Message) -> None:
         handler(session, message)
     except DimseError:
         raise
+    except AccessError as error:
+        if session.association.sending:
+            session.association.abort()
+            return
+        session.association.respond(message, status.NOT_AUTHORIZED, comment=str(error))
     except Exception as error:
         logger.exception("%s: %s failed", session.sender, commands.NAMES.get(message.field))
         if session.association.sending:

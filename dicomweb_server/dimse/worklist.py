@@ -42,7 +42,7 @@ def _rows(session: Session, identifier: Json) -> Iterator[Json]:
     date = matching_text(asked["00400002"]) if "00400002" in asked else ""
     low, dash, high = date.partition("-")
     candidates = orders.find(
-        session.bridge.desk,
+        session.desk,
         states=orders.OPEN,
         station="" if _is_wild(station) else station.strip(),
         since=low,
@@ -144,7 +144,7 @@ def handle_create(session: Session, message: Message) -> None:
         return
     try:
         orders.begin_step(
-            session.bridge.desk, instance_uid, _attributes(session, message), sender=session.sender
+            session.desk, instance_uid, _attributes(session, message), sender=session.sender
         )
     except Conflict as error:
         respond(message, status.DUPLICATE_INSTANCE, comment=str(error))
@@ -159,7 +159,7 @@ def handle_set(session: Session, message: Message) -> None:
     instance_uid = commands.text(message.command, commands.REQUESTED_INSTANCE)
     respond = session.association.respond
     try:
-        orders.change_step(session.bridge.desk, instance_uid, _attributes(session, message))
+        orders.change_step(session.desk, instance_uid, _attributes(session, message))
     except NotFound as error:
         respond(message, status.NO_SUCH_INSTANCE, comment=str(error))
     except orders.StepEnded as error:
@@ -180,7 +180,7 @@ def handle_get(session: Session, message: Message) -> None:
     """N-GET: a performed step as it is now."""
     instance_uid = commands.text(message.command, commands.REQUESTED_INSTANCE)
     try:
-        step = orders.step(session.bridge.desk, instance_uid)
+        step = orders.step(session.desk, instance_uid)
     except NotFound as error:
         session.association.respond(message, status.NO_SUCH_INSTANCE, comment=str(error))
         return

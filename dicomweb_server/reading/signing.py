@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
+from dicomweb_server.access.signing_identities import SEALED_FOR
 from dicomweb_server.access.tables import SigningIdentityRow
 from dicomweb_server.reading.content import Exam, Patient
 from dicomweb_server.reading.errors import Refused
@@ -60,7 +61,7 @@ class LocalSigner:
     def sign(self, payload: bytes, identity: SigningIdentityRow, secret: Secret) -> Signed:
         if identity.private_key_sealed is None:
             raise Refused("signing-identity-not-approved", "the identity has no key here")
-        plain = secret.opened(identity.private_key_sealed, purpose=KEY_PURPOSE)
+        plain = secret.opened(identity.private_key_sealed, purpose=SEALED_FOR)
         key = load_der_private_key(plain, password=None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         value = key.sign(payload, ec.ECDSA(SHA256()))
@@ -85,9 +86,6 @@ class LocalSigner:
             return False
         return True
 
-
-KEY_PURPOSE = "signing identity"
-"""What keys of identities are sealed for (records/secret.py)."""
 
 SIGNERS: Mapping[str, Signer] = {"local": LocalSigner()}
 """By the driver that an identity names."""

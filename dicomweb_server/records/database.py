@@ -9,6 +9,7 @@ databases run the same of either.
 """
 
 import fcntl
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -19,10 +20,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -191,7 +188,29 @@ def _one_at_a_time(engine: sa.Engine) -> Iterator[None]:
         yield
 
 
+def _newest() -> str:
+    """The newest revision that this program knows: files are named `r0001_access.py`."""
+    return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("r*.py"))
+
+
+def _is_current(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return False
+        found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return bool(found == _newest())
+
+
 def _upgrade(engine: sa.Engine) -> None:
+    if _is_current(engine):
+        return
+    # Alembic takes half a second to import, of every process that starts; so only when needed.
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     configuration = AlembicConfig()
     configuration.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:

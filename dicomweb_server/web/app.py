@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
+from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.config import Config
 from dicomweb_server.web import (
@@ -31,9 +32,10 @@ from dicomweb_server.web import (
     transfers,
     wado_uri,
 )
+from dicomweb_server.web.access_routes import ACCESS_ROUTES
 from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
-from dicomweb_server.web.identity import open_caller
+from dicomweb_server.web.identity import Identities, require_same_site
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
 from dicomweb_server.web.reading_routes import READING_ROUTES
@@ -110,8 +112,31 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/v1/transfers/{transfer}", transfers.one),
     ("POST", "/api/v1/pulls", transfers.pull),
     ("GET", "/api/v1/pulls/{transfer}", transfers.one),
+    *ACCESS_ROUTES,
     *READING_ROUTES,
 )
+
+
+PUBLIC = frozenset(
+    {
+        ("OPTIONS", ""),
+        ("GET", "/"),
+        ("GET", "/read.html"),
+        ("GET", "/assets/{path*}"),
+        ("GET", "/openapi.json"),
+        ("GET", "/health"),
+        ("GET", "/health/ready"),
+        ("GET", "/health/live"),
+        ("GET", "/api/v1/session"),
+        ("POST", "/api/v1/session"),
+        ("DELETE", "/api/v1/session"),
+    }
+)
+"""Routes for whoever asks; behind all others is somebody with a name, whom each verb then asks
+whether he may. The pages have nothing of patients in them."""
+
+Endpoint = tuple[Handler, bool]
+"""A handler, and whether it is public."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +144,8 @@ class Application:
     """See `application`."""
 
     service: Service
-    router: Router[Handler]
+    router: Router[Endpoint]
+    identities: Identities
     replies: Replies
     trusted: forwarded.Networks | None
     origins: Origins
@@ -131,8 +157,7 @@ class Application:
         if scope["type"] != "http":
             raise NotImplementedError(f"no {scope['type']} here")
         scope = forwarded.applied(scope, self.trusted)
-        address = (scope.get("client") or ("",))[0]
-        request = Request(scope, receive, {}, open_caller(address))
+        request = Request(scope, receive, {})
         try:
             reply = ranged(request, await self._reply(request))
             reply = await encodings.encoded(request, reply, self.service.workers)
@@ -152,7 +177,14 @@ class Application:
         """The reply to a GET, when it is remembered and may be given at once: the one place where
         that is decided. `connection.py` asks before it calls the application."""
         try:
-            return self.replies.ready(forwarded.applied(scope, self.trusted))
+            scope = forwarded.applied(scope, self.trusted)
+            visit = self.identities.ready(scope)
+            if visit is None:
+                return None
+            ready = self.replies.ready(scope)
+            if ready is None or not visit.service.archive.viewed_ready(ready.study_uid):
+                return None
+            return ready
         except Exception:
             # Whatever is wrong, the long way meets it again and has an answer for it.
             return None
@@ -169,10 +201,10 @@ class Application:
         method = request.method
         if method == "OPTIONS" and (reply := self.origins.preflight(request, match.allow)):
             return reply
-        handler = match.methods.get("GET" if method == "HEAD" else method)
-        if handler is not None:
+        found = match.methods.get("GET" if method == "HEAD" else method)
+        if found is not None:
             request.parameters = match.parameters
-            return await handler(self.service, request)
+            return await self._handled(request, *found)
         allow = header("allow", match.allow)
         if method == "OPTIONS":
             return Reply(204, (allow,))
@@ -183,13 +215,27 @@ class Application:
             headers=(allow,),
         )
 
+    async def _handled(self, request: Request, handler: Handler, public: bool) -> Reply:
+        """What the handler answers to whoever asks; nobody gets past here but to what is public."""
+        require_same_site(request, allowed=self.origins.has(request))
+        visit = await self.identities.of(request.scope)
+        request.visit = visit
+        if not public and not visit.service.caller.name:
+            await self.service.workers.run(visit.service.refuse, request.route_path)
+        return await handler(visit.service, request)
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
-                self.service.workers.shutdown()
+                self.close()
                 return
+
+    def close(self) -> None:
+        """Ends the threads and writes what the audit still has to be told."""
+        self.service.workers.shutdown()
+        self.service.doors.close()
 
 
 _VARY = header("vary", "Accept, Accept-Encoding")
@@ -197,18 +243,22 @@ _VARY = header("vary", "Accept, Accept-Encoding")
 
 def application(archive: Archive, config: Config) -> Application:
     """The web side of an archive. Who made the archive closes it, after the application's end."""
-    router: Router[Handler] = Router()
+    doors = open_doors(config, archive.directory)
+    archive = archive.noting(doors.journal)
+    router: Router[Endpoint] = Router()
     routes = tuple((method, pattern) for method, pattern, _ in DICOMWEB_ROUTES)
     api = tuple(
         (method, pattern) for method, pattern, _ in OTHER_ROUTES if pattern.startswith("/api/")
     )
     for method, pattern, handler in DICOMWEB_ROUTES:
-        router.add(method, config.prefix + pattern, handler)
+        router.add(method, config.prefix + pattern, (handler, (method, pattern) in PUBLIC))
     for method, pattern, handler in OTHER_ROUTES:
-        router.add(method, pattern, handler)
+        router.add(method, pattern, (handler, (method, pattern) in PUBLIC))
+    service = Service(archive, config, Workers(THREADS), doors, routes, api)
     return Application(
-        Service(archive, config, Workers(THREADS), routes, api),
+        service,
         router,
+        Identities(service),
         Replies(archive),
         forwarded.networks(config.trusted_proxies),
         Origins(config.cors_origins),

@@ -22,6 +22,7 @@ from typing import Any
 
 import orjson
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.changes import MOST, changes
 from dicomweb_server.web.http import Reply, Request, content, header
@@ -53,6 +54,7 @@ async def feed(service: Service, request: Request) -> Reply:
             raise Problem(400, f"{name[:80]} is no parameter of the change feed", field=name[:80])
     # What a client has seen counts, not what it was first told to begin with.
     after = request.header(b"last-event-id") or asked.get("after", "0")
+    service.archive.permit(Act.SEARCH)
     index = service.archive.storage.index
     start = index.last_change() if after == "latest" else _number("after", after)
     limit = _number("limit", asked.get("limit", str(MOST)))

@@ -1,7 +1,8 @@
 """Pages of other origins: which may read answers (Fetch §3.2, CORS protocol).
 
-The archive answers to no cookie, so what may be read by any origin is `*`, without credentials; of
-named origins the one that asks is repeated. Errors say it too, or a page learns nothing of them.
+The cookie of a session is not sent along by other sites' pages (SameSite), and answers never allow
+credentials: such a page asks with a token. So what may be read by any origin is `*`; of named
+origins the one that asks is repeated. Errors say it too, or a page learns nothing of them.
 """
 
 from dicomweb_server.web.http import Reply, Request, header
@@ -52,6 +53,10 @@ class Origins:
         if asked is not None and len(asked) < 1000 and asked.isprintable():
             headers.append(header("access-control-allow-headers", asked))
         return Reply(204, headers)
+
+    def has(self, request: Request) -> bool:
+        """Whether the request comes from a page of an origin that is allowed."""
+        return self._allowed(request) is not None
 
     def _allowed(self, request: Request) -> str | None:
         origin = request.header(b"origin")

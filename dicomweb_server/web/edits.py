@@ -11,6 +11,7 @@ What each does, and what is kept, is archive/edit.py's. POST answers 201 with th
 made, 200 and none when everything is so already. `/edits/{edit}/undo` makes one more edit.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -57,6 +58,8 @@ async def create(service: Service, request: Request) -> Reply:
 def _done(service: Service, kind: str, wish: dict[str, Any]) -> list[Edit]:
     archive = service.archive
     why = _why(wish)
+    if service.caller.account_id:
+        why = replace(why, by=service.caller.name)
     if kind == "merge":
         return editing.merge_patients(archive, _text(wish, "from"), _text(wish, "into"), why)
     attributes = wish.get("attributes") or {}

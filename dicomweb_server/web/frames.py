@@ -50,7 +50,7 @@ async def frames(service: Service, request: Request) -> Reply:
     scope = scope_of(request)
     assert scope.series_uid is not None
     # Asked before anything else is read: what the reply rests on can then only be older than it.
-    version = service.archive.storage.index.version_of(SeriesKey(scope.study_uid, scope.series_uid))
+    version = retrieve.version(service.archive, SeriesKey(scope.study_uid, scope.series_uid))
     instance = retrieve.instance_ready(service.archive, scope)
     if instance is None:
         instance = await service.workers.run(retrieve.instance, service.archive, scope)

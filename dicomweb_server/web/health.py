@@ -29,16 +29,14 @@ async def health(service: Service, request: Request) -> Reply:
         return _reply(
             503, {"status": "failing", "reason": str(error) or f"no answer in {TIMEOUT_S:g} s"}
         )
-    return _reply(
-        200,
-        {
-            "status": "ok",
-            "version": __version__,
+    state: dict[str, object] = {"status": "ok", "version": __version__}
+    if service.caller.name:  # how much there is is for nobody else
+        state |= {
             "studies": found.studies,
             "series": found.series,
             "instances": found.instances,
-        },
-    )
+        }
+    return _reply(200, state)
 
 
 def _reply(status: int, body: dict[str, object]) -> Reply:

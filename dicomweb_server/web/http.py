@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import monotonic
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
@@ -25,6 +25,9 @@ from starlette.types import Receive, Scope, Send
 from dicomweb_server.access.caller import NOBODY, Caller
 from dicomweb_server.web.remembered import Basis, Replies
 from storage.model import Buffer
+
+if TYPE_CHECKING:
+    from dicomweb_server.web.identity import Visit
 
 MESSAGE_BYTES = 1024 * 1024
 """How large the messages of a stream are: smaller ones cost CPU, larger ones memory."""
@@ -56,27 +59,32 @@ class QueryTooLong(Exception):
 
 class Request:
     """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`;
-    `caller` is who asks."""
+    `visit` says who asks (identity.py)."""
 
-    __slots__ = ("_receive", "caller", "names", "parameters", "scope")
+    __slots__ = ("_receive", "names", "parameters", "scope", "visit")
 
     def __init__(
         self,
         scope: Scope,
         receive: Receive,
         parameters: Mapping[str, str],
-        caller: Caller = NOBODY,
+        visit: "Visit | None" = None,
     ) -> None:
         self.scope = scope
-        self.caller = caller
+        self.visit = visit
         self._receive = receive
         self.parameters = parameters
         # Most of the headers that matter are not there: asked once, not looked for one by one.
         self.names = frozenset([name for name, _ in scope["headers"]])
 
+    @property
+    def caller(self) -> Caller:
+        """Who asks; has no name when the request does not say."""
+        return NOBODY if self.visit is None else self.visit.service.caller
+
     def like(self, scope: Scope) -> "Request":
         """The same request with another scope; only one of the two may read the body."""
-        return Request(scope, self._receive, self.parameters, self.caller)
+        return Request(scope, self._receive, self.parameters, self.visit)
 
     @property
     def method(self) -> str:

@@ -52,9 +52,9 @@ async def instances(service: Service, request: Request) -> Reply:
 
 
 async def _versions(service: Service, scope: Scope) -> list[tuple[SeriesKey, int]]:
-    """A look-up of one series needs no thread."""
-    if scope.series_uid is not None:
-        return retrieve.versions(service.archive, scope)
+    """A look-up of one series needs no thread, unless the audit has to be told of it first."""
+    if scope.series_uid is not None and service.archive.viewed_ready(scope.study_uid):
+        return retrieve.versions(service.archive.own, scope)
     return await service.workers.run(retrieve.versions, service.archive, scope)
 
 

@@ -104,6 +104,9 @@ _ROWS = (
     _Row(storage.Conflict, 409, "name"),
     _Row(storage.OutOfSpace, 507),
     _Row(storage.Unavailable, 503),
+    _Row(access.LoginFailed, 401, name="login-failed"),
+    _Row(access.SecondFactorRequired, 401, name="second-factor-required"),
+    _Row(access.Locked, 429, name="locked"),
     _Row(access.NotSignedIn, 401, name="login-required"),
     _Row(access.Denied, 403, name="denied"),
     _Row(access.Unknown, 404, "name", name="not-found"),
@@ -129,9 +132,9 @@ def problem_of(error: Exception) -> Problem:
     for row in _ROWS:
         if isinstance(error, row.error):
             headers: tuple[tuple[bytes, bytes], ...] = ()
-            if isinstance(error, storage.Unavailable | access.AuditUnavailable):
+            if isinstance(error, storage.Unavailable | access.AuditUnavailable | access.Locked):
                 headers = (header("retry-after", str(math.ceil(error.retry_after_s))),)
-            if isinstance(error, access.NotSignedIn):
+            elif isinstance(error, access.NotSignedIn):
                 # RFC 9110 §11.6.1, RFC 6750 §3; a browser asks for no password because of it.
                 headers = (header("www-authenticate", 'Bearer realm="archive"'),)
             field = str(getattr(error, row.field)) if row.field else None

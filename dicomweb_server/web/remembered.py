@@ -55,11 +55,12 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A reply to be sent: `head` is its header lines."""
+    """A reply to be sent: `head` is its header lines; `study_uid` what it shows something of."""
 
     status: int
     head: bytes
     body: tuple[Buffer, ...]
+    study_uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Replies:
             return
         head = b"".join([b"%b: %b\r\n" % each for each in headers])
         # The moment before any other: what the reply rests on was asked before it was made.
-        remembered = _Remembered(-1, basis, Ready(status, head, body))
+        remembered = _Remembered(-1, basis, Ready(status, head, body, basis.scope.study_uid))
         self._replies.put(_question(scope), remembered, weight=_ENTRY_BYTES + weight)
 
     def ready(self, scope: HttpScope) -> Ready | None:
@@ -118,7 +119,7 @@ class Replies:
         if payload is None:
             return None
         body = (*ready.body[: basis.position], payload, *ready.body[basis.position + 1 :])
-        return Ready(ready.status, ready.head, body)
+        return replace(ready, body=body)
 
     def _holds(self, basis: Basis) -> bool:
         try:
@@ -133,4 +134,9 @@ class Replies:
 def _question(scope: HttpScope) -> Question:
     # Scheme and root path may be what a trusted proxy said, which is trusted of some clients only.
     place = scope["scheme"], scope.get("root_path", ""), scope["path"]
-    return (*place, scope["query_string"], tuple(scope["headers"]))
+    headers = tuple([each for each in scope["headers"] if each[0] not in _WHO])
+    return (*place, scope["query_string"], headers)
+
+
+_WHO = frozenset({b"authorization", b"cookie"})
+"""Who asks decides whether there is an answer, and that is looked at before; not what it is."""

@@ -7,13 +7,13 @@ variable. Paths come percent-decoded from ASGI. A variable named after a UID (`s
 and no path of the disk can be meant by it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dicomweb_server.dicom.uids import MAX_LENGTH, is_uid
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[object]])
+Endpoint = TypeVar("Endpoint")
 
 _UID_VARIABLES = frozenset({"study", "series", "instance"})
 

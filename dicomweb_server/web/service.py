@@ -1,21 +1,26 @@
 """What every handler is given: the archive, the settings, the threads; and URLs of resources."""
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
+from typing import NoReturn
 
 from orjson import Fragment
 
+from dicomweb_server.access.caller import Caller
+from dicomweb_server.access.doors import Doors
+from dicomweb_server.access.errors import NotSignedIn
+from dicomweb_server.access.journal import REFUSED
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.archive.desk import Desk, open_desk
 from dicomweb_server.archive.streams import Content
 from dicomweb_server.config import Config
 from dicomweb_server.reading.reading import Reading
-from dicomweb_server.records.database import Database, open_database
+from dicomweb_server.records.database import Database
 from dicomweb_server.web.http import Reply, Request, Workers
-from dicomweb_server.web.identity import caller_of
 from storage.model import Buffer, SeriesKey
 
 
@@ -75,9 +80,12 @@ STUDIES_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Service:
+    """A handler gets it as `seen_by` who asks, whom `archive` and `desk` then know."""
+
     archive: Archive
     config: Config
     workers: Workers
+    doors: Doors
     routes: tuple[tuple[str, str], ...] = ()
     api: tuple[tuple[str, str], ...] = ()
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
@@ -85,25 +93,46 @@ class Service:
     plans: Cache[tuple[object, ...], Plan] = field(default_factory=lambda: Cache(PLAN_BYTES))
     uploads: asyncio.Semaphore = field(init=False)
     upload_bytes: Budget = field(init=False)
+    hashing: asyncio.Semaphore = field(init=False)
+    _desk: Callable[[], Desk] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "uploads", asyncio.Semaphore(self.config.upload_concurrency))
         object.__setattr__(self, "upload_bytes", Budget(UPLOAD_BYTES))
+        object.__setattr__(self, "hashing", asyncio.Semaphore(HASHING))
+        # Opened when somebody first asks for it, and once for all who do.
+        object.__setattr__(self, "_desk", cache(partial(open_desk, self.archive)))
 
-    @cached_property
+    def seen_by(self, caller: Caller) -> "Service":
+        """The same service for somebody who asks."""
+        view = copy.copy(self)
+        object.__setattr__(view, "archive", self.archive.seen_by(caller))
+        return view
+
+    def refuse(self, path: str) -> NoReturn:
+        """Nobody asks for what is not for everybody; the audit has it. Raises NotSignedIn."""
+        self.doors.journal.count(self.caller, REFUSED, path[:200], "failure")
+        raise NotSignedIn(f"{path[:200]} is for who has signed in")
+
+    @property
+    def caller(self) -> Caller:
+        return self.archive.caller
+
+    @property
     def desk(self) -> Desk:
-        """Orders and transfers; opened when somebody first asks for them."""
-        return open_desk(self.archive)
+        """Orders and transfers."""
+        return self._desk().seen_by(self.caller)
 
-    @cached_property
+    @property
     def records(self) -> Database:
         """Persons, reports and audit."""
-        return open_database(self.config.records, directory=self.archive.directory)
+        return self.doors.records
 
-    @cached_property
+    @property
     def reading(self) -> Reading:
-        """The report module; `reading_of` is it as somebody sees it."""
-        return Reading(self.archive, self.records, self.desk)
+        """The report module; `reading_of` is it as somebody sees it. What it needs of the archive
+        it asks for itself: who may read reports need not be allowed to search."""
+        return Reading(self.archive.own, self.records, self._desk())
 
     def root(self, request: Request) -> str:
         """The DICOMweb root as the client must address it, e.g. `http://archive:8000/dicom-web`."""
@@ -112,8 +141,11 @@ class Service:
 
 def reading_of(service: Service, request: Request) -> Reading:
     """The report module for who asks."""
-    return service.reading.seen_by(caller_of(request))
+    return service.reading.seen_by(service.caller)
 
+
+HASHING = 2
+"""Passwords that are hashed at the same time: each takes 64 MiB and some 50 ms of a processor."""
 
 UPLOAD_BYTES = 128 * 2**20
 """Received parts that a process holds in memory while they wait to be stored."""

@@ -21,6 +21,7 @@ what has not begun to be stored is dropped.
 """
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -29,6 +30,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import Outcome, Received, Refusal, refused, store
 from dicomweb_server.dicom.errors import TooLarge
@@ -74,6 +76,19 @@ _STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507, Refusal.F
 
 async def store_instances(service: Service, request: Request) -> Reply:
     """Handler of POST /studies and /studies/{study}."""
+    # Before a byte of the body is taken; the audit says of each request what it stored.
+    await service.workers.run(service.archive.permit, Act.STORE)
+    caller = service.caller
+    service = service.seen_by(
+        replace(caller, session_id=f"{caller.session_id}/{secrets.token_hex(4)}")
+    )
+    try:
+        return await _stored(service, request)
+    finally:
+        await service.workers.run(service.doors.journal.ended, service.caller.session_id)
+
+
+async def _stored(service: Service, request: Request) -> Reply:
     representation = selected(request, STORE_RESPONSES)
     media_type = _body_type(request)
     study_uid = request.parameters.get("study")

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive import retrieve, transfers
 from dicomweb_server.archive.transfers import Transfer
 from dicomweb_server.dicom.uids import is_uid
@@ -47,19 +48,10 @@ async def send(service: Service, request: Request) -> Reply:
         raise Problem(400, "study_uid is missing", field="study_uid")
 
     def queue() -> int:
-        instances = retrieve.instances(service.archive, scope)
-        with service.desk.write() as connection:
-            for each in instances:
-                transfers.add(
-                    connection,
-                    kind=transfers.SEND,
-                    peer=peer,
-                    study_uid=each.study_uid,
-                    series_uid=each.series_uid,
-                    instance_uid=each.instance_uid,
-                    urgent=urgent,
-                    wish={"commit": bool(wish.get("commit"))},
-                )
+        service.desk.permit(Act.TRANSFER)
+        instances = retrieve.instances(service.archive.own, scope)
+        commit = bool(wish.get("commit"))
+        transfers.send(service.desk, instances, peer=peer, urgent=urgent, commit=commit)
         return len(instances)
 
     return reply(202, {"peer": peer, "queued": await service.workers.run(queue)})
@@ -76,20 +68,10 @@ async def pull(service: Service, request: Request) -> Reply:
     ):
         raise Problem(400, "neither study_uid nor query says what is to be fetched", field="query")
 
-    def queue() -> int:
-        with service.desk.write() as connection:
-            return transfers.add(
-                connection,
-                kind=transfers.PULL,
-                peer=peer,
-                study_uid=scope.study_uid if scope else "",
-                series_uid=(scope.series_uid if scope else "") or "",
-                instance_uid=(scope.instance_uid if scope else "") or "",
-                urgent=urgent,
-                wish={"query": query, "by_move": bool(wish.get("by_move"))},
-            )
-
-    number = await service.workers.run(queue)
+    rest = {"query": query, "by_move": bool(wish.get("by_move"))}
+    number = await service.workers.run(
+        transfers.pull, service.desk, scope, peer=peer, urgent=urgent, wish=rest
+    )
     return reply(202, {"id": number}, header("location", f"/api/v1/pulls/{number}"))
 
 

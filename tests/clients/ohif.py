@@ -130,5 +130,5 @@ def site(files: Path, data: Path) -> Iterator[str]:
     finally:
         running.should_exit = True
         thread.join(10)
-        program.service.workers.shutdown()
+        program.close()
         archive.close()

@@ -214,11 +214,18 @@ def test_rules_match_by_pattern_and_without_regard_to_case() -> None:
     assert not rule.applies(calling="CT7", modality="CT", body_part="CHEST")
 
 
-def test_loopback_may_call_and_others_only_from_their_address() -> None:
+@pytest.mark.parametrize("open_to_all", [True, False])
+def test_who_calls_from_elsewhere_is_a_row_with_that_address(open_to_all: bool) -> None:
     peers = Peers({"CT1": Peer(aet="CT1", host="192.0.2.1")}, ())
-    assert peers.caller("ANYBODY", "127.0.0.1") is not None
-    assert peers.caller("ANYBODY", "::1") is not None
-    assert peers.caller("CT1", "192.0.2.1") is not None
-    assert peers.caller("CT1", "::ffff:192.0.2.1") is not None
-    assert peers.caller("CT1", "192.0.2.9") is None
-    assert peers.caller("ANYBODY", "192.0.2.1") is None
+    assert peers.caller("CT1", "192.0.2.1", open_to_all=open_to_all) is not None
+    assert peers.caller("CT1", "::ffff:192.0.2.1", open_to_all=open_to_all) is not None
+    assert peers.caller("CT1", "192.0.2.9", open_to_all=open_to_all) is None
+    assert peers.caller("ANYBODY", "192.0.2.1", open_to_all=open_to_all) is None
+
+
+def test_whoever_calls_from_this_machine_may_while_there_are_no_accounts() -> None:
+    peers = Peers({"CT1": Peer(aet="CT1", host="192.0.2.1")}, ())
+    for address in ("127.0.0.1", "::1"):
+        assert peers.caller("ANYBODY", address, open_to_all=True) is not None
+        assert peers.caller("ANYBODY", address, open_to_all=False) is None
+        assert peers.caller("CT1", address, open_to_all=False) is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.desk import open_desk
 from dicomweb_server.archive.spool import Spool
@@ -279,7 +280,8 @@ def archive(tmp_path: Path) -> Archive:
 def session(archive: Archive) -> Wire:
     """A server in a thread of this process, for what cannot be made to happen from outside."""
     ours, theirs = socket.socketpair()
-    shared = Shared(archive, open_desk(archive), terms_of(archive.config))
+    doors = open_doors(archive.config, None)
+    shared = Shared(archive, open_desk(archive), terms_of(archive.config), doors)
     threading.Thread(target=server.serve, args=(shared, ours, "127.0.0.1"), daemon=True).start()
     theirs.settimeout(10)
     return Wire(theirs)

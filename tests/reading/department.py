@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dicomweb_server.access.caller import Act, Caller
+from dicomweb_server.access.signing_identities import SEALED_FOR
 from dicomweb_server.access.tables import PersonRow, SigningIdentityRow
 from dicomweb_server.archive.archive import open_archive
 from dicomweb_server.archive.desk import open_desk
@@ -23,7 +24,6 @@ from dicomweb_server.config import Config
 from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.reading import acting, exams, intake, opening, reports, working
 from dicomweb_server.reading.reading import Reading
-from dicomweb_server.reading.signing import KEY_PURPOSE
 from dicomweb_server.reading.situation import Said
 from dicomweb_server.records.database import Database
 from dicomweb_server.records.moments import now
@@ -175,7 +175,7 @@ def identity(records: Database, person_id: str) -> SigningIdentityRow:
         driver="local",
         algorithm="ecdsa-p256-sha256",
         certificate=public.decode(),
-        private_key_sealed=records.secret.sealed(plain, purpose=KEY_PURPOSE),
+        private_key_sealed=records.secret.sealed(plain, purpose=SEALED_FOR),
         enrolled_by=person_id,
         approved_by="person-office",
         created_at=at,

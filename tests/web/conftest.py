@@ -63,7 +63,7 @@ class Socket:
 def server(archive: Archive, listening: Socket) -> Iterator[Server]:
     listening.program = application(archive, archive.config)
     yield Server(archive, listening.host, listening.port)
-    listening.program.service.workers.shutdown()
+    listening.program.close()
 
 
 @pytest.fixture(scope="session")

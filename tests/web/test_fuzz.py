@@ -26,7 +26,7 @@ def program() -> Iterator[Application]:
     store(archive, [Received(BytesSource(part10(rows=4, columns=4, frames=2)), "test")])
     made = application(archive, archive.config)
     yield made
-    made.service.workers.shutdown()
+    made.close()
     archive.close()
 
 
@@ -59,7 +59,7 @@ def answer(
         "headers": headers or [],
         "scheme": "http",
         "server": ("test", 80),
-        "client": ("test", 1),
+        "client": ("127.0.0.1", 1),
         "root_path": "",
     }
     asyncio.run(asyncio.wait_for(program(scope, receive, send), 20))

@@ -1,0 +1,55 @@
+"""What verbs act on, as somebody sees it: the archive, the desk."""
+
+import copy
+from typing import Self
+
+from dicomweb_server.access.audit import Event
+from dicomweb_server.access.caller import SYSTEM, Act, Caller
+from dicomweb_server.access.journal import REFUSED, Journal
+
+
+class Acting:
+    """`caller` asks, `journal` is told what happens; without one nothing is written down, as in
+    tests of what verbs do."""
+
+    caller: Caller = SYSTEM
+    journal: Journal | None = None
+
+    def seen_by(self, caller: Caller) -> Self:
+        """The same, all it holds included, with somebody else who asks."""
+        return self._with(caller=caller)
+
+    def noting(self, journal: Journal) -> Self:
+        """The same, telling a journal what happens."""
+        return self._with(journal=journal)
+
+    @property
+    def own(self) -> Self:
+        """The same as the program itself sees it: for what a verb has to do when it is permitted,
+        and what the caller could not ask for."""
+        return self.seen_by(SYSTEM)
+
+    def _with(self, **attributes: object) -> Self:
+        view = copy.copy(self)
+        for name, value in attributes.items():
+            object.__setattr__(view, name, value)
+        return view
+
+    def permit(self, act: Act) -> None:
+        """The first line of a verb; a refusal is in the audit. Raises access.errors.Denied and
+        NotSignedIn."""
+        if act in self.caller.acts:
+            return
+        if self.journal is not None:
+            self.journal.count(self.caller, REFUSED, act.value, "failure")
+        self.caller.permit(act)
+
+    def note(self, event: Event) -> None:
+        """Has an event written soon. Raises AuditUnavailable."""
+        if self.journal is not None:
+            self.journal.note(self.caller, event)
+
+    def note_now(self, event: Event) -> None:
+        """The same; it is written when this returns."""
+        if self.journal is not None:
+            self.journal.note_now(self.caller, event)
