@@ -110,7 +110,7 @@ export function Audit(): JSX.Element {
             : dt("audit.bad", { seq: outcome.first_bad ?? "?", reason: outcome.reason ?? "" })}
         </p>
       )}
-      <div class="admin-scroll">
+      <div class="admin-scroll" tabIndex={0}>
         <table class="admin-table">
           <thead>
             <tr>

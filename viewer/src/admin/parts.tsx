@@ -54,7 +54,7 @@ export function Table<T>({ listed, columns, row }: TableProps<T>): JSX.Element {
   if (items === undefined) return <p class="empty"><span class="spinner small" /></p>;
   if (items.length === 0) return <p class="empty">{dt("none")}</p>;
   return (
-    <div class="admin-scroll">
+    <div class="admin-scroll" tabIndex={0}>
       <table class="admin-table">
         <thead>
           <tr>

@@ -7,10 +7,11 @@ import { useEffect } from "preact/hooks";
 import { formatMoment } from "../i18n";
 import { apiUrl, Problem, rest, withQuery } from "../net/rest";
 import { Dialog } from "../ui/dialogs";
+import { reasonOf } from "../ui/notices";
 import type { Desk } from "./desk";
 import { ReasonDialog } from "./ReasonDialog";
 import type { Pictures } from "./Editor";
-import { SECTIONS, version, type AmendmentRequest, type Content, type Difference, type Report, type Revision, type Version, type Who } from "./model";
+import { requestsOf, SECTIONS, version, type AmendmentRequest, type Content, type Difference, type Report, type Revision, type Version, type Who } from "./model";
 import { ShownContent, Signatures } from "./Shown";
 import { rt, rtOr } from "./texts";
 
@@ -198,12 +199,10 @@ function Requests({ desk, report }: { desk: Desk; report: Report }): JSX.Element
   const requests = useSignal<readonly AmendmentRequest[]>([]);
   const failed = useSignal("");
   const deciding = useSignal<{ id: string; action: "accept" | "decline" } | undefined>(undefined);
+  const chosen = deciding.value;
   const path = `/reports/${report.report_id}/amendment-requests`;
   const load = (): void => {
-    void rest<{ requests: AmendmentRequest[] }>("GET", path).then(
-      ({ value }) => (requests.value = value.requests),
-      () => undefined,
-    );
+    void requestsOf(report.report_id).then((found) => (requests.value = found), () => undefined);
   };
   useEffect(load, [report.rev, report.report_id]);
   const send = async (form: HTMLFormElement): Promise<void> => {
@@ -261,14 +260,11 @@ function Requests({ desk, report }: { desk: Desk; report: Report }): JSX.Element
         </button>
       </form>
       {failed.value && <p class="error-text" role="alert">{failed.value}</p>}
-      {deciding.value && (
+      {chosen && (
         <ReasonDialog
-          title={rt(deciding.value.action)}
+          title={rt(chosen.action)}
           close={() => (deciding.value = undefined)}
-          done={(reason) => {
-            const { id, action } = deciding.value ?? { id: "", action: "accept" };
-            void decide(path, id, action, reason).then(() => desk.refresh(), (error: unknown) => (failed.value = String(error))).then(load);
-          }}
+          done={(reason) => void decide(path, chosen.id, chosen.action, reason).then(() => desk.refresh(), (error: unknown) => (failed.value = reasonOf(error))).then(load)}
         />
       )}
     </section>

@@ -62,10 +62,18 @@ export class Desk {
       const draft = this.draft.value;
       if (draft && this.writing.value && action !== "abandon" && action !== "cancel" && !(await draft.flush())) throw new Error(rt("changed"));
       const report = this.report.value!;
-      await this.show(await model.act({ ...report, etag: draft?.etag ?? report.etag }, action, body));
+      const said = action === "open-correction" ? { ...body, request_id: await this.acceptedRequest(report) } : body;
+      await this.show(await model.act({ ...report, etag: draft?.etag ?? report.etag }, action, said));
       this.say(rt("done", { action: rtOr("action", action) }));
       this.exams.value = await model.examsOf(this.study);
     });
+  }
+
+  /** A correction answers a request that was accepted and has not been answered yet. */
+  private async acceptedRequest(report: Report): Promise<string> {
+    const accepted = (await model.requestsOf(report.report_id)).find((one) => one.decision === "accepted" && !one.used);
+    if (!accepted) throw new Error(rt("needsRequest"));
+    return accepted.request_id;
   }
 
   async refresh(): Promise<void> {

@@ -231,6 +231,9 @@ export interface ActionBody {
 export const act = async (report: Report, action: string, body: ActionBody = {}): Promise<Report> =>
   (await rest<Report>("POST", `/reports/${report.report_id}/actions/${action}`, { body, ifMatch: report.etag, key: crypto.randomUUID() })).value;
 
+export const requestsOf = async (id: string): Promise<readonly AmendmentRequest[]> =>
+  (await rest<{ requests: AmendmentRequest[] }>("GET", `/reports/${id}/amendment-requests`)).value.requests;
+
 export const check = async (id: string): Promise<readonly Finding[]> =>
   (await rest<{ findings: Finding[] }>("POST", `/reports/${id}/checks`, { body: {} })).value.findings;
 

@@ -191,7 +191,7 @@ function Table(): JSX.Element {
     event.preventDefault();
   };
   return (
-    <div class="list-scroll">
+    <div class="list-scroll" tabIndex={0}>
       <table class="exams" onKeyDown={keys}>
         <thead>
           <tr>
