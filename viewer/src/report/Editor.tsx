@@ -37,7 +37,7 @@ export function Editor({ desk, pictures }: { desk: Desk; pictures: Pictures }): 
       .then(({ value }) => (phrases.value = value.phrases), () => undefined);
   }, [exam?.modality, exam?.body_part, language.value]);
 
-  const template = templates.value.find((one) => content.template === `${one.template_id}/${one.version}`);
+  const template = templates.value.find((one) => content.template === `${one.template_id}@${one.version}`);
   const insert = (text: string, into?: SectionName | ""): void => {
     const section = into || last.current.section;
     const before = content.sections[section] ?? "";
@@ -55,13 +55,13 @@ export function Editor({ desk, pictures }: { desk: Desk; pictures: Pictures }): 
             value={template ? content.template : ""}
             title={rt("templateReplace")}
             onChange={(event) => {
-              const chosen = templates.value.find((one) => `${one.template_id}/${one.version}` === event.currentTarget.value);
+              const chosen = templates.value.find((one) => `${one.template_id}@${one.version}` === event.currentTarget.value);
               if (chosen) desk.change(withTemplate(content, chosen));
             }}
           >
             <option value="">{rt("noTemplate")}</option>
             {templates.value.map((one) => (
-              <option key={one.template_id} value={`${one.template_id}/${one.version}`}>
+              <option key={one.template_id} value={`${one.template_id}@${one.version}`}>
                 {one.title}
               </option>
             ))}

@@ -28,7 +28,7 @@ export function withTemplate(content: Content, template: Template): Content {
   }
   const fields = { ...content.fields };
   for (const field of template.fields) if (field.default !== null && fields[field.name] === undefined) fields[field.name] = field.default;
-  return { ...content, template: `${template.template_id}/${template.version}`, language: template.language, sections, fields };
+  return { ...content, template: `${template.template_id}@${template.version}`, language: template.language, sections, fields };
 }
 
 /** The fields that the content has or its template offers, by section. */

@@ -35,6 +35,6 @@ test("a template fills what is empty and overwrites nothing that was written", (
   const begun = withTemplate({ ...EMPTY, sections: { findings: "右肺结节", technique: "  " }, fields: { side: "右" } }, TEMPLATE);
   expect(begun.sections).toEqual({ findings: "右肺结节", technique: "平扫" });
   expect(begun.fields).toEqual({ side: "右" });
-  expect(begun.template).toBe("ct-chest/3");
+  expect(begun.template).toBe("ct-chest@3");
   expect(withTemplate(EMPTY, TEMPLATE).fields).toEqual({ side: "左" });
 });
