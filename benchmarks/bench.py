@@ -13,7 +13,7 @@ from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 from benchmarks.studies import make
 
-QUIET_WITHIN_S = 20
+QUIET_WITHIN_S = 60
 
 
 def at_rest(pids: Sequence[int]) -> None:
@@ -60,13 +60,13 @@ class Bench:
     @cached_property
     def ours(self) -> Ours:
         peer = Ours(self.cache / "ours", port=18000)
-        self._loaded(peer)
+        self.loaded(peer)
         return peer
 
     @cached_property
     def ours_two_workers(self) -> Ours:
         peer = Ours(self.cache / "ours-two", port=18001, workers=2)
-        self._loaded(peer)
+        self.loaded(peer)
         return peer
 
     @cached_property
@@ -79,7 +79,7 @@ class Bench:
         except Missing as missing:
             self.notes.append(f"{missing}; this machine's own Orthanc stands in")
             peer = Orthanc(self.cache / "orthanc", port=18042)
-        self._loaded(peer)
+        self.loaded(peer)
         return peer
 
     @cached_property
@@ -87,7 +87,7 @@ class Bench:
         """Ours with the CT and 10,000 small studies, imported and settled like any others."""
         peer = Ours(self.cache / "ours-10k", port=18002)
         peer.name = "ours, 10,000 studies"
-        self._loaded(peer, [*self.tiny, *self.ct500.files])
+        self.loaded(peer, [*self.tiny, *self.ct500.files])
         return peer
 
     @cached_property
@@ -100,7 +100,7 @@ class Bench:
         else:
             peer = Orthanc(self.cache / "orthanc-10k", port=18043)
         peer.name = f"{self.orthanc.name}, 10,000 studies"
-        self._loaded(peer, [*self.tiny, *self.ct500.files])
+        self.loaded(peer, [*self.tiny, *self.ct500.files])
         return peer
 
     @cached_property
@@ -149,7 +149,7 @@ class Bench:
             self.notes.append("the head CT is not at hand")
             return None
         peer = Ours(self.cache / "ours-head", port=18003)
-        self._loaded(peer, series.files)
+        self.loaded(peer, series.files)
         return peer, series
 
     @cached_property
@@ -158,7 +158,7 @@ class Bench:
         self.versions[peer.name] = peer.version()
         return peer
 
-    def _loaded(self, peer: Peer, files: Sequence[Path] | None = None) -> None:
+    def loaded(self, peer: Peer, files: Sequence[Path] | None = None) -> None:
         """Loads the peer with the CT, or with `files`, unless that has been done."""
         done = peer.directory / "loaded"
         if not done.is_file():

@@ -1,8 +1,9 @@
 """How many frames a second, one request each, and what does each cost the server?
 
-Cases: the form each archive keeps (`transfer-syntax=*`) over 1, 6 and 16 connections, and Explicit
-VR Little Endian, which is our frames decoded (cold: every frame for the first time; warm: from the
-cache) against the bytes Orthanc has on disk. nginx serves the very payloads ours does.
+Cases: the form each archive keeps (`transfer-syntax=*`) over 1, 6 and 16 connections, of archives
+of 10,000 studies too, and over TLS; and Explicit VR Little Endian, which is our
+frames decoded (cold: every frame for the first time; warm: from the cache) against the bytes
+Orthanc has on disk; JPEG-LS and JPEG 2000 made of them. nginx serves the very payloads ours does.
 """
 
 import re
@@ -12,12 +13,14 @@ from benchmarks.bench import Bench
 from benchmarks.load import one_request_body, requests_in_turn
 from benchmarks.measure import Sample, Summary
 from benchmarks.peers import Peer
+from benchmarks.secure import SecureNginx, SecureOurs
 
 STORED = 'Accept: multipart/related; type="application/octet-stream"; transfer-syntax=*'
 EXPLICIT = (
     'Accept: multipart/related; type="application/octet-stream"; '
     "transfer-syntax=1.2.840.10008.1.2.1"
 )
+ENCODED = {"JPEG-LS": "1.2.840.10008.1.2.4.80", "JPEG 2000": "1.2.840.10008.1.2.4.90"}
 
 
 def part_of(peer: Peer, path: str, accept: str) -> tuple[str, bytes]:
@@ -80,4 +83,20 @@ def run(bench: Bench) -> Iterator[Summary]:
             "Explicit VR LE, warm, 6 connections",
             "frames",
             [asking(ours, EXPLICIT, 6, 50), asking(orthanc, EXPLICIT, 6, 50)],
+        )
+        for name, syntax in ENCODED.items():
+            accept = EXPLICIT.replace("1.2.840.10008.1.2.1", syntax)
+            yield from bench.compare(
+                "frames",
+                f"{name}, encoded once, 6 connections",
+                "frames",
+                [asking(ours, accept, 6, 50)],
+            )
+    secure = SecureOurs(ours.directory, port=18005), SecureNginx(bench.nginx.directory, port=18081)
+    with bench.running(*secure):
+        yield from bench.compare(
+            "frames",
+            "stored form over TLS, 6 connections",
+            "frames",
+            [asking(peer, STORED, 6) for peer in secure],
         )

@@ -59,7 +59,10 @@ def requests_in_turn(
     pids = peer.pids
     before = cpu_seconds(pids)
     run = subprocess.run(
-        [*command, f"http://127.0.0.1:{peer.port}"], capture_output=True, text=True, check=True
+        [*command, f"{peer.scheme}://127.0.0.1:{peer.port}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     used = cpu_seconds(pids) - before
     found = re.search(r"RESULT ([\d ]+)", run.stdout)

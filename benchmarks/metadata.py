@@ -1,4 +1,7 @@
-"""What does the metadata of a series of 500 cost: plain, compressed, when nothing changed?"""
+"""What does the metadata of a series of 500 cost: plain, compressed, when nothing changed?
+
+Asked for again and again, as by the readers of one reading room; each server has its cache warm.
+"""
 
 from collections.abc import Callable, Iterator
 

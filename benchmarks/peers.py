@@ -31,7 +31,7 @@ from dicomweb_server.reading import intake
 from dicomweb_server.reading.reading import open_reading
 from dicomweb_server.reading.tables import FeedMarkRow
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 class Missing(Exception):
@@ -76,6 +76,7 @@ class Peer(ABC):
 
     name: str
     port: int
+    scheme = "http"
     root = "/dicom-web"
 
     def __init__(self, directory: Path) -> None:
@@ -85,7 +86,7 @@ class Peer(ABC):
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}{self.root}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{self.root}"
 
     @property
     def pids(self) -> list[int]:
@@ -108,7 +109,11 @@ class Peer(ABC):
             self._process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, start_new_session=True
             )
-        wait_for_answer(self.port, self._process, self.log)
+        self.wait(self._process)
+
+    def wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Returns once the server that has been started answers. Raises Missing."""
+        wait_for_answer(self.port, process, self.log)
 
     def stop(self) -> None:
         if self._process is None:

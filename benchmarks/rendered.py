@@ -1,38 +1,72 @@
-"""What does a picture drawn by the server cost: a JPEG of a slice, and a thumbnail?"""
+"""What does a picture drawn by the server cost: a JPEG of a slice, and a thumbnail?
 
-from collections.abc import Callable, Iterator
+Of frames as ours has settled them (HTJ2K) and as they came (native), against Orthanc's native ones.
+Ours remembers what it drew, so every request of a round asks for another window of another slice;
+what is asked for again stands in a row of its own.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.load import requests_in_turn
 from benchmarks.measure import Sample, Summary
-from benchmarks.peers import Peer
+from benchmarks.peers import Ours, Peer
 
 JPEG = "Accept: image/jpeg"
+
+WINDOWS = 8
+"""Each slice is asked for with so many windows in one measurement: more than it has time for."""
+
+
+class Unsettled(Ours):
+    """Ours with the frames as they were received."""
+
+    def load(self, files: Iterable[Path]) -> None:
+        data = str(self.directory / "archive")
+        command = self._cli("import", *map(str, files), "--data", data)
+        subprocess.run(command, check=True, capture_output=True)
 
 
 def run(bench: Bench) -> Iterator[Summary]:
     series = bench.ct500
     slices = [series.instance_path(uid) for uid in series.instance_uids]
+    native = Unsettled(bench.cache / "ours-native", port=18006, flags=("--no-settle",))
+    bench.loaded(native)
     ours, orthanc = bench.ours, bench.orthanc
+    centers = count(-500)
 
     def asking(peer: Peer, end: str) -> tuple[str, Callable[[], Sample]]:
         def measure() -> Sample:
-            return requests_in_turn(
-                peer,
-                [path + end for path in slices],
-                scratch=bench.scratch,
-                connections=1,
-                seconds=bench.seconds,
-                headers=[JPEG],
-            )
+            windows = [f"window={next(centers)},350,linear" for _ in range(WINDOWS)]
+            return _measured(peer, [path + end + one for one in windows for path in slices])
 
         return peer.name, measure
 
-    with bench.running(ours, orthanc):
-        for case, end in (
-            ("slice as JPEG, 512x512", "/rendered"),
-            ("slice as JPEG, 128x128", "/rendered?viewport=128,128"),
+    def again(peer: Peer, end: str) -> tuple[str, Callable[[], Sample]]:
+        return peer.name, lambda: _measured(peer, [path + end for path in slices[:50]])
+
+    def _measured(peer: Peer, paths: list[str]) -> Sample:
+        return requests_in_turn(
+            peer,
+            paths,
+            scratch=bench.scratch,
+            connections=1,
+            seconds=bench.seconds,
+            headers=[JPEG],
+        )
+
+    with bench.running(ours, native, orthanc):
+        for case, peer, end in (
+            ("slice as JPEG, 512x512", ours, "/rendered?"),
+            ("native slice as JPEG, 512x512", native, "/rendered?"),
+            ("slice as JPEG, 128x128", ours, "/rendered?viewport=128,128&"),
         ):
             yield from bench.compare(
-                "rendered", case, "pictures", [asking(ours, end), asking(orthanc, end)]
+                "rendered", case, "pictures", [asking(peer, end), asking(orthanc, end)]
             )
+        case = "slice as JPEG, 512x512, asked for again"
+        targets = [again(ours, "/rendered"), again(orthanc, "/rendered")]
+        yield from bench.compare("rendered", case, "pictures", targets)

@@ -41,7 +41,7 @@ def write(past: Path) -> list[Path]:
     }
     if any(verdict.margin for verdict in verdicts):
         title = "Measured, in multiples of the goal (right of 1: better)"
-        pictures["goals"] = dot_plot(title, list(_margins(verdicts)), goal=1, left=480)
+        pictures["goals"] = dot_plot(title, list(_margins(verdicts)), goal=1, left=500)
     written = [directory / "README.md"]
     for name, picture in pictures.items():
         written.append(plots / f"{name}.svg")

@@ -104,9 +104,9 @@ class Presentation:
         return [self._point(x, y, rows, columns) for x, y in pairs]
 
     def _point(self, x: float, y: float, rows: int, columns: int) -> tuple[float, float]:
-        """Of an image coordinate, 1\\1 being the middle of the first pixel (PS3.3 §C.10.5.1.2)."""
+        """Of an image coordinate, 0\\0 being the first pixel's outer corner (PS3.3 §C.10.5.1.1)."""
         view = self.view
-        across, down = (x - 0.5 - view.left) / view.width, (y - 0.5 - view.top) / view.height
+        across, down = (x - view.left) / view.width, (y - view.top) / view.height
         for _ in range(view.quarters):
             across, down = 1 - down, across
         if view.mirrored:

@@ -62,3 +62,14 @@ def test_the_page_and_its_plots_are_written_beside_the_history(tmp_path: Path) -
     for path in written[1:]:
         ET.parse(path)
         assert f"plots/{path.name}" in written[0].read_text()
+
+
+def test_the_committed_page_is_the_one_of_the_committed_history(tmp_path: Path) -> None:
+    past = tmp_path / "history.ndjson"
+    past.write_bytes((HERE / "history.ndjson").read_bytes())
+    written = report.write(past)
+    for path in written:
+        committed = HERE / path.relative_to(tmp_path)
+        assert path.read_text() == committed.read_text(), (
+            f"{committed}: python -m benchmarks --report"
+        )

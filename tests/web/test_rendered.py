@@ -315,7 +315,7 @@ def test_ps3_3_c_10_5_graphics_lie_on_the_pixels_they_name(http: httpx.Client) -
         "GraphicAnnotationUnits": "PIXEL",
         "GraphicDimensions": 2,
         "NumberOfGraphicPoints": 2,
-        "GraphicData": [4.0, 6.0, 20.0, 6.0],
+        "GraphicData": [3.5, 5.5, 19.5, 5.5],  # middles of pixels: 0\\0 is a corner (§C.10.5.1.1)
         "GraphicType": "POLYLINE",
     }
     marks = [{"GraphicLayer": "ONE", "GraphicObjectSequence": [line]}]

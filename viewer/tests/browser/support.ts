@@ -131,6 +131,8 @@ export async function at(page: Page, x: number, y: number): Promise<[number, num
 }
 
 export async function drag(page: Page, from: readonly [number, number], ...to: (readonly [number, number])[]): Promise<void> {
+  // The first measurement opens the list it goes to, and the pane becomes narrower.
+  await settled(page);
   await page.mouse.move(...(await at(page, ...from)));
   await page.mouse.down();
   for (const point of to) await page.mouse.move(...(await at(page, ...point)), { steps: 3 });

@@ -198,9 +198,21 @@ test("a refused correction says why, in the server's words", async () => {
   await until(page, () => document.querySelector(".notice.error")?.textContent?.includes("00080050") || document.querySelector(".notice.error")?.textContent?.includes("AccessionNumber") || false);
 });
 
+/** An account that may look and take away, and nothing else. */
+const READER = {
+  open: false,
+  account: { account_id: "1", login: "looks" },
+  person: null,
+  acts: ["search", "view", "export"],
+  second_factor: false,
+  must_enrol: false,
+  idle_s: 1800,
+  expires_at: null,
+};
+
 test("what the session does not allow is not offered", async () => {
   const page = await open("");
-  await page.route("**/api/v1/session", (route) => route.fulfill({ json: { may: ["export"] } }));
+  await page.route("**/api/v1/session", (route) => route.fulfill({ json: READER }));
   await page.goto(`${BASE}/?${mine}`);
   await until(page, () => document.querySelector("tr[data-key]") !== null);
   await page.click("td.more button >> nth=0");
