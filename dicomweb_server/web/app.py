@@ -130,6 +130,7 @@ PUBLIC = frozenset(
         ("GET", "/api/v1/session"),
         ("POST", "/api/v1/session"),
         ("DELETE", "/api/v1/session"),
+        ("GET", "/api/v1/verify/{code}"),
     }
 )
 """Routes for whoever asks; behind all others is somebody with a name, whom each verb then asks
