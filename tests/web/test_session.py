@@ -268,7 +268,8 @@ def test_a_password_alone_reaches_nothing_until_the_second_factor_is_enrolled(
         client = site.signed_in("wang")
         found = client.get("/api/v1/session").json()
         assert (found["must_enrol"], found["acts"]) == (True, [])
-        assert client.get("/dicom-web/studies").status_code == 403
+        for path in ("/dicom-web/studies", "/api/v1/persons", "/api/v1/audit"):
+            assert problem(client.get(path)) == "/problems/must-enrol"
         secret = client.post("/api/v1/session/second-factor").json()["secret"]
         one_time = pyotp.TOTP(secret)
         wrong = client.put("/api/v1/session/second-factor", json={"code": "000000"})
