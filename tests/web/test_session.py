@@ -14,6 +14,7 @@ from dicomweb_server.access.caller import SYSTEM
 from dicomweb_server.access.revision import Revision
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.config import Config
+from dicomweb_server.web.access_routes import ACCESS_ROUTES
 from dicomweb_server.web.app import DICOMWEB_ROUTES, OTHER_ROUTES, PUBLIC, Application, application
 from tests.web.conftest import Server, Socket
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
@@ -456,3 +457,9 @@ def test_the_audit_is_searched_and_paged(site: Site) -> None:
     none = admin.get("/api/v1/audit", params={"until": "2020-01-01"}).json()
     assert none == {"events": [], "next": None}
     assert admin.get("/api/v1/audit", params={"shoe": "43"}).status_code == 400
+
+
+def test_the_openapi_document_describes_every_resource_of_access(site: Site) -> None:
+    paths = site.client().get("/openapi.json").json()["paths"]
+    for method, pattern, _ in ACCESS_ROUTES:
+        assert paths[pattern][method.lower()]["summary"] != f"{method} {pattern}"
