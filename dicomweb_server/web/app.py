@@ -83,11 +83,7 @@ DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/", pages.page("index.html")),
-    ("GET", "/read.html", pages.page("read.html")),
-    ("GET", "/reports.html", pages.page("reports.html")),
-    ("GET", "/admin.html", pages.page("admin.html")),
-    ("GET", "/signin.html", pages.page("signin.html")),
+    *(("GET", path, pages.page(name)) for path, name in pages.PAGES.items()),
     ("GET", "/assets/{path*}", pages.asset),
     ("GET", "/openapi.json", capabilities.openapi),
     ("GET", "/wado", wado_uri.wado),
@@ -120,8 +116,7 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 PUBLIC = frozenset(
     {
         ("OPTIONS", ""),
-        ("GET", "/"),
-        ("GET", "/read.html"),
+        *(("GET", path) for path in pages.PAGES),
         ("GET", "/assets/{path*}"),
         ("GET", "/openapi.json"),
         ("GET", "/health"),
