@@ -10,6 +10,7 @@ screen refresh; a picture counts once it is drawn, whatever the page believes. P
     complete_s     until all slices have arrived and the processor is at rest: all are decoded
     slices_per_s   different pictures drawn a second while the wheel turns once a refresh
     mb             down the line, all together, when complete
+    js_kb          of the page's scripts, compressed as they came; not what workers load
 
 Every opening is a browser of its own with nothing in its cache, or, as `next study`, one that has
 had the viewer open before. The phone has a screen of 390 x 844 at 2, and the whole browser gets a
@@ -61,15 +62,17 @@ class Case:
     link: Profile
     device: Device = Device()
     visited: bool = False
+    long: bool = False
+    """Only asked in the long round."""
 
 
 PHONE = Device(390, 844, 2, 0.25)
 PHONE_LINK = Profile(bytes_per_s=9e6 / 8, round_trip_s=0.17)
 LINK = Profile(bytes_per_s=200e6 / 8, round_trip_s=0.03)
 CASES = (
-    Case("500-slice CT, loopback", Profile()),
+    Case("500-slice CT, loopback", Profile(), long=True),
     Case("500-slice CT, 200 Mbit/s, 30 ms", LINK),
-    Case("500-slice CT, 200 Mbit/s, 30 ms, next study", LINK, visited=True),
+    Case("500-slice CT, 200 Mbit/s, 30 ms, next study", LINK, visited=True, long=True),
     Case("500-slice CT, phone, 9 Mbit/s, 170 ms", PHONE_LINK, PHONE),
 )
 
@@ -100,6 +103,11 @@ def viewers(series: Series) -> tuple[Viewer, Viewer]:
 
 # OHIF shows its tour to who has not seen it, on top of the picture.
 SEEN_TOUR = "try { localStorage.setItem('shownTours', '[\"basicViewerTour\"]') } catch {}"
+
+
+SCRIPTS = """performance.getEntriesByType("resource")
+    .filter((entry) => new URL(entry.name).pathname.endsWith(".js"))
+    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
 @contextmanager
@@ -162,6 +170,7 @@ def opened(server: TwoViewers, line: Relay, viewer: Viewer, case: Case, rest: bo
         values = progress.figures(origin_s)
         pictures = page.run("window.probe.pictures()")
         values["full_image_s"] = pictures["final"] / 1e3
+        values["js_kb"] = page.run(SCRIPTS) / 1e3
         values["mb"] = (line.received_bytes - bytes_before) / 1e6
         used = cpu_seconds(server.pids) - cpu
         if rest:
@@ -230,6 +239,8 @@ def run(bench: Bench) -> Iterator[Summary]:
     bench.versions["OHIF"] = VERSION
     with bench.running(server):
         for case in CASES:
+            if case.long and not bench.full:
+                continue
             # A phone's line takes a minute for such a series: its first picture is what counts.
             rest = case.device is not PHONE
             with relay(server.port, case.link) as line:

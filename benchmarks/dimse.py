@@ -2,8 +2,9 @@
 
 C-STORE of 500 CT slices and of small MR images over 1 and 8 associations (dcmtk's dcmsend sends),
 C-GET (getscu) and C-MOVE (movescu, to a storescp) of the 500 slices, and C-FIND among many studies
-over an association that is open. A fresh archive for every sample of C-STORE. dcmqrscp rewrites its
-whole index with each image, so it is left out where there are many studies.
+over an association that is open. A fresh archive for every sample of C-STORE. Orthanc is Debian
+13's where that can be had. dcmqrscp's index has a fixed number of studies and is rewritten with
+each image, so it is asked among 500 in a case of its own.
 
 Debian's dcmtk, and Orthanc with it, leave Nagle's algorithm on and write a response in two pieces,
 so that every C-STORE waits 40 ms for an acknowledgement. TCP_NODELAY=1 in their environment, as set
@@ -27,8 +28,9 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from benchmarks.bench import Bench
 from benchmarks.data import studies, tiny_studies
+from benchmarks.ingest import wait_until_quiet
 from benchmarks.measure import Sample, Summary
-from benchmarks.peers import START_TIMEOUT_S, Missing, Orthanc, Ours, Peer
+from benchmarks.peers import START_TIMEOUT_S, Missing, Orthanc, Orthanc112, Ours, Peer
 from dicomweb_server.archive.archive import open_archive
 from dicomweb_server.config import load
 from dicomweb_server.dimse import commands, identifiers
@@ -38,6 +40,8 @@ from dicomweb_server.dimse.requestor import associate, request, response
 from dicomweb_server.dimse.sop_classes import STUDY_FIND
 
 SINK_PORT = 18299
+
+DCMQRSCP_STUDIES = 500
 
 
 class OursByDimse(Ours):
@@ -93,6 +97,18 @@ class OrthancByDimse(Orthanc):
         wait_for_echo(self.dicom_port, self._process, self.log)
 
 
+class Orthanc112ByDimse(OrthancByDimse, Orthanc112):
+    """The same of Debian 13, in its chroot."""
+
+    name = Orthanc112.name
+
+    def __init__(self, directory: Path, *, port: int, chroot: Path) -> None:
+        self.settings = {**self.settings, "DicomPort": port}  # type: ignore[misc]
+        name = f"{directory.parent.name}-{directory.name}"
+        Orthanc112.__init__(self, Path(name), port=port + 1000, chroot=chroot)
+        self.dicom_port = port
+
+
 class Dcmqrscp(Peer):
     """dcmtk's archive: one file an image, one index for all."""
 
@@ -116,7 +132,7 @@ class Dcmqrscp(Peer):
             f"NetworkTCPPort = {self.port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
             f"HostTable BEGIN\nsink = (SINK, 127.0.0.1, {SINK_PORT})\nHostTable END\n"
             "VendorTable BEGIN\nVendorTable END\nAETable BEGIN\n"
-            f"DICOMWEB {store} RW (500, 100000mb) ANY\nAETable END\n"
+            f"DICOMWEB {store} RW ({DCMQRSCP_STUDIES}, 100000mb) ANY\nAETable END\n"
         )
         return ["dcmqrscp", "-c", str(config)]
 
@@ -142,6 +158,7 @@ def started(peer: OursByDimse | Dcmqrscp, port: int) -> None:
 def listen(peer: Peer) -> int:
     """Starts a peer; the port it speaks DIMSE on."""
     peer.start()
+    wait_until_quiet(peer)
     return peer.dicom_port if isinstance(peer, OrthancByDimse) else peer.port
 
 
@@ -311,8 +328,9 @@ def retrieved(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterato
             )
 
 
-def found(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[Summary]:
-    count = 100_000 if bench.full else 2_000
+def found(
+    bench: Bench, makers: Sequence[Callable[[Path], Peer]], *, count: int
+) -> Iterator[Summary]:
     files = bench.cache / f"dimse-tiny-{count}"
     if not (files / "made").is_file():
         files.mkdir(parents=True, exist_ok=True)
@@ -333,7 +351,7 @@ def found(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[Su
         targets: list[tuple[Peer, int]] = []
         for make in makers:
             peer = make(bench.cache / f"dimse-find-{count}" / make(Path()).name.replace(" ", "-"))
-            if isinstance(peer, Dcmqrscp):
+            if isinstance(peer, Dcmqrscp) and count > DCMQRSCP_STUDIES:
                 continue
             if not (peer.directory / "loaded").is_file():
                 print(f"· loading {peer.name} with {count:,} studies", flush=True)
@@ -420,9 +438,16 @@ def run(bench: Bench) -> Iterator[Summary]:
     if shutil.which("dcmsend") is None or shutil.which("Orthanc") is None:
         raise Missing("dcmtk and Orthanc (Debian: dcmtk orthanc orthanc-dicomweb)")
     os.environ["TCP_NODELAY"] = "1"
+    chroot = bench.orthanc.chroot if isinstance(bench.orthanc, Orthanc112) else None
+
+    def orthanc(place: Path) -> Peer:
+        if chroot is not None:
+            return Orthanc112ByDimse(place, port=18212, chroot=chroot)
+        return OrthancByDimse(place, port=18212)
+
     makers: list[Callable[[Path], Peer]] = [
         lambda place: OursByDimse(place, port=18211),
-        lambda place: OrthancByDimse(place, port=18212),
+        orthanc,
         lambda place: Dcmqrscp(place, port=18213),
     ]
     for make in makers:
@@ -430,4 +455,5 @@ def run(bench: Bench) -> Iterator[Summary]:
         bench.versions[f"{peer.name}, DIMSE"] = peer.version()
     yield from stored(bench, makers)
     yield from retrieved(bench, makers)
-    yield from found(bench, makers)
+    yield from found(bench, makers, count=DCMQRSCP_STUDIES)
+    yield from found(bench, makers, count=100_000 if bench.full else 2_000)

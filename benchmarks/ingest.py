@@ -1,8 +1,12 @@
 """How many instances a second are stored, durable when acknowledged?
 
 STOW-RS with 1 and 4 clients, one instance a request and 50 a request, of CT slices and of small
-ones; a fresh archive for every sample, because both servers recognise what they hold already.
-Then the rate of small instances as the archive grows.
+ones; a fresh archive for every sample, because both servers recognise what they hold already. Then
+small instances into archives of 10 thousand studies, 100 thousand and a million, each of a study of
+its own that was never sent before; and how many slices settle a second of CPU.
+
+"Durable" is ours: an answer waits until payload and index are on the disk. Orthanc syncs the file
+(one fdatasync an instance) and not its index, as SQLite's `synchronous=NORMAL` has it.
 """
 
 import http.client
@@ -10,12 +14,20 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
+
+import pydicom
+from pydicom.uid import generate_uid
 
 from benchmarks.bench import Bench
 from benchmarks.data import tiny_studies
 from benchmarks.measure import Sample, Summary, cpu_seconds
-from benchmarks.peers import Orthanc, Orthanc112, Ours, Peer
+from benchmarks.peers import START_TIMEOUT_S, Orthanc, Orthanc112, Ours, Peer
+from dicomweb_server.archive.archive import open_archive
+from dicomweb_server.archive.importer import import_files
+from dicomweb_server.archive.upkeep import settle
+from dicomweb_server.config import Config
 
 BOUNDARY = "dicomweb-benchmark"
 
@@ -24,6 +36,17 @@ def body_of(instances: Sequence[bytes]) -> bytes:
     """A STOW-RS body with a part for each instance."""
     head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     return b"".join(head + each + b"\r\n" for each in instances) + f"--{BOUNDARY}--".encode()
+
+
+def wait_until_quiet(peer: Peer) -> None:
+    """Returns when the peer's processes do nothing: what a start leaves them to do, importing
+    modules in processes beside the server for one, would be counted with the first instances."""
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until:
+        before = cpu_seconds(peer.pids)
+        time.sleep(0.5)
+        if cpu_seconds(peer.pids) - before < 0.02:
+            return
 
 
 def post(peer: Peer, instances: Sequence[bytes], *, clients: int, batch: int) -> Sample:
@@ -69,6 +92,80 @@ def post(peer: Peer, instances: Sequence[bytes], *, clients: int, batch: int) ->
     )
 
 
+def grown(bench: Bench) -> Iterator[Summary]:
+    """Archives that hold much already. The short round takes the larger ones that are there."""
+    sizes = [
+        size
+        for size in (10_000, 100_000, 1_000_000)
+        if bench.full or size == 10_000 or bench.is_made(size)
+    ]
+    peers = [
+        bench.synthetic(size, port=18210 + number, own="ingest")
+        for number, size in enumerate(sizes)
+    ]
+    with bench.running(*peers):
+        for peer in peers:
+            wait_until_quiet(peer)
+        yield from bench.compare(
+            "ingest",
+            "small, into a grown archive",
+            "instances",
+            [
+                (
+                    peer.name,
+                    lambda p=peer: post(p, list(never_sent(500)), clients=4, batch=1),  # type: ignore[misc]
+                )
+                for peer in peers
+            ],
+            rounds=bench.rounds + 2,
+        )
+
+
+def never_sent(count: int) -> Iterator[bytes]:
+    """Small instances whose UIDs were drawn at random, each of a study of its own."""
+    for content in tiny_studies(count):
+        dataset = pydicom.dcmread(BytesIO(content))
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+            setattr(dataset, keyword, generate_uid())
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.AccessionNumber = dataset.StudyInstanceUID[-16:]
+        buffer = BytesIO()
+        dataset.save_as(buffer, enforce_file_format=True)
+        yield buffer.getvalue()
+
+
+def settled(bench: Bench) -> Iterator[Summary]:
+    """Encoding, comparing and writing anew of the CT; its rate is by CPU time, so a core's."""
+
+    def measure() -> Sample:
+        place = bench.cache / "ingest" / "settling"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        config = Config(data=str(place / "archive"), settle_threads=1)
+        archive = open_archive(config)
+        try:
+            paths = [bench.ct500.files[0].parent]
+            import_files(archive, paths, processes=1)
+            cpu, started = time.process_time(), time.perf_counter()
+            report = settle(archive)
+            cpu, elapsed = time.process_time() - cpu, time.perf_counter() - started
+        finally:
+            archive.close()
+        slices = len(bench.ct500.files)
+        if report.problems or report.series != 1:
+            raise RuntimeError(f"{report.series} series settled, 1 was to be: {report.problems}")
+        return Sample(
+            rate=slices / cpu,
+            cpu_us=cpu / slices * 1e6,
+            values={
+                "wall_per_s": slices / elapsed,
+                "size_ratio": report.bytes_before / report.bytes_after,
+            },
+        )
+
+    yield from bench.compare("ingest", "settling", "slices", [("ours", measure)])
+
+
 def run(bench: Bench) -> Iterator[Summary]:
     slices = [path.read_bytes() for path in bench.ct500.files]
     small = list(tiny_studies(2000 if bench.full else 500))
@@ -78,6 +175,7 @@ def run(bench: Bench) -> Iterator[Summary]:
         peer = make(bench.cache / "ingest" / name)
         shutil.rmtree(peer.directory, ignore_errors=True)
         peer.start()
+        wait_until_quiet(peer)
         return peer
 
     def ours(place: Path) -> Peer:
@@ -104,6 +202,8 @@ def run(bench: Bench) -> Iterator[Summary]:
 
         return ("ours" if make is ours else bench.orthanc.name), measure
 
+    yield from settled(bench)
+    yield from grown(bench)
     cases = [("CT", slices, 1, 1), ("CT", slices, 4, 1), ("CT", slices, 1, 50)]
     cases += [("small", small, 1, 1), ("small", small, 4, 1), ("small", small, 1, 50)]
     for what, instances, clients, batch in cases:

@@ -24,7 +24,7 @@ CONNECTIONS = 6
 INSTANCES = 'Accept: multipart/related; type="application/dicom"; transfer-syntax='
 HTJ2K = "1.2.840.10008.1.2.4.202"
 """What our frames are kept in. `*` would have them sent as they were received, decoded."""
-EVERYWHERE = ("--host", "0.0.0.0")
+EVERYWHERE = ("--host", "0.0.0.0", "--open-to-network")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from dicomweb_server.reading import intake
 from dicomweb_server.reading.reading import open_reading
 from dicomweb_server.reading.tables import FeedMarkRow
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 class Missing(Exception):

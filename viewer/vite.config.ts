@@ -62,6 +62,15 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
+      // Few files: each costs a round trip, and a browser has six under way at a time.
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "ahead", test: /src.(net.(opening|dicomweb|multipart)|decode.pool|dicom.(json|tags)|render.webgl)\.ts$|preload-helper/, priority: 2 },
+            { name: "shared", test: /src.(ui|i18n|access|net|dicom)\b|node_modules.(preact|@preact)/, minShareCount: 3, priority: 1 },
+          ],
+        },
+      },
       input: ["index", "read", "reports", "admin", "signin"].map((name) => resolve(pages, `${name}.html`)),
     },
   },

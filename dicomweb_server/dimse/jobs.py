@@ -84,9 +84,12 @@ class Jobs:
     # ------------------------------------------------------------------------ what has arrived
 
     def read_changes(self) -> None:
-        """Reads on in the change feed."""
+        """Reads on in the change feed, to its end as it is now: what comes meanwhile is for the
+        next round, or each instance of a series that arrives would be a transaction of the desk."""
         while page := feed.changes(self._archive, after=self._desk.mark(MARK)):
             self._take(page)
+            if len(page) < feed.MOST:
+                return
 
     def _take(self, page: Sequence[Change]) -> None:
         now = time.time_ns() // 1000

@@ -47,9 +47,15 @@ def run(reading: Reading, stop: threading.Event) -> None:
 
 
 def read_changes(reading: Reading) -> None:
-    """Reads on in the change feed, to its end."""
+    """Reads on in the change feed, to its end as it is now.
+
+    What comes meanwhile is for the next round: while a series arrives, a transaction for each of
+    its instances took more of the machine than storing them.
+    """
     while page := feed.changes(reading.archive, after=mark(reading)):
         take(reading, page)
+        if len(page) < feed.MOST:
+            return
 
 
 def mark(reading: Reading) -> int:

@@ -5,8 +5,6 @@ PS3.16 CID 7000, 7001, 7002, 7003, 5000, 7470, 7471, 7472; units are UCUM's.
 
 import re
 
-from pydicom.sr.codedict import codes
-
 from dicomweb_server.reading.content import Exam
 from dicomweb_server.reading.document_headers import Code
 
@@ -101,13 +99,37 @@ def language(tag: str) -> Code:
     return Code(tag, "RFC5646", _LANGUAGES.get(tag, tag))
 
 
+_DEVICES = {
+    "BMD": "Bone Mineral Densitometry",
+    "CR": "Computed Radiography",
+    "CT": "Computed Tomography",
+    "DX": "Digital Radiography",
+    "ECG": "Electrocardiography",
+    "ES": "Endoscopy",
+    "IO": "Intra-oral Radiography",
+    "IVUS": "Intravascular Ultrasound",
+    "MG": "Mammography",
+    "MR": "Magnetic Resonance",
+    "NM": "Nuclear Medicine",
+    "OCT": "Optical Coherence Tomography",
+    "PT": "Positron emission tomography",
+    "PX": "Panoramic X-Ray",
+    "RF": "Radiofluoroscopy",
+    "RG": "Radiographic imaging",
+    "SM": "Slide Microscopy",
+    "US": "Ultrasound",
+    "XA": "X-Ray Angiography",
+}
+
+
 def modality(abbreviation: str) -> Code | None:
-    """Of CID 29; None for what is none."""
-    found = getattr(codes.cid29, _CID_29.get(abbreviation, ""), None)
-    return None if found is None else dcm(found.value, found.meaning)
+    """Of CID 29, what reports are written on; None for what is none.
 
+    Written out: pydicom's table of all codes takes 100 MiB of memory.
+    """
+    meaning = _DEVICES.get(abbreviation)
+    return None if meaning is None else dcm(abbreviation, meaning)
 
-_CID_29 = {getattr(codes.cid29, name).value: name for name in codes.cid29.dir()}
 
 _MEASUREMENTS = {
     "length": Code("410668003", "SCT", "Length"),

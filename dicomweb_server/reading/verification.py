@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from dicomweb_server.access.caller import Act
 from dicomweb_server.reading import rows, signing
 from dicomweb_server.reading.content_json import content_of
+from dicomweb_server.reading.emitted import verify_documents
 from dicomweb_server.reading.errors import ReadingError
 from dicomweb_server.reading.reading import Reading
 from dicomweb_server.reading.tables import (
@@ -68,6 +69,7 @@ def verify(reading: Reading, report_id: str = "") -> Verified:
                     f"report {report.report_id}: its current version is "
                     f"{report.current_version}, the newest issued is {newest or 0}"
                 )
+    verify_documents(reading.archive, reading.records, report_id=report_id, report=faults.append)
     return Verified(versions, signatures, tuple(faults))
 
 

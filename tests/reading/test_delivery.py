@@ -20,10 +20,11 @@ from dicomweb_server.archive.retrieve import InstanceFile
 from dicomweb_server.archive.store import Received, store
 from dicomweb_server.config import Config
 from dicomweb_server.dicom.source import BytesSource
-from dicomweb_server.reading import delivery, outbox
+from dicomweb_server.reading import delivery, issuance, outbox
 from dicomweb_server.reading.content import ImageReference, IssuedVersion
 from dicomweb_server.reading.delivery import deliver_due, stored_file
-from dicomweb_server.reading.emission_tables import EmittedRow, OutboxRow
+from dicomweb_server.reading.emission_tables import EmittedRow, IssuanceRow, OutboxRow
+from dicomweb_server.reading.emitted import verify_documents
 from dicomweb_server.reading.encapsulated import pdf_in
 from dicomweb_server.records.database import Database
 from tests.dicom.build import part10
@@ -231,3 +232,49 @@ def test_issue_to_archived_report_is_fast(archive: Archive, database: Database) 
     issue(database, issued())
     deliver_all(archive, database)
     assert time.monotonic() - started < 2.0
+
+
+def test_a_document_that_is_not_what_was_noted_is_found(
+    archive: Archive, database: Database
+) -> None:
+    issue(database, issued())
+    deliver_all(archive, database)
+    faults: list[str] = []
+    assert verify_documents(archive, database, report=faults.append) == 2
+    assert faults == []
+    other = issued(report_id="01938e4e-7c00-7000-8000-000000000002")
+    with database.write() as session:
+        session.add(
+            EmittedRow(
+                instance_uid="1.2.3",
+                report_id=other.report_id,
+                version=1,
+                kind="pdf",
+                study_uid=STUDY_UID,
+                series_uid="1.2",
+                sop_class_uid="1.2",
+                sha256="0" * 64,
+                file_sha256="0" * 64,
+                length=1,
+                emitted_us=1,
+            )
+        )
+        row = IssuanceRow(
+            report_id=other.report_id,
+            version=1,
+            kind="original",
+            issued=issuance.as_json(replace(other, content=content(impression="正常"))),
+            code=outbox.verification_code(other),
+            patient="",
+            findings_digest="",
+            issued_us=1,
+        )
+        session.add(row)
+    edit.correct(archive, STUDY_UID, {"00100020": {"vr": "LO", "Value": ["P9"]}}, Why())
+    assert verify_documents(archive, database, report=faults.append) == 3
+    assert [fault.split(" is ")[-1] for fault in faults] == [
+        "not what was issued",
+        "not in the archive any more",
+    ]
+    assert verify_documents(archive, database, report_id=REPORT_ID, report=faults.append) == 2
+    assert len(faults) == 2

@@ -9,11 +9,14 @@ import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sr._concepts_dict import concepts
 
+from dicomweb_server.reading import kos, sr_codes
 from dicomweb_server.reading.content import (
     Content,
     ImageReference,
@@ -342,3 +345,25 @@ def test_a_long_report_breaks_into_pages_that_say_whose_they_are(tmp_path: Path)
 def test_a_key_image_that_cannot_be_drawn_leaves_its_place_and_note(tmp_path: Path) -> None:
     bare = text_of(printed(FULL), tmp_path).replace(" ", "")
     assert "图像无法显示" in bare and "图2" in bare
+
+
+def test_codes_are_those_of_ps3_16() -> None:
+    """Of the context groups that pydicom has."""
+    tables: Any = concepts
+    known = {
+        (scheme, value, meaning)
+        for scheme, names in tables.items()
+        for values in names.values()
+        for value, (meaning, _) in values.items()
+    }
+    for code in (
+        *(code for _, _, code in sr_codes._TITLES),
+        *(code for pair in sr_codes.SECTIONS.values() for code in pair),
+        *map(sr_codes.modality, sr_codes._DEVICES),
+        *map(sr_codes.measurement, ("length", "distance", "diameter", "area", "volume", "mean")),
+        *kos.TITLES.values(),
+        sr_codes.LANGUAGE, sr_codes.DEVICE_TYPE, sr_codes.OBSERVER_NAME, sr_codes.COMMENT,
+        sr_codes.REQUEST, sr_codes.KEY_IMAGES, sr_codes.BEST_ILLUSTRATION,
+    ):  # fmt: skip
+        assert code is not None
+        assert (code.scheme, code.value, code.meaning) in known, code

@@ -178,6 +178,7 @@ export const en: Dictionary = {
   "state.empty": "The server has no images of this study.",
   "state.undrawable": "This picture cannot be drawn",
   "state.preview": "Preview 1/{part}, full image on its way",
+  "state.gpuGone": "The graphics processor has stopped: images are now drawn by the processor.",
   "state.noGpu": "This browser has no WebGL2: images are drawn by the processor, reconstruction is not available.",
   "pane.empty": "Drag a series here",
   "corner.accession": "Acc.",

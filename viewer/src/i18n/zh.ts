@@ -178,6 +178,7 @@ export const zh = {
   "state.empty": "服务器没有此检查的图像。",
   "state.undrawable": "此图像无法绘制",
   "state.preview": "预览 1/{part}，正在载入原始图像",
+  "state.gpuGone": "图形处理器已停止工作：图像改由处理器绘制。",
   "state.noGpu": "此浏览器没有 WebGL2：图像由处理器绘制，三维重建不可用。",
   "pane.empty": "将序列拖到此处",
   "corner.accession": "检查号",

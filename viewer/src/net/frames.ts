@@ -9,25 +9,9 @@ import type { DecodePool, Handle } from "../decode/pool";
 import type { Frame, Palette } from "../dicom/image";
 import type { PaletteTable } from "../pixels/color";
 import type { Pixels } from "../pixels/pixels";
-import { instancePath, root, seriesPath } from "./dicomweb";
+import { distances, nearest, previewable, Rank, RANKS, sizeOf, streamUrl, urlOf, type Interest } from "./interest";
 import { paletteTable } from "./palettes";
 import { Shelf } from "./shelf";
-
-/** Why frames are wanted; the lower is served sooner. */
-export const Rank = {
-  active: 0, // the pane in use
-  shown: 1, // another pane
-  thumbnail: 2, // a small picture is enough
-  ahead: 3, // perhaps looked at later: fetched, not decoded
-} as const;
-export type Rank = (typeof Rank)[keyof typeof Rank];
-
-/** A stack somebody looks at: its frames are wanted from `index` outwards. */
-export interface Interest {
-  readonly frames: readonly Frame[];
-  index: number;
-  rank: Rank;
-}
 
 export interface Progress {
   readonly ready: number; // decoded
@@ -49,7 +33,6 @@ const THUMBNAIL = 4;
 /** So near to what is looked at, frames are not left to the stream. */
 const NEAR = 2;
 const PREVIEWS_A_JOB = 16;
-const RANKS = 1e6;
 
 /** Arrivals in a row that there is no room for, after which the stream is given up. */
 const HOPELESS = 32;
@@ -171,15 +154,7 @@ export class FrameStore {
   }
 
   private readonly distance = (id: string): number => {
-    if (!this.distances) {
-      this.distances = new Map();
-      for (const { frames, index, rank } of this.interests)
-        frames.forEach((frame, i) => {
-          const value = rank * RANKS + Math.abs(i - index);
-          const known = this.distances!.get(frame.id);
-          if (known === undefined || value < known) this.distances!.set(frame.id, value);
-        });
-    }
+    this.distances ??= distances(this.interests);
     return this.distances.get(id) ?? Infinity;
   };
 
@@ -454,36 +429,6 @@ export class FrameStore {
     this.told.clear();
     for (const each of series) this.changed(each).value++;
   }
-}
-
-/** Whether a smaller picture of the frame is of use: colours of a palette cannot be averaged. */
-const previewable = ({ format, palette }: Frame): boolean =>
-  !palette && format.samples === 1 && !format.float && format.bitsAllocated <= 16 && format.bitsAllocated > 1 && format.rows * format.columns >= 256 * 256;
-
-const sizeOf = ({ format, palette }: Frame): number =>
-  format.rows * format.columns * (format.samples === 3 || palette ? 3 : Math.max(format.bitsAllocated >> 3, 1));
-
-const urlOf = ({ study, series, instance }: Frame): string => `${root()}${instancePath(study, series, instance)}`;
-
-/** All pixels of the stack: of its one object when that has them all, else of its series. */
-function streamUrl(frames: readonly Frame[]): string {
-  const [first, last] = [frames[0]!, frames.at(-1)!];
-  const path = first.instance === last.instance ? instancePath(first.study, first.series, first.instance) : seriesPath(first.study, first.series);
-  return `${root()}${path}/pixeldata`;
-}
-
-function nearest(
-  { frames, index }: Interest,
-  wanted: (frame: Frame) => boolean,
-  limit = Infinity,
-): { at: number; distance: number } | undefined {
-  for (let distance = 0; distance < frames.length && distance <= limit; distance++) {
-    const after = index + distance;
-    if (after < frames.length && wanted(frames[after]!)) return { at: after, distance };
-    const before = index - distance;
-    if (before >= 0 && before < frames.length && wanted(frames[before]!)) return { at: before, distance };
-  }
-  return undefined;
 }
 
 function memoryBudget(): number {

@@ -64,6 +64,9 @@ function Page(): JSX.Element {
 
 let opened = false;
 
+/** A canvas that has lost its GPU draws nothing any more: it is replaced by one for the processor. */
+const gpuGone = signal(false);
+
 /** `draw=gpu` in the address draws with WebGL2 even where that is software, `draw=processor` without it. */
 function painterOn(canvas: HTMLCanvasElement): Painter {
   const kind = webGl();
@@ -72,7 +75,11 @@ function painterOn(canvas: HTMLCanvasElement): Painter {
     say("info", t("state.noGpu"));
   }
   const wanted = new URLSearchParams(location.search).get("draw") ?? (kind === "gpu" ? "gpu" : "processor");
-  return wanted === "gpu" && kind !== "none" ? new GpuPainter(canvas, session.store) : new ProcessorPainter(canvas, session.store);
+  if (wanted !== "gpu" || kind === "none" || gpuGone.value) return new ProcessorPainter(canvas, session.store);
+  return new GpuPainter(canvas, session.store, () => {
+    gpuGone.value = true;
+    say("error", t("state.gpuGone"));
+  });
 }
 
 function Grid(): JSX.Element {
@@ -85,8 +92,11 @@ function Grid(): JSX.Element {
     reading.painter.current.watch(session.visible.value);
     const observer = new ResizeObserver(measure);
     observer.observe(grid.current!);
-    return () => observer.disconnect();
-  }, []);
+    return () => {
+      observer.disconnect();
+      reading.painter.current?.watch([]);
+    };
+  }, [gpuGone.value]);
   const measure = (): void => {
     const origin = grid.current!.getBoundingClientRect();
     for (const viewport of session.visible.value) {
@@ -104,7 +114,7 @@ function Grid(): JSX.Element {
   }, [visible, rows, columns]);
   return (
     <main ref={grid} class="grid" style={{ gridTemplateRows: `repeat(${rows}, 1fr)`, gridTemplateColumns: `repeat(${columns}, 1fr)` }}>
-      <canvas ref={canvas} class="stage" aria-hidden="true" />
+      <canvas key={String(gpuGone.value)} ref={canvas} class="stage" aria-hidden="true" />
       {visible.map((viewport) => (
         <Pane key={viewport.id} viewport={viewport} />
       ))}

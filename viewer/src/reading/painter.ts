@@ -210,11 +210,12 @@ class Scene {
 export class GpuPainter extends Painter {
   private readonly scene: Scene;
 
-  /** Throws when WebGL2 is not to be had. */
-  constructor(canvas: HTMLCanvasElement, store: FrameStore) {
+  /** `gone`: called when the GPU is lost for good. Throws when WebGL2 is not to be had. */
+  constructor(canvas: HTMLCanvasElement, store: FrameStore, gone: () => void) {
     super(canvas, store);
     this.scene = new Scene(canvas, store);
     this.scene.stage.onRestored(() => this.all());
+    this.scene.stage.onGone = gone;
   }
 
   protected clear(): void {

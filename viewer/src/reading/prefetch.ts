@@ -5,7 +5,7 @@
 import { text, texts, type Dataset } from "../dicom/json";
 import { arrange, type Stack } from "../dicom/stacks";
 import { Tag } from "../dicom/tags";
-import { Rank } from "../net/frames";
+import { Rank } from "../net/interest";
 import { ask, type SeriesEntry } from "../net/opening";
 import type { Session } from "./session";
 

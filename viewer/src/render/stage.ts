@@ -26,6 +26,7 @@ interface Cached extends ImageTexture {
 }
 
 const TEXTURE_BUDGET = 384 * 2 ** 20;
+const RESTORED_WITHIN_MS = 1500;
 
 export class Stage {
   readonly gl: WebGL2RenderingContext;
@@ -37,6 +38,9 @@ export class Stage {
   private bytes = 0;
   private tick = 0;
   private readonly restored = new Set<() => void>();
+  private waiting: ReturnType<typeof setTimeout> | undefined;
+  /** Told when the GPU has gone and does not come back. */
+  onGone: (() => void) | undefined;
   /** Of a canvas that is on no page. */
   offscreenRatio: number | undefined;
 
@@ -51,8 +55,12 @@ export class Stage {
     });
     if (!gl) throw new Error("WebGL2 is not available");
     this.gl = gl;
-    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault();
+      this.waiting = setTimeout(() => this.onGone?.(), RESTORED_WITHIN_MS);
+    });
     canvas.addEventListener("webglcontextrestored", () => {
+      clearTimeout(this.waiting);
       this.programs.clear();
       this.images.clear();
       this.colormaps.clear();

@@ -3,7 +3,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { image } from "../instances";
 import { findings } from "./axe";
-import { BASE, drag, measured, open, read, settled, store, uid, until } from "./support";
+import { BASE, canvas, drag, exact, measured, open, read, settled, store, uid, until } from "./support";
 
 const SIDE = 128;
 const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
@@ -58,6 +58,19 @@ test("without WebGL2 slices are drawn by the processor, with a notice, and still
   await page.evaluate(() => (window.reading.session.tool.value = "length"));
   await drag(page, [20, 20], [60, 20]);
   expect((await measured(page))[0]).toMatch(/20\.\d mm|19\.9 mm/);
+});
+
+test("when the GPU goes and does not come back, the processor draws on, and the page says so", async () => {
+  const page = await read(study, "&draw=gpu");
+  await exact(page);
+  const before = await canvas(page, SIDE, SIDE);
+  await page.evaluate(() => window.reading.painter.current!.canvas.getContext("webgl2")!.getExtension("WEBGL_lose_context")!.loseContext());
+  await until(page, () => document.querySelector(".notice")?.textContent?.includes("graphics processor") ?? false);
+  await until(page, () => window.reading.painter.current!.canvas.getContext("2d") !== null);
+  await settled(page);
+  const after = await canvas(page, SIDE, SIDE);
+  expect(before.filter((v, i) => Math.abs(v - after[i]!) > 1)).toEqual([]);
+  expect(after.some((v) => v > 200)).toBe(true);
 });
 
 test("a phone scrolls by touch and zooms with two fingers", async () => {

@@ -184,6 +184,32 @@ test("the rest of the study, and of the newest study before it the series that i
   expect(page.complaints).toEqual([]);
 });
 
+test("a frame that comes damaged in the stream, and that the server cannot decode either, says so; its neighbours are shown", async () => {
+  const own = { study: newUid(), series: newUid() };
+  const objects = Array.from({ length: 6 }, (_, z) => slice(z, 64, own));
+  // Half of its pixels: the archive keeps what it was sent.
+  const pixels = objects[2]!["7FE00010"]![1] as Uint8Array;
+  objects[2] = { ...objects[2], "7FE00010": ["OW", pixels.slice(0, pixels.length / 2)] };
+  await store(...objects);
+  for (const draw of ["gpu", "processor"]) {
+    const page = await open(`read.html?lang=en&study=${own.study}&draw=${draw}`);
+    await until(page, () => {
+      const { session } = window.reading;
+      const frames = session.stacks.value[0]?.frames;
+      if (!frames) return false;
+      const { ready, failed } = session.store.progress(frames);
+      return ready === 5 && failed === 1;
+    });
+    await page.evaluate(() => window.reading.session.active.value!.scrollTo(2));
+    await until(page, () => document.querySelector(".pane-state.error") !== null);
+    expect(await page.locator(".pane-state.error strong").textContent()).toBe("This image cannot be shown");
+    expect((await page.locator(".pane-state.error span").textContent())!.length).toBeGreaterThan(10);
+    await page.evaluate(() => window.reading.session.active.value!.scrollTo(3));
+    await drawn(page);
+    expect(await page.locator(".pane-state.error").count()).toBe(0);
+  }
+});
+
 test("a series of 2,000 slices stays within the memory it may have, wherever one scrolls", async () => {
   const many = { study: newUid(), series: newUid() };
   const [slices, side] = [2000, 128];
