@@ -10,6 +10,7 @@ screen refresh; a picture counts once it is drawn, whatever the page believes. P
     complete_s     until all slices have arrived and the processor is at rest: all are decoded
     slices_per_s   different pictures drawn a second while the wheel turns once a refresh
     mb             down the line, all together, when complete
+    js_kb          of the page's scripts, compressed as they came; not what workers load
 
 Every opening is a browser of its own with nothing in its cache, or, as `next study`, one that has
 had the viewer open before. The phone has a screen of 390 x 844 at 2, and the whole browser gets a
@@ -104,6 +105,11 @@ def viewers(series: Series) -> tuple[Viewer, Viewer]:
 SEEN_TOUR = "try { localStorage.setItem('shownTours', '[\"basicViewerTour\"]') } catch {}"
 
 
+SCRIPTS = """performance.getEntriesByType("resource")
+    .filter((entry) => new URL(entry.name).pathname.endsWith(".js"))
+    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
+
+
 @contextmanager
 def share_of_processor(pid: int, share: float) -> Iterator[None]:
     """All processes below `pid` run only that part of the time, in slices of some milliseconds.
@@ -164,6 +170,7 @@ def opened(server: TwoViewers, line: Relay, viewer: Viewer, case: Case, rest: bo
         values = progress.figures(origin_s)
         pictures = page.run("window.probe.pictures()")
         values["full_image_s"] = pictures["final"] / 1e3
+        values["js_kb"] = page.run(SCRIPTS) / 1e3
         values["mb"] = (line.received_bytes - bytes_before) / 1e6
         used = cpu_seconds(server.pids) - cpu
         if rest:

@@ -83,11 +83,7 @@ DICOMWEB_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 
 OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/", pages.page("index.html")),
-    ("GET", "/read.html", pages.page("read.html")),
-    ("GET", "/reports.html", pages.page("reports.html")),
-    ("GET", "/admin.html", pages.page("admin.html")),
-    ("GET", "/signin.html", pages.page("signin.html")),
+    *(("GET", path, pages.page(name)) for path, name in pages.PAGES.items()),
     ("GET", "/assets/{path*}", pages.asset),
     ("GET", "/openapi.json", capabilities.openapi),
     ("GET", "/wado", wado_uri.wado),
@@ -120,8 +116,7 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
 PUBLIC = frozenset(
     {
         ("OPTIONS", ""),
-        ("GET", "/"),
-        ("GET", "/read.html"),
+        *(("GET", path) for path in pages.PAGES),
         ("GET", "/assets/{path*}"),
         ("GET", "/openapi.json"),
         ("GET", "/health"),
@@ -130,6 +125,7 @@ PUBLIC = frozenset(
         ("GET", "/api/v1/session"),
         ("POST", "/api/v1/session"),
         ("DELETE", "/api/v1/session"),
+        ("GET", "/api/v1/verify/{code}"),
     }
 )
 """Routes for whoever asks; behind all others is somebody with a name, whom each verb then asks
@@ -222,6 +218,10 @@ class Application:
         request.visit = visit
         if not public and not visit.service.caller.name:
             await self.service.workers.run(visit.service.refuse, request.route_path)
+        enrolling = visit.found is not None and visit.found.enrolling
+        if enrolling and not public and not request.route_path.startswith("/api/v1/session"):
+            # A password alone reaches nothing (SEC-02), whatever a handler asks.
+            raise Problem(403, "a second factor has to be enrolled first", name="must-enrol")
         return await handler(visit.service, request)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

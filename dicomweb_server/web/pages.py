@@ -34,6 +34,16 @@ _KEPT = (header("cache-control", "public, max-age=31536000, immutable"), *_GUARD
 _pages = cache(pages)
 
 
+PAGES = {
+    "/": "index.html",
+    "/read.html": "read.html",
+    "/reports.html": "reports.html",
+    "/admin.html": "admin.html",
+    "/signin.html": "signin.html",
+}
+"""Path -> file."""
+
+
 def page(name: str) -> Handler:
     """The handler of GET for one page, which is told where the DICOMweb root is."""
 

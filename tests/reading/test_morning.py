@@ -183,6 +183,8 @@ def morning(directory: Path) -> Iterator[Morning]:
 def c_store(port: int, file: bytes) -> None:
     entity = AE(ae_title="CT1")
     entity.add_requested_context(CTImageStorage)
+    # The process that takes associations may still be starting.
+    entity.acse_timeout = 120
     association = entity.associate("127.0.0.1", port)
     assert association.is_established
     try:
@@ -332,7 +334,7 @@ def open_images(place: Morning, login: str, number: int) -> None:
 
 def archived(place: Morning, report_id: str) -> dict[str, Any]:
     """The newest version, once its documents are in the archive."""
-    wait_for(lambda: bool(place.state(report_id)["versions"][-1]["archived"]))
+    wait_for(lambda: bool(place.state(report_id)["versions"][-1]["archived"]), seconds=120)
     newest: dict[str, Any] = place.state(report_id)["versions"][-1]
     return newest
 

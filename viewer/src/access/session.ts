@@ -68,6 +68,7 @@ export async function gate(): Promise<void> {
   const found = await whoReads();
   if (found.open || found.account) return;
   const here = location.pathname.split("/").pop() + location.search + location.hash;
-  location.replace(`signin.html?next=${encodeURIComponent(here)}`);
+  const language = new URLSearchParams(location.search).get("lang");
+  location.replace(`signin.html?${language ? `lang=${language}&` : ""}next=${encodeURIComponent(here)}`);
   await new Promise(() => undefined);
 }

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { ACTS } from "../access/session";
 import { formatMoment } from "../i18n";
 import { rest } from "../net/rest";
+import { ReasonDialog } from "../report/ReasonDialog";
 import { rtOr } from "../report/texts";
 import { attempt, Choices, FormDialog, Input, Table, textOf, useListed } from "./parts";
 import { dt } from "./texts";
@@ -25,9 +26,9 @@ interface Account {
   readonly person_id: string;
   readonly login: string;
   readonly roles: readonly string[];
-  readonly disabled?: boolean;
-  readonly disabled_at?: string | null;
-  readonly locked_until?: string | null;
+  readonly second_factor: boolean;
+  readonly disabled_at: string | null;
+  readonly locked_until: string | null;
 }
 
 interface Role {
@@ -64,7 +65,7 @@ export function People(): JSX.Element {
         <td>
           {own.length === 0 && <span class="quiet">{dt("account.none")}</span>}
           {own.map((account) => {
-            const disabled = account.disabled ?? !!account.disabled_at;
+            const disabled = account.disabled_at !== null;
             const locked = !!account.locked_until && Date.parse(account.locked_until) > Date.now();
             return (
               <div key={account.account_id} class="account">
@@ -80,6 +81,11 @@ export function People(): JSX.Element {
                   <button type="button" class="link" onClick={() => (changing.value = { account, what: "password" })}>
                     {dt("account.resetPassword")}
                   </button>
+                  {account.second_factor && (
+                    <button type="button" class="link" onClick={() => void patch(account, { reset_second_factor: true })}>
+                      {dt("account.resetFactor")}
+                    </button>
+                  )}
                   {locked && (
                     <button type="button" class="link" onClick={() => void patch(account, { unlock: true })}>
                       {dt("account.unlock")}
@@ -318,7 +324,6 @@ export function Tokens(): JSX.Element {
 
 interface Identity {
   readonly id: string;
-  readonly identity_id?: string;
   readonly person_id: string;
   readonly driver: string;
   readonly algorithm: string;
@@ -329,15 +334,17 @@ interface Identity {
 }
 
 export function Identities(): JSX.Element {
-  const identities = useListed<Identity>("/signing-identities", "identities");
+  const identities = useListed<Identity>("/signing-identities", "signing_identities");
   const persons = useListed<Person>("/persons", "persons");
   const adding = useSignal(false);
   const nameOf = (id: string | null): string => persons.items.value?.find((person) => person.person_id === id)?.name ?? id ?? "—";
-  const act = (identity: Identity, action: "approve" | "revoke"): void =>
+  const act = (identity: Identity, action: "approve" | "revoke", body: { reason?: string } = {}): void =>
     void attempt(async () => {
-      await rest("POST", `/signing-identities/${identity.identity_id ?? identity.id}/actions/${action}`, { body: {} });
+      await rest("POST", `/signing-identities/${identity.id}/actions/${action}`, { body });
       await identities.load();
     });
+  const revoking = useSignal<Identity | undefined>(undefined);
+  const revoked = revoking.value;
   return (
     <>
       <p class="admin-actions">
@@ -349,7 +356,7 @@ export function Identities(): JSX.Element {
         listed={identities}
         columns={[dt("identity.person"), dt("identity.state"), dt("identity.algorithm"), dt("identity.enrolledBy"), dt("identity.approvedBy"), ""]}
         row={(identity) => (
-          <tr key={identity.identity_id ?? identity.id}>
+          <tr key={identity.id}>
             <td>
               <b>{nameOf(identity.person_id)}</b>
             </td>
@@ -366,7 +373,7 @@ export function Identities(): JSX.Element {
                 </button>
               )}
               {!identity.revoked_at && (
-                <button type="button" class="link" onClick={() => act(identity, "revoke")}>
+                <button type="button" class="link" onClick={() => (revoking.value = identity)}>
                   {dt("identity.revoke")}
                 </button>
               )}
@@ -374,6 +381,7 @@ export function Identities(): JSX.Element {
           </tr>
         )}
       />
+      {revoked && <ReasonDialog title={dt("identity.revoke")} close={() => (revoking.value = undefined)} done={(reason) => act(revoked, "revoke", { reason })} />}
       {adding.value && (
         <FormDialog
           title={dt("tab.identities")}

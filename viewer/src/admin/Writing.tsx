@@ -34,7 +34,7 @@ function LanguageChoice({ value }: { value: string }): JSX.Element {
 }
 
 export function Templates(): JSX.Element {
-  const templates = useListed<Template>("/templates?status=all", "templates");
+  const templates = useListed<Template>("/templates", "templates");
   const editing = useSignal<Template | typeof NEW_TEMPLATE | undefined>(undefined);
   const bring = (file: File): Promise<boolean> =>
     attempt(async () => {

@@ -31,8 +31,7 @@ export function useListed<T>(path: string, name: string): Listed<T> {
     const items = signal<readonly T[] | undefined>(undefined);
     const load = async (): Promise<void> => {
       try {
-        const { value } = await rest<Record<string, T[]> | T[]>("GET", path);
-        items.value = Array.isArray(value) ? value : (value[name] ?? value["items"] ?? []);
+        items.value = (await rest<Record<string, T[]>>("GET", path)).value[name] ?? [];
       } catch (error) {
         items.value = [];
         say("error", dt("failed", { reason: reasonOf(error) }));

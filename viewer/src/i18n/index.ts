@@ -51,6 +51,10 @@ export function formatTime(tm: string | undefined): string {
   return match ? `${match[1]}:${match[2] ?? "00"}` : "";
 }
 
+/** An Age String (PS3.5 §6.2): 043Y is 43 years. */
+export const formatAge = (age: string): string =>
+  age.replace(/^0+(?=\d)/, "").replace(/Y$/, t("age.years")).replace(/M$/, t("age.months")).replace(/D$/, t("age.days"));
+
 /** A moment in RFC 3339, in the reader's own time zone. */
 export function formatMoment(moment: string | number | null | undefined): string {
   if (!moment) return "";

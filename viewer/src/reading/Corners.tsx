@@ -6,7 +6,7 @@ import { Tag } from "../dicom/tags";
 import { letters } from "../geometry/plane";
 import { add, normalize, scale } from "../geometry/vector";
 import { screenDirections } from "../geometry/view";
-import { formatDate, formatNumber, formatTime, t } from "../i18n";
+import { formatAge, formatDate, formatNumber, formatTime, t } from "../i18n";
 import { useReading } from "./context";
 import type { Viewport } from "./viewport";
 
@@ -18,7 +18,7 @@ export function sexText(value: string | undefined): string {
 
 export function ageText(dataset: Dataset): string {
   const age = text(dataset, Tag.PatientAge);
-  if (age) return age.replace(/^0+(?=\d)/, "").replace(/Y$/, t("age.years")).replace(/M$/, t("age.months")).replace(/D$/, t("age.days"));
+  if (age) return formatAge(age);
   const birth = text(dataset, Tag.PatientBirthDate);
   const study = text(dataset, Tag.StudyDate);
   if (!birth || !study || birth.length < 8) return missing;

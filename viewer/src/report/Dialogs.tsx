@@ -1,47 +1,13 @@
-// What is asked before something is done: a reason, a signature, a request.
+// What is shown before something is signed: all of it, and what the self-check found.
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { reader } from "../access/session";
 import { Dialog } from "../ui/dialogs";
 import type { Desk } from "./desk";
+import { ReasonDialog } from "./ReasonDialog";
 import { ShownContent } from "./Shown";
 import { rt, rtOr } from "./texts";
-
-interface ReasonProps {
-  title: string;
-  label?: string;
-  done: (reason: string) => void;
-  close: () => void;
-}
-
-export function ReasonDialog({ title, label, done, close }: ReasonProps): JSX.Element {
-  return (
-    <Dialog title={title} close={close}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          const reason = String(new FormData(event.currentTarget).get("reason")).trim();
-          close();
-          done(reason);
-        }}
-      >
-        <label class="field">
-          {label ?? rt("reasonTitle")}
-          <textarea name="reason" rows={3} maxLength={2000} required autofocus />
-        </label>
-        <footer>
-          <button type="button" class="button" onClick={close}>
-            {rt("cancel")}
-          </button>
-          <button type="submit" class="button primary">
-            {title}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
-  );
-}
 
 /** All that will be signed, the checks, and the hash the signature covers. */
 export function SignDialog({ desk, action, close }: { desk: Desk; action: string; close: () => void }): JSX.Element {

@@ -30,10 +30,11 @@ export function Editor({ desk, pictures }: { desk: Desk; pictures: Pictures }): 
   const last = useRef<{ section: SectionName; at: number }>({ section: "findings", at: -1 });
   useEffect(() => {
     const about = { modality: exam?.modality, body_part: exam?.body_part, language: language.value === "zh" ? "zh-CN" : "en" };
-    void rest<{ templates?: Template[]; items?: Template[] }>("GET", withQuery("/templates", about))
-      .then(({ value }) => (templates.value = value.templates ?? value.items ?? []), () => undefined);
-    void rest<{ phrases?: Phrase[]; items?: Phrase[] }>("GET", withQuery("/phrases", about))
-      .then(({ value }) => (phrases.value = value.phrases ?? value.items ?? []), () => undefined);
+    // Without them a report is written all the same.
+    void rest<{ templates: Template[] }>("GET", withQuery("/templates", { ...about, status: "ACTIVE" }))
+      .then(({ value }) => (templates.value = value.templates), () => undefined);
+    void rest<{ phrases: Phrase[] }>("GET", withQuery("/phrases", about))
+      .then(({ value }) => (phrases.value = value.phrases), () => undefined);
   }, [exam?.modality, exam?.body_part, language.value]);
 
   const template = templates.value.find((one) => content.template === `${one.template_id}/${one.version}`);

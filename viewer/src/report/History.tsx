@@ -8,7 +8,7 @@ import { formatMoment } from "../i18n";
 import { apiUrl, Problem, rest, withQuery } from "../net/rest";
 import { Dialog } from "../ui/dialogs";
 import type { Desk } from "./desk";
-import { ReasonDialog } from "./Dialogs";
+import { ReasonDialog } from "./ReasonDialog";
 import type { Pictures } from "./Editor";
 import { SECTIONS, version, type AmendmentRequest, type Content, type Difference, type Report, type Revision, type Version, type Who } from "./model";
 import { ShownContent, Signatures } from "./Shown";

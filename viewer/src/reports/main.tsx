@@ -6,7 +6,7 @@ import { useRef } from "preact/hooks";
 import { PageHeader } from "../access/PageHeader";
 import { SignInDialog } from "../access/SignInDialog";
 import { gate } from "../access/session";
-import { formatMoment, formatNumber, locale, t } from "../i18n";
+import { formatAge, formatMoment, formatNumber, locale, t } from "../i18n";
 import { rest, withQuery } from "../net/rest";
 import type { WorklistItem } from "../report/model";
 import { rt, rtOr } from "../report/texts";
@@ -161,8 +161,8 @@ function Row({ item }: { item: WorklistItem }): JSX.Element {
         <span class={`chip ${item.priority}`}>{rt(item.priority)}</span>
       </td>
       <td class="who">
-        <a href={address(item)}>{patient.ideographic || patient.name.replace(/\^/g, " ") || "—"}</a>
-        <small>{[patient.patient_id, sex, patient.age].filter(Boolean).join(" · ")}</small>
+        <a href={address(item)}>{patient.ideographic.replace(/\^/g, "") || patient.name.replace(/\^/g, " ") || "—"}</a>
+        <small>{[patient.patient_id, sex, formatAge(patient.age)].filter(Boolean).join(" · ")}</small>
       </td>
       <td>
         <ModalityBadge modality={item.modality} /> {item.description || item.body_part}

@@ -27,7 +27,7 @@ test("a person with an account is added, and may sign in", async () => {
   await other.fill('input[name="login"]', "newcomer");
   await other.fill('input[name="password"]', "a long enough passphrase");
   await other.click('button[type="submit"]');
-  await other.waitForURL(/reports\.html/);
+  await other.waitForURL((url) => url.pathname.endsWith("/reports.html"));
   // A radiologist administrates nothing: neither the page's tabs nor the server's answers.
   await other.goto(`${BASE}/admin.html?lang=zh#people`);
   await until(other, () => document.querySelector(".page-header") !== null);

@@ -39,6 +39,7 @@ export async function arrive(object: Item): Promise<string> {
 /** A browser in which somebody has signed in through the page and was led to where he wanted. */
 export async function signIn(login: string, path: string): Promise<Opened> {
   const page = await open(`signin.html?lang=zh&next=${encodeURIComponent(path)}`);
+  await page.evaluate(() => localStorage.setItem("language", "zh"));
   await page.fill('input[name="login"]', login);
   await page.fill('input[name="password"]', PASSWORD);
   await page.click('button[type="submit"]');
