@@ -60,8 +60,9 @@ class SecureNginx(Nginx):
         chain, key = (path.resolve() for path in certificate(self.directory.parent / "tls"))
         plain = Path(command[command.index("-c") + 1])
         secure = plain.with_name("nginx-tls.conf")
-        text = plain.read_text().replace(f"listen {self.port};", f"listen {self.port} ssl;")
-        text = text.replace("pid ", f"ssl_certificate {chain}; ssl_certificate_key {key}; pid ", 1)
+        keys = f"ssl_certificate {chain}; ssl_certificate_key {key};"
+        text = plain.read_text().replace(f"listen {self.port};", f"listen {self.port} ssl; {keys}")
+        text = text.replace("/pid;", "/pid-tls;")
         secure.write_text(text)
         return [str(secure) if part == str(plain) else part for part in command]
 

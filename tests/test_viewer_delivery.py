@@ -51,11 +51,12 @@ def dist() -> Path:
 
 
 def loaded_at_once(dist: Path, page: str) -> set[Path]:
-    """The scripts of a page: its own and those they import, not those they may import later."""
+    """The scripts of a page: those it names, its own and what is to be loaded ahead, and those they
+    import, not those they may import later."""
     found: set[Path] = set()
     waiting = [
         dist / each
-        for each in re.findall(r'src="\./(assets/[^"]+\.js)"', (dist / page).read_text())
+        for each in re.findall(r'(?:src|href)="\./(assets/[^"]+\.js)"', (dist / page).read_text())
     ]
     while waiting:
         script = waiting.pop()
@@ -68,8 +69,8 @@ def loaded_at_once(dist: Path, page: str) -> set[Path]:
 
 def test_the_reading_page_stays_light(dist: Path) -> None:
     scripts = loaded_at_once(dist, "read.html")
-    assert len(scripts) > 1
-    assert sum(len(gzip.compress(each.read_bytes(), 9)) for each in scripts) < BUDGET
+    weight = sum(len(gzip.compress(each.read_bytes(), 9)) for each in scripts)
+    assert 50_000 < weight < BUDGET  # less is a part of the page, and nothing is said of the rest
 
 
 def test_films_and_pdf_are_loaded_when_they_are_asked_for(dist: Path) -> None:

@@ -205,6 +205,11 @@ def _lines(config: Config, peers: Peers) -> Iterator[str]:
         + "."
     )
     yield from ("", "## 6 Security", "")
+    yield (
+        "While the archive has no accounts, callers of this machine need no row of the table of "
+        "peers; from the first account on every caller does."
+    )
+    yield ""
     if config.dimse_tls_port:
         shown = "must show" if config.dimse_tls_authorities else "need not show"
         yield (

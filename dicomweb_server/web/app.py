@@ -218,6 +218,10 @@ class Application:
         request.visit = visit
         if not public and not visit.service.caller.name:
             await self.service.workers.run(visit.service.refuse, request.route_path)
+        enrolling = visit.found is not None and visit.found.enrolling
+        if enrolling and not public and not request.route_path.startswith("/api/v1/session"):
+            # A password alone reaches nothing (SEC-02), whatever a handler asks.
+            raise Problem(403, "a second factor has to be enrolled first", name="must-enrol")
         return await handler(visit.service, request)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

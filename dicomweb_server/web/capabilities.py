@@ -13,6 +13,7 @@ import orjson
 from dicomweb_server import __version__
 from dicomweb_server.dicom.transfer_syntaxes import OCTET_STREAM
 from dicomweb_server.web import described, etags, offers
+from dicomweb_server.web.access_described import ACCESS_DESCRIBED
 from dicomweb_server.web.http import Reply, Request, content
 from dicomweb_server.web.negotiate import Representation
 from dicomweb_server.web.problems import PROBLEM_JSON
@@ -302,7 +303,7 @@ def _operation_object(method: str, pattern: str) -> dict[str, Any]:
 
 
 def _api_operation(method: str, pattern: str) -> dict[str, Any]:
-    said = described.DESCRIBED.get((method, pattern), described.Described(f"{method} {pattern}"))
+    said = _DESCRIBED.get((method, pattern), described.Described(f"{method} {pattern}"))
     variables = [each[1:-1].rstrip("*") for each in pattern.split("/") if each.startswith("{")]
     schemas = {"study": _UID, "series": _UID, "instance": _UID, **described.VARIABLES}
     parameters = [
@@ -324,6 +325,7 @@ def _api_operation(method: str, pattern: str) -> dict[str, Any]:
     return found
 
 
+_DESCRIBED = {**described.DESCRIBED, **ACCESS_DESCRIBED}
 _UID = {"type": "string", "pattern": r"^[0-9.]{1,64}$"}
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "frames": {"type": "string", "pattern": r"^[0-9]+(,[0-9]+)*$"},

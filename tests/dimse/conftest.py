@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dicomweb_server.dimse import pdu
 from tests.dimse.programs import free_port, wait_for_port
+from tests.dimse.wire import Wire
 from tests.servers import Process, answers, command, kill_session, wait_for
 
 
@@ -66,6 +68,10 @@ def bridged(
             wait_for(lambda: answers(url))
         assert line, process.communicate(timeout=10)
         wait_for_port(port)
+        # The port is there before the process that answers on it, long before on a busy machine.
+        wire = Wire.to(port, timeout_s=120)
+        assert wire.associate()[0] in (pdu.ASSOCIATE_AC, pdu.ASSOCIATE_RJ)
+        wire.close()
         yield Bridge(directory / "archive", url, port, sink, process)
     finally:
         kill_session(process)

@@ -15,7 +15,7 @@ import pytest
 from tests.reading.hospital import Hospital, hospital
 from tests.reading.people import PASSWORD, signed_in
 from tests.records.databases import new_database
-from tests.servers import ROOT, command
+from tests.servers import ROOT, command, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +282,26 @@ def test_reports_verify_proves_what_was_issued_beside_the_server(
     missing = command("reports", "verify", "none", "--data", data)
     _, err = missing.communicate(timeout=60)
     assert missing.returncode == 1 and "there is no report none" in err
+
+
+def test_what_two_people_signed_is_printed_archived_and_can_be_verified_by_anybody(
+    place: Hospital,
+) -> None:
+    report_id = place.signed(31)
+    place.done("attending", report_id, "claim-review")
+    version = place.done("attending", report_id, "issue")["versions"][-1]
+    chief = place.people["chief"]
+    path = f"/reports/{report_id}/versions/1"
+    wait_for(lambda: chief.get(f"{path}/pdf").status_code == 200, seconds=120)
+    assert chief.get(f"{path}/pdf").content.startswith(b"%PDF")
+    assert chief.get(f"{path}/sr").headers["content-type"] == "application/dicom"
+    assert chief.get(path).json()["archived"]
+    with closing(httpx.Client(base_url=str(chief.base_url), trust_env=False)) as nobody:
+        found = nobody.get(f"/verify/{version['verification_code']}")
+        assert (found.status_code, found.json()["status"]) == (200, "current")
+        assert found.json()["report_id"] == report_id
+        problem(nobody.get(f"{path}/pdf"), 401, "login-required")
+    assert chief.get("/templates", params={"modality": "CT"}).json()["templates"]
 
 
 def test_two_accounts_of_one_person_cannot_sign_the_same_report(place: Hospital) -> None:
