@@ -8,7 +8,8 @@ export default defineConfig({
     environment: "node",
     include: [
       "tests/unit/**/*.test.ts",
-      ...(process.env["VIEWER_URL"] ? ["tests/{browser,screens,reporting}/**/*.test.ts"] : []),
+      ...(process.env["VIEWER_URL"] ? ["tests/{browser,screens}/**/*.test.ts"] : []),
+      ...(process.env["VIEWER_PASSWORD"] ? ["tests/reporting/**/*.test.ts"] : []),
     ],
     setupFiles: [resolve(import.meta.dirname, "tests/setup.ts")],
     testTimeout: 60_000,
