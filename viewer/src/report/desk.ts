@@ -11,6 +11,9 @@ import { rt, rtOr } from "./texts";
 const CHECK_AFTER_MS = 400;
 const RENEW_EVERY_MS = 5 * 60_000;
 
+/** Stages in which nobody writes. */
+const AT_REST = new Set(["unread", "idle", "cancelled", "recalled"]);
+
 export class Desk {
   readonly exams = signal<readonly Exam[] | undefined>(undefined);
   readonly report = signal<Report | undefined>(undefined);
@@ -117,7 +120,8 @@ export class Desk {
     this.report.value = report;
     window.clearInterval(this.renewing);
     const draft = this.draft.value;
-    if (report.stage === "idle" || report.stage === "unread" || report.stage === "cancelled") {
+    // Nothing is being written: not begun, issued, or over.
+    if (AT_REST.has(report.stage)) {
       draft?.close();
       this.draft.value = undefined;
       this.findings.value = [];

@@ -3,7 +3,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { image } from "../instances";
 import { findings } from "../browser/axe";
-import { drag, measured, open, until } from "../browser/support";
+import type { Content } from "../../src/report/model";
+import { drag, measured, open, until, type Opened } from "../browser/support";
 import { arrive, button, giveReason, PASSWORD, saved, shot, sign, signIn, stage } from "./support";
 
 const SIDE = 64;
@@ -14,6 +15,13 @@ const RARE = "姓名含罕用字：㛃、䶮、𠮷。";
 
 let first = "";
 let second = "";
+
+/** The text of the report of the study in the page's address, as the server has it. */
+const working = (page: Opened): Promise<Content> =>
+  page.evaluate(async () => {
+    const { exams } = (await (await fetch(`api/v1/exams?study=${new URLSearchParams(location.search).get("study")}`)).json()) as { exams: { report: { report_id: string } }[] };
+    return (await fetch(`api/v1/reports/${exams[0]!.report.report_id}/working`)).json() as Promise<Content>;
+  });
 
 beforeAll(async () => {
   first = await arrive(about("R-1", "RP-1"));
@@ -141,6 +149,33 @@ test("a correction is asked for, accepted, written by the reviewer and confirmed
   await shot(chief, "report-corrected-zh");
 });
 
+test("the report of an earlier study is read beside, and listed as compared", async () => {
+  const third = await arrive(about("R-3", "RP-1"));
+  const page = await signIn("resident", `read.html?lang=zh&study=${third}&report`);
+  await page.click(".report-body .button.primary");
+  await stage(page, "初诊书写中");
+  await page.click('[role="tab"]:text-is("既往报告")');
+  // What is read is the version that holds now.
+  await page.waitForSelector('.issued .report-shown:has-text("建议随访。")');
+  await page.click('.issued button:text-is("列为对比检查")');
+  await page.waitForSelector('.issued button:text-is("已列为对比"):disabled');
+  await saved(page);
+  expect(await working(page)).toMatchObject({ comparisons: [first] });
+});
+
+test("a recall takes two persons; the report is then marked, and what was issued stays on record", async () => {
+  const path = `read.html?lang=zh&study=${first}&report`;
+  const associate = await signIn("associate", path);
+  await giveReason(associate, "申请召回", "患者信息有误");
+  await associate.waitForSelector('.report-message:has-text("申请召回")');
+  expect(await associate.isVisible(button("召回报告"))).toBe(false); // never by who asked for it
+  const chief = await signIn("chief", path);
+  await giveReason(chief, "召回报告", "核实无误，同意召回");
+  await chief.waitForSelector('.report-head .chip:text-is("已召回")');
+  expect(await chief.$$eval(".issued summary", (all) => all.length)).toBe(2);
+  await shot(chief, "report-recalled-zh");
+});
+
 test("what is typed while the server cannot be reached is kept, sent later, and survives the page", async () => {
   const page = await signIn("resident", `read.html?lang=zh&study=${second}&report`);
   await page.click(".report-body .button.primary");
@@ -226,10 +261,7 @@ test("key images and measurements go into the report with a way back to the pict
   // 20 pixels of 0.5 mm.
   await page.waitForSelector('.report-images .link:has-text("mm")');
   await saved(page);
-  const content = await page.evaluate(async () => {
-    const { exams } = (await (await fetch(`api/v1/exams?study=${new URLSearchParams(location.search).get("study")}`)).json()) as { exams: { report: { report_id: string } }[] };
-    return (await fetch(`api/v1/reports/${exams[0]!.report.report_id}/working`)).json() as Promise<{ measurements: { value: number; unit: string }[]; key_images: { note: string }[] }>;
-  });
+  const content = await working(page);
   expect(content.measurements.map((m) => m.unit)).toEqual(["mm"]);
   expect(content.measurements[0]!.value).toBeCloseTo(10, 0);
   expect(content.key_images.map((k) => k.note)).toEqual(["右肺上叶"]);
