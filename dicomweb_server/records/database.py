@@ -205,12 +205,13 @@ def _upgrade(engine: sa.Engine) -> None:
     if _is_current(engine):
         return
     # Alembic takes half a second to import, of every process that starts; so only when needed.
+    # It tells of its plugins while it is imported.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from alembic import command
     from alembic.config import Config as AlembicConfig
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     configuration = AlembicConfig()
     configuration.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
