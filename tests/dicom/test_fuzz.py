@@ -181,8 +181,9 @@ def test_time_is_linear_whatever_the_bytes_try(build: Callable[[int], bytes]) ->
         check(file)
         return time.process_time() - began
 
-    small = min(seconds(100_000) for _ in range(3))
-    assert seconds(800_000) < 8 * max(small, 0.005) * 4
+    # The least of three: what else the machine does only adds.
+    small, large = (min(seconds(size) for _ in range(3)) for size in (100_000, 800_000))
+    assert large < 8 * max(small, 0.005) * 4
 
 
 def test_random_bytes_in_the_middle_of_large_files() -> None:
