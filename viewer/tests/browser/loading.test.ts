@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import type { Item } from "../../src/dicom/write";
 import { image } from "../instances";
-import { BASE, canvas, drawn, exact, open, settled, store, until, type Opened } from "./support";
+import { BASE, canvas, drawn, exact, open, type Opened, settled, started, store, until } from "./support";
 
 const SIDE = 256;
 const SLICES = 40;
@@ -58,6 +58,7 @@ async function holding(held: (url: string) => boolean): Promise<{ page: Opened; 
     await route.continue().catch(() => undefined);
   });
   await page.goto(`${BASE}/read.html?lang=en&study=${study}`);
+  await started(page);
   return { page, asked, release };
 }
 
@@ -158,16 +159,21 @@ test("the rest of the study, and of the newest study before it the series that i
   await store(...of(now, 1, "20240301", "Thin"), ...of(now, 2, "20240301", "Thick"));
   await store(...of(before, 1, "20230301", "Thick"), ...of(before, 2, "20230301", "Thin"));
   const page = await open(`read.html?lang=en&study=${now}`);
+  await started(page);
   const asked: string[] = [];
   page.on("request", (request) => {
     if (/\/(frames|pixeldata)/.test(request.url())) asked.push(request.url());
   });
   await until(page, () => {
     const { session } = window.reading;
-    const other = session.stacks.value[1];
-    return other !== undefined && session.store.progress(other.frames).arrived === 12;
+    // Whichever came first is shown: it is the other one that nobody asked for.
+    const other = session.stacks.value.find((stack) => stack !== session.active.value!.stack.value);
+    return session.active.value!.stack.value !== undefined && other !== undefined && session.store.progress(other.frames).arrived === 12;
   });
-  const second = await page.evaluate(() => window.reading.session.store.progress(window.reading.session.stacks.value[1]!.frames));
+  const second = await page.evaluate(() => {
+    const { session } = window.reading;
+    return session.store.progress(session.stacks.value.find((stack) => stack !== session.active.value!.stack.value)!.frames);
+  });
   expect(second.ready).toBeLessThanOrEqual(1); // no more than its thumbnail
   await until(page, () => window.reading.session.store.bytes > 0 && window.reading.session.priors.value.length === 1);
   const deadline = Date.now() + 20_000;

@@ -102,6 +102,9 @@ export async function read(study: string, query = "", options: Parameters<typeof
   return page;
 }
 
+/** The reading page's scripts have begun: they come after the page has loaded. */
+export const started = (page: Page): Promise<boolean> => until(page, () => "reading" in window);
+
 export async function drawn(page: Page): Promise<void> {
   await until(page, () => {
     const viewport = window.reading?.session.active.value;
