@@ -130,7 +130,7 @@ def faults(said: str) -> list[str]:
     """Errors among what a judge says. dcmpschk's grammars know neither a name's second group nor
     letters beyond ASCII, whatever the Specific Character Set: of such a value it says nothing."""
     lines = [line for line in said.splitlines() if line.startswith(("Error", "E:", "F:"))]
-    values = [line for line in lines if "Attribute value" in line]
+    values = [line for line in lines if line.startswith("E:    Attribute value")]
     foreign = bool(values) and not any(line.isascii() for line in values)
     judged = sum("Affected attribute" in line for line in lines)
     return [] if foreign and judged == len(values) else lines
