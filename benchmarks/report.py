@@ -119,14 +119,18 @@ def _spread(value: Value) -> str:
     return f"{number(value.median)} ({number(value.low)}–{number(value.high)})"
 
 
+MARGIN = 1000.0
+"""As far as the plot of goals goes: memory that does not grow at all is infinitely better."""
+
+
 def _margins(verdicts: Sequence[Verdict]) -> Iterator[Group]:
     for question in dict.fromkeys(verdict.goal.question for verdict in verdicts):
         yield Group(
             question,
             tuple(
-                Dot(verdict.goal.says, margin, margin, margin)
+                Dot(verdict.goal.says, *[min(verdict.margin, MARGIN)] * 3)
                 for verdict in verdicts
-                if verdict.goal.question == question and (margin := verdict.margin) is not None
+                if verdict.goal.question == question and verdict.margin is not None
             ),
         )
 
