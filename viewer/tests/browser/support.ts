@@ -61,6 +61,7 @@ export async function open(
     if (!url.startsWith(BASE) && !/^(blob|data|chrome|chrome-extension):/.test(url)) complaints.push(`request to ${url}`);
   });
   await page.goto(`${BASE}/${path}`);
+  if (path.startsWith("read.html")) await started(page);
   if (path.startsWith("read.html")) await until(page, () => window.reading !== undefined);
   return Object.assign(page, { complaints });
 }
@@ -69,7 +70,11 @@ export async function open(
 export async function until<T>(page: Page, read: () => T | Promise<T>, milliseconds = 20_000): Promise<T> {
   const end = Date.now() + milliseconds;
   for (;;) {
-    const value = await page.evaluate(read);
+    // A page that is being loaded has nothing to read yet; what is wrong for good is told at the end.
+    const value = await page.evaluate(read).catch((error: unknown) => {
+      if (Date.now() > end) throw error;
+      return undefined;
+    });
     if (value) return value;
     if (Date.now() > end) throw new Error(`still not so after ${milliseconds} ms: ${read}`);
     await new Promise((go) => setTimeout(go, 40));
