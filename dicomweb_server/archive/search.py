@@ -12,12 +12,13 @@ import orjson
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.asked import asked_for
 from dicomweb_server.archive.retrieve import instance_metadata
 from dicomweb_server.dicom.attributes import key_of, vr_of
 from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import REQUIRED, ParsedQuery, default_attributes
 from storage.errors import NotFound
-from storage.model import Query, QueryLevel, Row, Scope
+from storage.model import QueryLevel, Row, Scope
 
 Item = dict[str, dict[str, Any]]
 """A DICOM JSON object: tag -> {"vr": ..., "Value": [...]} (PS3.18 §F.2)."""
@@ -46,7 +47,7 @@ def search(archive: Archive, parsed: ParsedQuery, *, defaults: bool = True) -> A
     """
     archive.permit(Act.SEARCH)
     if parsed.query.after is None:
-        archive.asked(parsed.query.level.name.lower(), _told(parsed.query))
+        archive.asked(*asked_for(parsed.query))
     query = parsed.query
     if not query.conditions and query.after is None:
         # Counters know it; below a study there is little to count.
@@ -66,12 +67,6 @@ def search(archive: Archive, parsed: ParsedQuery, *, defaults: bool = True) -> A
         return make(row, _metadata(archive, row) if whole else {})
 
     return Answer(page.rows, item, total, page.more, page.next)
-
-
-def _told(query: Query) -> str:
-    """What a query asks for, as the audit shows it."""
-    within = [uid for uid in (query.study_uid, query.series_uid) if uid]
-    return " ".join([*within, *map(str, query.conditions)])
 
 
 def _is_indexed(archive: Archive, wanted: frozenset[str] | None) -> bool:
