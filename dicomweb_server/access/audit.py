@@ -10,10 +10,11 @@ half a year ago and before is there (SEC-05: at least 184 days), whatever is con
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import rfc8785
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -69,28 +70,37 @@ class Verdict:
 
 def record(session: Session, caller: Caller, event: Event) -> None:
     """Appends an event to the chain, in the transaction of `session` (of `Database.write`)."""
+    record_all(session, ((caller, event),))
+
+
+def record_all(session: Session, events: Iterable[tuple[Caller, Event]]) -> None:
+    """Appends events in their order: with one statement and one MAC, for there are hundreds a
+    second when instances are stored one by one."""
     secret: Secret = session.info["secret"]
     head = session.get(AuditHeadRow, 1)
     if head is None:
         head = AuditHeadRow(id=1, seq=0, hash=FIRST, mac="")
         session.add(head)
-    row = AuditRow(
-        seq=head.seq + 1,
-        at=event.at or rfc3339(now()),
-        actor=_storable(caller.name)[:200],
-        person_id=caller.person_id,
-        account_id=caller.account_id,
-        session_id=_storable(caller.session_id)[:80],
-        address=caller.address[:64],
-        action=event.action[:60],
-        subject=_storable(event.subject)[:400],
-        outcome=event.outcome,
-        detail=_canonical(event.detail),
-    )
-    row.hash = _hash(row, head.hash)
-    session.add(row)
-    head.seq, head.hash = row.seq, row.hash
-    head.mac = _mac(secret, head.seq, head.hash)
+    rows: list[dict[str, str | int]] = []
+    for caller, event in events:
+        row: dict[str, str | int] = {
+            "seq": head.seq + 1,
+            "at": event.at or rfc3339(now()),
+            "actor": _storable(caller.name)[:200],
+            "person_id": caller.person_id,
+            "account_id": caller.account_id,
+            "session_id": _storable(caller.session_id)[:80],
+            "address": caller.address[:64],
+            "action": event.action[:60],
+            "subject": _storable(event.subject)[:400],
+            "outcome": event.outcome,
+            "detail": _canonical(event.detail),
+        }
+        head.seq, head.hash = head.seq + 1, _hash(row, head.hash)
+        rows.append({**row, "hash": head.hash})
+    if rows:
+        head.mac = _mac(secret, head.seq, head.hash)
+        session.execute(sa.insert(AuditRow), rows)
 
 
 def verify(database: Database) -> Verdict:
@@ -107,7 +117,7 @@ def verify(database: Database) -> Verdict:
             for row in page:
                 if row.seq != checked + 1:
                     return Verdict(checked, checked + 1, "is missing")
-                if row.hash != _hash(row, before):
+                if row.hash != _hash({name: getattr(row, name) for name in _HASHED}, before):
                     return Verdict(checked, row.seq, "is not what was recorded")
                 checked, before = row.seq, row.hash
             if len(page) < _PAGE:
@@ -135,22 +145,26 @@ def verify(database: Database) -> Verdict:
         return Verdict(checked)
 
 
-def _hash(row: AuditRow, before: str) -> str:
-    hashed: dict[str, str | int] = {
-        "seq": row.seq,
-        "at": row.at,
-        "actor": row.actor,
-        "person_id": row.person_id,
-        "account_id": row.account_id,
-        "session_id": row.session_id,
-        "address": row.address,
-        "action": row.action,
-        "subject": row.subject,
-        "outcome": row.outcome,
-        "detail": row.detail,
-        "previous": before,
-    }
-    return hashlib.sha256(rfc8785.dumps({**hashed})).hexdigest()
+_HASHED = (
+    "seq",
+    "at",
+    "actor",
+    "person_id",
+    "account_id",
+    "session_id",
+    "address",
+    "action",
+    "subject",
+    "outcome",
+    "detail",
+)
+
+
+def _hash(columns: Mapping[str, str | int], before: str) -> str:
+    # Of texts and small numbers under ASCII names alone orjson writes what RFC 8785 wants, in a
+    # fiftieth of the time.
+    canonical = orjson.dumps({**columns, "previous": before}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def _mac(secret: Secret, seq: int, hash_: str) -> str:

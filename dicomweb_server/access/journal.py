@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from dicomweb_server.access.audit import Event, record
+from dicomweb_server.access.audit import Event, record_all
 from dicomweb_server.access.caller import Caller
 from dicomweb_server.access.errors import AuditUnavailable
 from dicomweb_server.records.database import Database
@@ -127,6 +127,16 @@ class Journal:
             keys = list(self._counts.get(session_id, _NONE))
         self._summarise(session_id, keys, ending=True)
 
+    def ended_ready(self, session_id: str) -> bool:
+        """The same without a wait: False when there is something to note."""
+        with self._changed:
+            session = self._counts.get(session_id, _NONE)
+            if any(found.number for found in session.values()):
+                return False
+            for key in list(session):
+                self._forget(session_id, key)
+            return True
+
     def close(self) -> None:
         """Writes what was counted and what waits; logs what the database does not take in time."""
         with self._changed:
@@ -214,8 +224,7 @@ class Journal:
     def _has_written(self, batch: list[tuple[Caller, Event]]) -> bool:
         try:
             with self._records.write() as session:
-                for caller, event in batch:
-                    record(session, caller, event)
+                record_all(session, batch)
         except Exception:
             log.exception("%d events of the audit could not be written; again soon", len(batch))
             with self._changed:

@@ -1,8 +1,14 @@
 """The audit's promises, on both databases: nothing is changed, taken out or cut off unnoticed."""
 
-import pytest
-import sqlalchemy as sa
+import hashlib
 
+import pytest
+import rfc8785
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dicomweb_server.access import audit
 from dicomweb_server.access.audit import Event, record, verify
 from dicomweb_server.access.caller import EVERYTHING, Act, Caller
 from dicomweb_server.access.persons import add_person
@@ -43,6 +49,17 @@ def test_an_event_says_who_did_what_to_what_when_from_where_and_how_it_ended(
     assert row.detail == '{"n":1,"名":"王\\u0000"}'
     assert len(row.at) == 27 and row.at.endswith("Z")
     assert verify(database).ok
+
+
+COLUMNS = st.dictionaries(
+    st.sampled_from(("at", "seq", "subject")), st.text() | st.integers(0, 2**53 - 1)
+)
+
+
+@given(COLUMNS)
+def test_what_is_hashed_is_the_canonical_json_of_rfc_8785(columns: dict[str, str | int]) -> None:
+    expected = hashlib.sha256(rfc8785.dumps({**columns, "previous": "0"})).hexdigest()
+    assert audit._hash(columns, "0") == expected
 
 
 def test_an_event_is_undone_with_the_act_it_belongs_to(database: Database) -> None:
