@@ -11,16 +11,17 @@ together, in the order in which a page can use them:
       application/json        .../studies/1.2/series/1.2.3/metadata
 
 Each part is what a GET of its Content-Location gives, made by the same handler with the same
-rights; but the metadata, in which the instances of a series say nearly the same, have what all of
-them share once, and are a tenth as long to be read by a page:
+rights; but the metadata of the series, whose instances say nearly the same, have what all of them
+share once, and are a tenth as long for a page to read:
 
     {"shared": {"00100020": {...}, ...}, "instances": [{"00080018": {...}, ...}, ...]}
 
+There, `BulkDataURI` is relative to the instance: "bulkdata/7FE00010" is of .../instances/1.2.3.4/.
 Of a series without pictures, two parts are missing; of a study without series, all but the first.
 It is compressed as one: frames gain nothing by it, and lose next to nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlencode
 
 import orjson
@@ -33,7 +34,7 @@ from dicomweb_server.web.http import Reply, Request, close, header
 from dicomweb_server.web.offers import DICOM_JSON
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Handler, Service, instance_url
-from storage.model import Buffer, Instance, QueryLevel, Scope
+from storage.model import Buffer, Instance, QueryLevel, Scope, SeriesKey
 
 SHOWN = ("0008103E", "00080021", "00080031", "00200011", "00180015")
 """Of each series: Description, Date, Time, Number, Body Part Examined."""
@@ -65,7 +66,7 @@ async def opening(service: Service, request: Request) -> Reply:
     rows = await _body(_series_of_study, service, request, {"study": study}, SHOWN)
     series = _chosen(orjson.loads(rows or b"[]"), wanted)
     first = await run(_first, archive, study, series) if series else None
-    frame_request = _inner(request, {}, accept=_ANY_SYNTAX)
+    frame_request = _inner(request, (), accept=_ANY_SYNTAX)
     kept = (
         (await run(frames.representations, archive, frame_request, first[0], [first[1]]))[0]
         if first
@@ -97,12 +98,8 @@ async def opening(service: Service, request: Request) -> Reply:
             parts.append((DICOM_JSON, f"{url}/metadata", own))
             parts.append((kept.content_type, f"{url}/frames/{index + 1}", payload))
     if series:
-        whole = await _body(
-            metadata.metadata, service, request, {"study": study, "series": series}
-        )
-        if whole:
-            content = await run(_factored, whole)
-            parts.append(("application/json", f"{study_url}/series/{series}/metadata", content))
+        content = await run(_shared_once, service, SeriesKey(study, series))
+        parts.append(("application/json", f"{study_url}/series/{series}/metadata", content))
     pieces = _pieces(boundary, parts)
     if not coding:
         return Reply(200, headers, tuple(pieces))
@@ -143,16 +140,30 @@ def _first(archive: Archive, study: str, series: str) -> tuple[Instance, int] | 
     return instance, count // 2 if slices and count > 3 else 0
 
 
-def _factored(array: bytes) -> bytes:
-    """The JSON of data sets with the elements that are equal in all of them taken out."""
-    instances: list[dict[str, object]] = orjson.loads(array)
-    shared = dict(instances[0]) if instances else {}
-    for each in instances[1:]:
-        shared = {tag: element for tag, element in shared.items() if each.get(tag) == element}
-    own = [
-        {tag: element for tag, element in each.items() if tag not in shared} for each in instances
-    ]
-    return orjson.dumps({"shared": shared, "instances": own})
+def _shared_once(service: Service, key: SeriesKey) -> bytes:
+    one = retrieve.metadata(service.archive, Scope(key.study_uid, key.series_uid))[0]
+    name = f"{key} {one.version} shared once"
+    if (found := service.encoded.get(name)) is not None:
+        return found
+    made = factored(retrieve.objects(one, retrieve.unpack_metadata(one)))
+    service.encoded.put(name, made, weight=len(made))
+    return made
+
+
+def factored(objects: Iterable[bytes]) -> bytes:
+    """Data sets as JSON, with the elements that are equal in all of them taken out."""
+    shared: dict[str, object] | None = None
+    own: list[dict[str, object]] = []
+    # One at a time: parsed together they would be hundreds of thousands of objects.
+    for each in map(orjson.loads, objects):
+        if shared is None:
+            shared = each
+        for tag in [tag for tag, element in shared.items() if each.get(tag) != element]:
+            element = shared.pop(tag)
+            for before in own:
+                before[tag] = element
+        own.append({tag: element for tag, element in each.items() if tag not in shared})
+    return orjson.dumps({"shared": shared or {}, "instances": own})
 
 
 async def _body(
@@ -172,9 +183,7 @@ async def _body(
     return b""
 
 
-def _inner(
-    request: Request, query: Sequence[tuple[str, str]], *, accept: str
-) -> Request:
+def _inner(request: Request, query: Sequence[tuple[str, str]], *, accept: str) -> Request:
     """The request as one for another resource, whole and not compressed."""
     kept = [each for each in request.scope["headers"] if each[0] not in _NEGOTIATED]
     scope = {

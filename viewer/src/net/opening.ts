@@ -5,7 +5,7 @@
 import { encoded, subjectOf } from "../decode/parts";
 import { DecodePool } from "../decode/pool";
 import { formatOf } from "../dicom/format";
-import { number, text, type Dataset } from "../dicom/json";
+import { number, text, type Dataset, type Element } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import type { Pixels } from "../pixels/pixels";
 import { checked, instancePath, metadata, root, search, studyPath } from "./dicomweb";
@@ -125,8 +125,7 @@ export function begin(study: string, wanted: string | null): void {
     } else if (place.includes("/instances/")) {
       [own] = json<Dataset[]>(part);
     } else {
-      const { shared, instances } = json<Factored>(part);
-      give?.(instances.map((each) => ({ ...shared, ...each })));
+      if (chosen) give?.(put(json<Factored>(part), chosen));
       give = undefined;
     }
   };
@@ -144,10 +143,36 @@ export function begin(study: string, wanted: string | null): void {
     });
 }
 
-/** Data sets with what all of them share once. */
+/** Data sets with what all of them share once; BulkDataURI is relative to their instances. */
 interface Factored {
   readonly shared: Dataset;
   readonly instances: readonly Dataset[];
+}
+
+function put({ shared, instances }: Factored, { study, series }: SeriesEntry): Dataset[] {
+  const referring = Object.fromEntries(Object.entries(shared).filter(([, element]) => located(element, "") !== element));
+  return instances.map((own) => {
+    const at = `${root()}${instancePath(study, series, text(own, Tag.SOPInstanceUID) ?? text(shared, Tag.SOPInstanceUID) ?? "")}/`;
+    return { ...shared, ...locatedIn(referring, at), ...locatedIn(own, at) };
+  });
+}
+
+function locatedIn(dataset: Dataset, at: string): Dataset {
+  let out = dataset;
+  for (const tag in dataset) {
+    const element = located(dataset[tag]!, at);
+    if (element !== dataset[tag]) out = { ...out, [tag]: element };
+  }
+  return out;
+}
+
+/** The element with its references made absolute; itself when it has none. */
+function located(element: Element, at: string): Element {
+  const { BulkDataURI, vr, Value } = element;
+  if (BulkDataURI !== undefined) return { ...element, BulkDataURI: at + BulkDataURI };
+  if (vr !== "SQ" || !Value) return element;
+  const items = Value.map((each) => (each ? locatedIn(each as Dataset, at) : each));
+  return items.some((each, i) => each !== Value[i]) ? { ...element, Value: items } : element;
 }
 
 const json = <T>({ body }: Part): T => JSON.parse(new TextDecoder().decode(body)) as T;
