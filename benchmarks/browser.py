@@ -15,7 +15,8 @@ screen refresh; a picture counts once it is drawn, whatever the page believes. P
 Every opening is a browser of its own with nothing in its cache, or, as `next study`, one that has
 had the viewer open before. It has come to rest: for some seconds after its start Chromium prepares
 pages of its own, with as much of the processor as the page takes that is measured. The phone has a
-screen of 390 x 844 at 2, and the whole browser gets a quarter of the processor. Chromium draws without a GPU here: a workstation is faster at all of it.
+screen of 390 x 844 at 2, and the whole browser gets a quarter of the processor. Chromium draws
+without a GPU here: a workstation is faster at all of it.
 """
 
 import os
