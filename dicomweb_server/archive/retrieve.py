@@ -231,7 +231,7 @@ class InstanceFile:
         """The whole file, in pieces of some MiB at most."""
         waiting: list[bytes] = []
         size = 0
-        for part in self._parts():
+        for part in self.parts():
             for at in range(0, len(part), STREAM_BYTES):
                 piece = part if len(part) <= STREAM_BYTES else part[at : at + STREAM_BYTES]
                 if size + len(piece) > STREAM_BYTES and waiting:
@@ -242,8 +242,9 @@ class InstanceFile:
         if waiting:
             yield b"".join(waiting)
 
-    def _parts(self) -> Iterator[bytes]:
-        """Header and contents in file order; each content read once and compared."""
+    def parts(self) -> Iterator[bytes]:
+        """The whole file as it is kept: header and contents in file order, each content read once
+        and compared."""
         at = 0
         contents = [
             partial(_content, self._archive, digest, place)

@@ -180,9 +180,12 @@ class Application:
             if visit is None:
                 return None
             ready = self.replies.ready(scope)
-            if ready is None or not visit.service.archive.viewed_ready(ready.study_uid):
+            if ready is None:
                 return None
-            return ready
+            archive, shows = visit.service.archive, ready.shows
+            if isinstance(shows, str):
+                return ready if archive.viewed_ready(shows) else None
+            return ready if archive.asked_ready(*shows) else None
         except Exception:
             # Whatever is wrong, the long way meets it again and has an answer for it.
             return None
