@@ -70,12 +70,11 @@ class Verdict:
 
 def record(session: Session, caller: Caller, event: Event) -> None:
     """Appends an event to the chain, in the transaction of `session` (of `Database.write`)."""
-    record_all(session, ((caller, event),))
+    record_all(session, [(caller, event)])
 
 
 def record_all(session: Session, events: Iterable[tuple[Caller, Event]]) -> None:
-    """Appends events in their order: with one statement and one MAC, for there are hundreds a
-    second when instances are stored one by one."""
+    """Appends events in their order: the head's MAC is made once, the rows by one statement."""
     secret: Secret = session.info["secret"]
     head = session.get(AuditHeadRow, 1)
     if head is None:
@@ -83,8 +82,9 @@ def record_all(session: Session, events: Iterable[tuple[Caller, Event]]) -> None
         session.add(head)
     rows: list[dict[str, str | int]] = []
     for caller, event in events:
+        head.seq += 1
         row: dict[str, str | int] = {
-            "seq": head.seq + 1,
+            "seq": head.seq,
             "at": event.at or rfc3339(now()),
             "actor": _storable(caller.name)[:200],
             "person_id": caller.person_id,
@@ -96,11 +96,11 @@ def record_all(session: Session, events: Iterable[tuple[Caller, Event]]) -> None
             "outcome": event.outcome,
             "detail": _canonical(event.detail),
         }
-        head.seq, head.hash = head.seq + 1, _hash(row, head.hash)
-        rows.append({**row, "hash": head.hash})
+        head.hash = row["hash"] = _hash(row, head.hash)
+        rows.append(row)
     if rows:
-        head.mac = _mac(secret, head.seq, head.hash)
         session.execute(sa.insert(AuditRow), rows)
+        head.mac = _mac(secret, head.seq, head.hash)
 
 
 def verify(database: Database) -> Verdict:
@@ -117,7 +117,7 @@ def verify(database: Database) -> Verdict:
             for row in page:
                 if row.seq != checked + 1:
                     return Verdict(checked, checked + 1, "is missing")
-                if row.hash != _hash({name: getattr(row, name) for name in _HASHED}, before):
+                if row.hash != _hash(_columns(row), before):
                     return Verdict(checked, row.seq, "is not what was recorded")
                 checked, before = row.seq, row.hash
             if len(page) < _PAGE:
@@ -145,26 +145,19 @@ def verify(database: Database) -> Verdict:
         return Verdict(checked)
 
 
-_HASHED = (
-    "seq",
-    "at",
-    "actor",
-    "person_id",
-    "account_id",
-    "session_id",
-    "address",
-    "action",
-    "subject",
-    "outcome",
-    "detail",
-)
+def _columns(row: AuditRow) -> dict[str, str | int]:
+    return {name: getattr(row, name) for name in _HASHED}
 
 
-def _hash(columns: Mapping[str, str | int], before: str) -> str:
-    # Of texts and small numbers under ASCII names alone orjson writes what RFC 8785 wants, in a
-    # fiftieth of the time.
-    canonical = orjson.dumps({**columns, "previous": before}, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(canonical).hexdigest()
+_HASHED = tuple(column.key for column in sa.inspect(AuditRow).column_attrs)
+
+
+def _hash(row: Mapping[str, str | int], before: str) -> str:
+    """Of all columns but the hash itself. Names of ASCII, texts and small numbers: orjson writes
+    these as RFC 8785 does, in a thirtieth of the time."""
+    hashed = {**row, "previous": before}
+    hashed.pop("hash", None)
+    return hashlib.sha256(orjson.dumps(hashed, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _mac(secret: Secret, seq: int, hash_: str) -> str:
@@ -175,8 +168,10 @@ def _canonical(detail: Mapping[str, Any]) -> str:
     """What cannot be written so (a lone surrogate, a number beyond 2^53) is as Python shows it:
     whatever somebody has asked for, it is in the audit."""
     try:
+        if all(type(value) is str and name.isascii() for name, value in detail.items()):
+            return orjson.dumps(dict(detail), option=orjson.OPT_SORT_KEYS).decode()
         return rfc8785.dumps(dict(detail)).decode()
-    except (UnicodeError, rfc8785.CanonicalizationError):
+    except (UnicodeError, orjson.JSONEncodeError, rfc8785.CanonicalizationError):
         return rfc8785.dumps({"shown": ascii(dict(detail))}).decode()
 
 

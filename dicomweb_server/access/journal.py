@@ -86,6 +86,14 @@ class Journal:
             self._changed.notify_all()
             return self._noted
 
+    def noted(self, caller: Caller, event: Event) -> bool:
+        """Has an event written soon, without waiting: False when there is no room for it."""
+        with self._changed:
+            if not self._has_room():
+                return False
+        self.note(caller, event)
+        return True
+
     def note_now(self, caller: Caller, event: Event) -> None:
         """The same, and the event is written when this returns. Raises AuditUnavailable."""
         self._wait_for(self.note(caller, event))

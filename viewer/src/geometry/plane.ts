@@ -3,7 +3,7 @@
 // Image coordinates here put (0, 0) at the outer corner of the first pixel, so its centre, which
 // Image Position (Patient) names, is (0.5, 0.5). This is also what SCOORD uses (PS3.3 §C.18.6.1.1).
 
-import { add, cross, dot, normalize, scale, subtract, type Vec2, type Vec3 } from "./vector";
+import { add, cross, distance, dot, length, normalize, scale, subtract, type Vec2, type Vec3 } from "./vector";
 
 export interface Plane {
   readonly origin: Vec3; // centre of the first pixel, mm
@@ -53,6 +53,31 @@ export function fromPatient(p: Plane, point: Vec3): { at: Vec2; distance: number
     distance: dot(d, p.normal),
   };
 }
+
+/**
+ * Directions of a plane through the points, upright as the nearest of axial, coronal and sagittal
+ * is. Points on one line leave it open: then the plane is as near to one of the three as can be.
+ */
+export function uprightThrough(points: readonly Vec3[]): { right: Vec3; down: Vec3 } {
+  // Newell's normal: that of the points as a closed outline.
+  let normal: Vec3 = [0, 0, 0];
+  points.forEach((p, i) => (normal = add(normal, cross(p, points[(i + 1) % points.length]!))));
+  const spread = Math.max(...points.map((p) => distance(p, points[0]!)));
+  if (length(normal) < 1e-3 * spread * spread || spread === 0) {
+    const along = normalize(subtract(points.at(-1)!, points[0]!));
+    const axis = AXES.reduce((a, b) => (Math.abs(dot(b, along)) < Math.abs(dot(a, along)) - 1e-6 ? b : a));
+    normal = subtract(axis, scale(along, dot(axis, along)));
+  }
+  normal = normalize(normal);
+  const [, y, z] = normal.map(Math.abs) as unknown as Vec3;
+  const sagittal = Math.abs(normal[0]) > Math.max(y, z);
+  const [base, below]: readonly [Vec3, Vec3] = sagittal ? [[0, 1, 0], [0, 0, -1]] : y > z ? [[1, 0, 0], [0, 0, -1]] : [[1, 0, 0], [0, 1, 0]];
+  const right = normalize(subtract(base, scale(normal, dot(base, normal))));
+  const down = cross(normal, right);
+  return { right, down: dot(down, below) < 0 ? scale(down, -1) : down };
+}
+
+const AXES: readonly Vec3[] = [[0, 0, 1], [0, 1, 0], [1, 0, 0]];
 
 export const parallel = (a: Plane, b: Plane): boolean => Math.abs(dot(a.normal, b.normal)) > 0.995;
 

@@ -6,7 +6,7 @@ import { apply } from "../geometry/view";
 import { distance2, type Vec2 } from "../geometry/vector";
 import { colormap } from "../pixels/colormap";
 import { pointsOn, type Annotation } from "../tools/annotation";
-import { TOOLS } from "../tools";
+import { resultsOf, TOOLS } from "../tools";
 import type { Stroke } from "../tools/tool";
 import { formatNumber } from "../i18n";
 import { useReading } from "./context";
@@ -80,7 +80,7 @@ function Annotations({ viewport }: { viewport: Viewport }): JSX.Element {
     <>
       {session.annotations.value.map((annotation) => {
         if (hidden?.has(annotation.id)) return null;
-        const points = pointsOn(annotation, viewport.frame.value, viewport.plane.value);
+        const points = pointsOn(annotation, viewport.picture.value);
         return points && <Shape key={annotation.id} viewport={viewport} annotation={annotation} points={points} />;
       })}
     </>
@@ -97,7 +97,7 @@ function Shape({ viewport, annotation, points }: { viewport: Viewport; annotatio
   const tool = TOOLS[annotation.tool];
   const selected = session.selected.value === annotation.id;
   const screen = points.map((p) => apply(toScreen, p));
-  const lines = [annotation.text, ...tool.results(points, surface).map(resultText)].filter(Boolean);
+  const lines = [annotation.text, ...resultsOf(annotation, surface, points).map(resultText)].filter(Boolean);
   const outline = tool.strokes(points, surface).flatMap((stroke) => stroke.points.map((p) => apply(toScreen, p)));
   const anchor = annotation.tool === "arrow" ? screen[1]! : [...outline, ...(outline.length > 0 ? [] : screen)].reduce((a, b) => (b[0] > a[0] ? b : a));
   const dot = annotation.tool === "probe";

@@ -5,11 +5,11 @@ import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { t } from "../i18n";
 import { may } from "../access/session";
-import { TOOLS } from "../tools";
+import { resultsOf } from "../tools";
 import type { Annotation } from "../tools/annotation";
 import { IconButton } from "../ui/controls";
 import { useReading } from "./context";
-import { goTo } from "./goTo";
+import { goTo, goToAnnotation } from "./goTo";
 import { resultText } from "./format";
 import { removeAnnotation, saveKeyImages, saveMeasurements } from "./saving";
 import { Stored } from "./Stored";
@@ -93,18 +93,14 @@ function Row({ annotation }: { annotation: Annotation }): JSX.Element {
   const { session } = useReading();
   const frame = annotation.target.kind === "frame" ? annotation.target.frame : annotation.target.reference;
   void session.store.changed(frame.series).value;
-  const surface = surfaceOf(session, annotation);
-  const results = surface ? TOOLS[annotation.tool].results(annotation.points, surface) : [];
+  const results = resultsOf(annotation, surfaceOf(session, annotation));
   const selected = session.selected.value === annotation.id;
   return (
     <li class={selected ? "selected" : ""}>
       <button
         type="button"
         class="row"
-        onClick={() => {
-          session.selected.value = annotation.id;
-          if (annotation.target.kind === "frame") goTo(session, annotation.target.frame);
-        }}
+        onClick={() => goToAnnotation(session, annotation)}
       >
         <b>{annotation.text || t(`tool.${annotation.tool}`)}</b>
         {results.map((result) => (

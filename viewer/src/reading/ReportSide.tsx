@@ -9,7 +9,7 @@ import { Tag } from "../dicom/tags";
 import { t } from "../i18n";
 import type { Pictures } from "../report/Editor";
 import type { ImageReference, MeasurementReference } from "../report/model";
-import { TOOLS } from "../tools";
+import { resultsOf } from "../tools";
 import type { ReportPanelProps } from "../report/ReportPanel";
 import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
@@ -30,11 +30,9 @@ const reference = (frame: Frame): ImageReference => ({
 
 function measurements(session: Session): MeasurementReference[] {
   return session.annotations.value.flatMap((annotation) => {
-    const surface = surfaceOf(session, annotation);
-    if (!surface) return [];
     const label = annotation.text || t(`tool.${annotation.tool}`);
     const image = annotation.target.kind === "frame" ? reference(annotation.target.frame) : null;
-    return TOOLS[annotation.tool].results(annotation.points, surface).map((result) => ({
+    return resultsOf(annotation, surfaceOf(session, annotation)).map((result) => ({
       tracking_uid: annotation.uid,
       label: `${label} ${t(`quantity.${result.quantity}`)}`,
       kind: result.quantity,

@@ -10,13 +10,13 @@ import { formatDate, formatTime, t, type Key } from "../i18n";
 import { may } from "../access/session";
 import { KEY_OBJECT_SELECTION, selectedFrames } from "../tools/kos";
 import { GRAYSCALE_PRESENTATION_STATE } from "../tools/presentation";
-import { COMPREHENSIVE_SR } from "../tools/sr";
+import { COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR } from "../tools/sr";
 import { IconButton } from "../ui/controls";
 import { FormDialog } from "../ui/dialogs";
 import { Icon, type IconName } from "../ui/icons";
 import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
-import { goTo } from "./goTo";
+import { goTo, goToAnnotation } from "./goTo";
 import { canKeepView, keepView, showPresentation } from "./presentations";
 import { removeStored } from "./saving";
 import type { Session } from "./session";
@@ -30,16 +30,15 @@ interface Kind {
 const frameOf = (session: Session, id: string | undefined) =>
   session.stacks.value.flatMap((s) => s.frames).find((f) => f.id === id);
 
+function openReport(session: Session, document: Document): void {
+  const first = session.annotations.value.find((a) => a.saved?.instance === document.instance);
+  if (first) goToAnnotation(session, first);
+  else if (session.active.value) session.show(session.active.value, { kind: "document", document });
+}
+
 const KINDS: Readonly<Record<string, Kind>> = {
-  [COMPREHENSIVE_SR]: {
-    icon: "document",
-    label: "stored.report",
-    open(session, document) {
-      const first = session.annotations.value.find((a) => a.saved?.instance === document.instance);
-      if (first?.target.kind === "frame") goTo(session, first.target.frame);
-      else if (session.active.value) session.show(session.active.value, { kind: "document", document });
-    },
-  },
+  [COMPREHENSIVE_SR]: { icon: "document", label: "stored.report", open: openReport },
+  [COMPREHENSIVE_3D_SR]: { icon: "document", label: "stored.report3d", open: openReport },
   [KEY_OBJECT_SELECTION]: {
     icon: "key",
     label: "stored.keyImages",

@@ -8,7 +8,7 @@ import { fromPatient, toPatient } from "../geometry/plane";
 import { apply } from "../geometry/view";
 import { distance2, dot, subtract, type Vec2 } from "../geometry/vector";
 import { dragged } from "../pixels/voi";
-import { pointsOn, type Annotation } from "../tools/annotation";
+import { pointsOn, type Annotation, type Target } from "../tools/annotation";
 import { TOOLS } from "../tools";
 import { moved, type ToolName } from "../tools/tool";
 import { Drafts } from "./drafts";
@@ -320,14 +320,14 @@ export class Gestures {
     const surface = viewport.surface.value;
     if (!toScreen || !surface || !session.showAnnotations.value || this.drafts.drawing(viewport)) return undefined;
     for (const annotation of [...session.annotations.value].reverse()) {
-      const points = pointsOn(annotation, viewport.frame.value, viewport.plane.value);
-      if (!points || annotation.target.kind === "cut") continue;
+      const points = pointsOn(annotation, viewport.picture.value);
+      if (!points) continue;
       const tool = TOOLS[annotation.tool];
       const handles = tool.gesture === "trace" ? [] : points;
       const handle = handles.findIndex((p) => distance2(apply(toScreen, p), at) <= reach);
       if (handle >= 0) {
         session.selected.value = annotation.id;
-        return this.hold(annotation, (current, to) =>
+        return this.hold(annotation, points, (current, to) =>
           tool.move ? tool.move(current, handle, to, surface) : moved(current, handle, to),
         );
       }
@@ -341,7 +341,7 @@ export class Gestures {
       if (!onLine) continue;
       session.selected.value = annotation.id;
       let from = this.image(at)!;
-      return this.hold(annotation, (current, to) => {
+      return this.hold(annotation, points, (current, to) => {
         const next = current.map(([x, y]): Vec2 => [x + to[0] - from[0], y + to[1] - from[1]]);
         from = to;
         return next;
@@ -351,15 +351,21 @@ export class Gestures {
     return undefined;
   }
 
-  private hold(annotation: Annotation, change: (points: readonly Vec2[], to: Vec2) => readonly Vec2[]): Drag {
+  /** `points` are those on the pane's picture: of a cut, whose plane may lie beside the one drawn on. */
+  private hold(annotation: Annotation, points: readonly Vec2[], change: (points: readonly Vec2[], to: Vec2) => readonly Vec2[]): Drag {
+    const { target } = annotation;
+    const plane = this.viewport.plane.value;
+    const here: Target = target.kind === "cut" && plane ? { ...target, plane } : target;
+    let current = points;
     return {
       move: (to) => {
         const point = this.image(to);
         if (!point) return;
         const { annotations } = this.session;
         if (annotation.saved) this.session.edited.value = true;
+        current = change(current, point);
         annotations.value = annotations.value.map((a) =>
-          a.id === annotation.id ? { ...a, points: change(a.points, point), saved: undefined } : a,
+          a.id === annotation.id ? { ...a, target: here, points: current, saved: undefined, recorded: undefined } : a,
         );
       },
     };

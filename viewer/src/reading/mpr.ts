@@ -1,8 +1,9 @@
 // Three planes through one point of a volume, turned together.
 
 import { signal } from "@preact/signals";
+import type { Plane } from "../geometry/plane";
 import type { Volume } from "../geometry/volume";
-import { add, dot, rotateAbout, scale, type Vec3 } from "../geometry/vector";
+import { add, cross, dot, rotateAbout, scale, type Vec3 } from "../geometry/vector";
 
 export type MprView = "axial" | "coronal" | "sagittal";
 
@@ -42,6 +43,27 @@ export class MprGroup {
   /** Turns the other planes about the normal of the one the crosshair was dragged in. */
   rotate(normal: Vec3, angle: number): void {
     this.axes.value = this.axes.value.map((axis) => rotateAbout(axis, normal, angle)) as unknown as Axes;
+  }
+
+  /** Turns the planes, if need be, so that one of them is a given one through `point`; returns which. */
+  lay({ right, down, normal }: Plane, point: Vec3): MprView {
+    this.center.value = point;
+    const views: readonly MprView[] = ["axial", "coronal", "sagittal"];
+    const held = views.find((view) => {
+      const now = this.directions(view);
+      return Math.abs(dot(cross(now.right, now.down), normal)) > 0.9999;
+    });
+    if (held) return held;
+    const up = scale(down, -1);
+    const choices: readonly (readonly [MprView, Axes])[] = [
+      ["axial", [right, down, normal]],
+      ["coronal", [right, normal, up]],
+      ["sagittal", [scale(normal, -1), right, up]],
+    ];
+    const turned = (axes: Axes): number => axes.reduce((sum, axis, i) => sum + dot(axis, PATIENT[i]!), 0);
+    const [view, axes] = choices.reduce((a, b) => (turned(b[1]) > turned(a[1]) ? b : a));
+    this.axes.value = axes;
+    return view;
   }
 
   /** Moves the point within a plane. */

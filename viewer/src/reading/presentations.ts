@@ -6,7 +6,7 @@ import type { Frame } from "../dicom/image";
 import { t } from "../i18n";
 import { apply, fitZoom } from "../geometry/view";
 import type { Vec2 } from "../geometry/vector";
-import { TOOLS } from "../tools";
+import { resultsOf } from "../tools";
 import { GRAYSCALE_PRESENTATION_STATE, isAbout, presentationOf, presentationState, referenced, type Drawn, type Presentation } from "../tools/presentation";
 import { say } from "../ui/notices";
 import { resultText } from "./format";
@@ -53,8 +53,7 @@ export async function keepView(session: Session, viewport: Viewport, label: stri
   const drawn = session.annotations.value.flatMap((annotation): Drawn[] => {
     const { target } = annotation;
     if (target.kind !== "frame" || !stack.frames.includes(target.frame) || !alike(target.frame)) return [];
-    const surface = surfaceOf(session, annotation);
-    const results = surface ? TOOLS[annotation.tool].results(annotation.points, surface) : [];
+    const results = resultsOf(annotation, surfaceOf(session, annotation));
     return [{ annotation, frame: target.frame, lines: [annotation.text, ...results.map(resultText)].filter(Boolean) }];
   });
   const state = presentationState(

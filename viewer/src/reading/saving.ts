@@ -9,7 +9,9 @@ import { part10, type Item } from "../dicom/write";
 import { t } from "../i18n";
 import { instancePath, metadata, remove, store } from "../net/dicomweb";
 import { keyObjectSelection, selectedFrames, KEY_OBJECT_SELECTION } from "../tools/kos";
-import { annotationsOf, COMPREHENSIVE_SR, measurementReport, type Measured } from "../tools/sr";
+import { COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, measurementReport, sopClassOf, type Measured } from "../tools/sr";
+import { annotationsOf, type Opened } from "../tools/srReading";
+import { resultsOf } from "../tools";
 import { MANUFACTURER } from "../tools/written";
 import { reasonOf, say } from "../ui/notices";
 import type { Session } from "./session";
@@ -58,26 +60,35 @@ export function removeAnnotation(session: Session, id: string | undefined): void
   session.annotations.value = session.annotations.value.filter((a) => a.id !== id);
 }
 
-/** One report a study, replacing ours that was there; a study without measurements has none. */
+const REPORTS = [COMPREHENSIVE_SR, COMPREHENSIVE_3D_SR];
+
+/**
+ * One report a study of what is on images, one of what is on cuts, replacing ours that were there; a
+ * study without measurements has none.
+ */
 export async function saveMeasurements(session: Session): Promise<void> {
-  const measured: Measured[] = session.annotations.value.flatMap((annotation) => {
-    const surface = surfaceOf(session, annotation);
-    return annotation.target.kind === "frame" && surface ? [{ annotation, frame: annotation.target.frame, surface }] : [];
+  const measured = session.annotations.value.flatMap((annotation): Measured[] => {
+    const { target } = annotation;
+    const frame = target.kind === "frame" ? target.frame : target.reference;
+    if (target.kind === "cut" && frame.frameOfReference === undefined) return [];
+    return [{ annotation, frame, results: resultsOf(annotation, surfaceOf(session, annotation)) }];
   });
-  if (measured.length === 0 && !session.edited.value) return say("error", t("save.onlyFrames"));
+  if (measured.length < session.annotations.value.length) say("error", t("save.noSpace"));
+  if (measured.length === 0 && !session.edited.value) return;
   try {
-    const studies = grouped(measured, (m) => m.frame.study);
-    for (const [study, ofStudy] of studies) {
-      const replaced = ours(session, study, COMPREHENSIVE_SR);
-      const { series, instance } = await send(session, measurementReport(ofStudy, new Date()));
-      const own = new Set(ofStudy.map((m) => m.annotation.id));
-      session.annotations.value = session.annotations.value.map((a) => (own.has(a.id) ? { ...a, saved: { study, series, instance } } : a));
-      await removeReplaced(session, replaced);
-    }
     for (const { uid } of session.studies.value)
-      if (!studies.has(uid)) await removeReplaced(session, ours(session, uid, COMPREHENSIVE_SR));
+      for (const sopClass of REPORTS) {
+        const own = measured.filter(({ annotation, frame }) => frame.study === uid && sopClassOf(annotation) === sopClass);
+        const replaced = ours(session, uid, sopClass);
+        if (own.length > 0) {
+          const { study, series, instance } = await send(session, measurementReport(own, new Date()));
+          const said = new Map(own.map((m) => [m.annotation.id, m.results]));
+          session.annotations.value = session.annotations.value.map((a) => (said.has(a.id) ? { ...a, saved: { study, series, instance }, recorded: said.get(a.id) } : a));
+        }
+        await removeReplaced(session, replaced);
+      }
     session.edited.value = false;
-    say("info", t("save.done"));
+    if (measured.length === session.annotations.value.length) say("info", t("save.done"));
   } catch (error) {
     say("error", t("save.failed", { reason: reasonOf(error) }));
   }
@@ -102,11 +113,16 @@ export function restore(session: Session): void {
   if (waiting.length === 0 || session.studies.value.some((study) => study.loading > 0)) return;
   const frames = new Map<string, Frame>();
   for (const stack of session.stacks.value) for (const frame of stack.frames) frames.set(frame.id, frame);
+  const volume: Opened["volume"] = (frameOfReference, series) => {
+    const inSpace = session.stacks.value.filter((stack) => frameOfReference && stack.frames[0]!.frameOfReference === frameOfReference);
+    const groups = [...inSpace.filter((s) => series.includes(s.series)), ...inSpace].map((stack) => session.group(stack));
+    return groups.find((group) => typeof group === "object")?.volume;
+  };
   for (const document of waiting) {
     session.restored.add(document.id);
-    if (document.sopClass === COMPREHENSIVE_SR) {
+    if (REPORTS.includes(document.sopClass)) {
       const known = new Set(session.annotations.value.map((a) => a.id));
-      const found = annotationsOf(document.dataset, frames).filter((a) => !known.has(a.id));
+      const found = annotationsOf(document.dataset, { frames, volume }).filter((a) => !known.has(a.id));
       if (found.length > 0) session.annotations.value = [...session.annotations.value, ...found];
     } else if (document.sopClass === KEY_OBJECT_SELECTION) {
       const chosen = selectedFrames(document.dataset).flatMap((id) => frames.get(id) ?? []);

@@ -14,6 +14,7 @@ import type { ColormapName } from "../pixels/colormap";
 import { autoVoi, defaultVoi, type Voi } from "../pixels/voi";
 import type { Rect } from "../render/stage";
 import type { TransferName } from "../render/transfer";
+import type { Picture } from "../tools/annotation";
 import type { Surface } from "../tools/surface";
 import { MprGroup, type MprView } from "./mpr";
 
@@ -88,6 +89,9 @@ export class Viewport {
     if (source?.kind === "mpr" || source?.kind === "volume") return source.group.volume.frames[0];
     return this.frame.value;
   });
+
+  /** What measurements lie on. */
+  readonly picture = computed((): Picture => ({ frame: this.frame.value, plane: this.plane.value, reference: this.reference.value }));
 
   /** Of the frame, or of a preview of it (`reduced`) while it is on its way. */
   readonly pixels = computed(() => {

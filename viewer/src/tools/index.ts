@@ -1,3 +1,4 @@
+import type { Annotation } from "./annotation";
 import { angleTool } from "./angle";
 import { bidirectionalTool } from "./bidirectional";
 import { cobbTool } from "./cobb";
@@ -7,7 +8,8 @@ import { lengthTool } from "./length";
 import { arrowTool, textTool } from "./note";
 import { probeTool } from "./probe";
 import { rectangleTool } from "./rectangle";
-import type { Tool, ToolName } from "./tool";
+import type { Surface } from "./surface";
+import type { Result, Tool, ToolName } from "./tool";
 
 export const TOOLS: Readonly<Record<ToolName, Tool>> = {
   length: lengthTool,
@@ -22,3 +24,12 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
   arrow: arrowTool,
   text: textTool,
 };
+
+/**
+ * What a measurement says at `points` of a surface; what it said when it was stored, where the
+ * pixels that a quantity rests on are not here.
+ */
+export function resultsOf({ tool, points, recorded = [] }: Annotation, surface: Surface | undefined, at = points): readonly Result[] {
+  const found = surface ? TOOLS[tool].results(at, surface) : [];
+  return [...found, ...recorded.filter((old) => !found.some((now) => now.quantity === old.quantity))];
+}
