@@ -591,6 +591,14 @@ def first_of_series(archive: Archive, key: SeriesKey) -> Json:
     return document
 
 
+def objects(found: SeriesMetadata, array: bytes) -> Iterator[bytes]:
+    """The DICOM JSON object of each instance, cut from the array of all."""
+    start = 1
+    for length in found.lengths:
+        yield array[start : start + length]
+        start += length + 1
+
+
 def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:
     extents: dict[str, tuple[int, int]] = {}
     start = 1
