@@ -133,7 +133,7 @@ def large_study(directory: Path, series: Series, *, repeats: int = 14) -> tuple[
             dataset.SeriesInstanceUID, dataset.SeriesNumber = _uid("large series", part), part + 1
             dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
             dataset.Rows = dataset.Columns = 8
-            dataset.PixelData = number.to_bytes(8, "little") * 16
+            dataset.add_new("PixelData", "OW", number.to_bytes(8, "little") * 16)
             dataset.save_as(path, enforce_file_format=True)
     return study, paths
 
