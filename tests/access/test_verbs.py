@@ -33,6 +33,7 @@ HELPERS: dict[str, str] = {
     "processes.leave_interrupts_to_parent": "of this process",
     "processes.take_short_turns": "of this process",
     "reindex.filled": "pure",
+    "retrieve.objects": "of what a verb gave",
     "retrieve.pieces": "of a source that a verb gave",
     "retrieve.stored_transfer_syntaxes": "pure",
     "retrieve.whole_content": "pure",
