@@ -31,6 +31,7 @@ from dicomweb_server.archive.processes import (
     collect_seldom,
     end_with_parent,
     leave_interrupts_to_parent,
+    take_short_turns,
 )
 from dicomweb_server.archive.upkeep import give_back, keep_up
 from dicomweb_server.config import Config, ConfigError, load
@@ -70,6 +71,7 @@ def app() -> ASGIApp:
         work = (made.service.reading, archive.closed)
         threading.Thread(target=_read, args=work, name="reading", daemon=True).start()
     collect_seldom()
+    take_short_turns()
     _tell_when_stopped(archive.stopping)
     return Closing(made, archive)
 

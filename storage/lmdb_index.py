@@ -26,6 +26,7 @@ from storage.lmdb_records import (
     sequence_key,
     series_key_of,
 )
+from storage.lmdb_rows import StudyRows
 from storage.lmdb_search import find
 from storage.lmdb_series import SeriesContent, beginning_with
 from storage.lmdb_transaction import (
@@ -83,6 +84,7 @@ class LmdbIndex:
         self._environment = open_environment(directory, map_bytes=map_bytes)
         upgrade(self._environment)
         self._tables = self._environment.tables
+        self._rows = StudyRows(self._tables)
         self._writer = LmdbWriter(self._environment, before_commit=before_commit)
 
     @property
@@ -213,7 +215,7 @@ class LmdbIndex:
 
     def find(self, query: Query) -> Page:
         with self._environment.read() as transaction:
-            return find(transaction, self._tables, query)
+            return find(transaction, self._tables, query, self._rows)
 
     def changes(self, *, after: int, limit: int) -> list[Change]:
         found: list[Change] = []

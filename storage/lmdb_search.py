@@ -42,6 +42,7 @@ from storage.lmdb_records import (
     id_key,
     lookup_key,
 )
+from storage.lmdb_rows import StudyRows
 from storage.lmdb_series import SeriesContent, beginning_with
 from storage.lmdb_terms import Lists, Names, TermLists, is_pattern
 from storage.lmdb_transaction import counter_of
@@ -135,10 +136,10 @@ class GivenUp(Exception):
         self.rank = rank
 
 
-def find(transaction: Transaction, tables: Tables, query: Query) -> Page:
+def find(transaction: Transaction, tables: Tables, query: Query, rows_kept: StudyRows) -> Page:
     """The page that a query asks for. Raises ValueError for a cursor that is none."""
     after = position_of(query.after, query.level) if query.after is not None else None
-    search = _Search(transaction, tables, query)
+    search = _Search(transaction, tables, query, rows_kept)
     matches = search.matches(after, query.offset)
     found = list(islice(matches, query.limit))
     rows = [search.row(match) for match in found]
@@ -153,10 +154,13 @@ def find(transaction: Transaction, tables: Tables, query: Query) -> Page:
 
 
 class _Search:
-    def __init__(self, transaction: Transaction, tables: Tables, query: Query) -> None:
+    def __init__(
+        self, transaction: Transaction, tables: Tables, query: Query, rows_kept: StudyRows
+    ) -> None:
         self._transaction = transaction
         self._tables = tables
         self._query = query
+        self._rows_kept = rows_kept
         self._term_lists = TermLists(transaction, tables)
         self._study_row: tuple[bytes, StudyRow] | None = None
         self._conditions: list[Condition] = list(query.conditions)
@@ -260,10 +264,14 @@ class _Search:
 
     def _row_of_study(self, match: Match) -> StudyRow:
         rank = match.position.rank
-        if self._study_row is None or self._study_row[0] != rank:
+        if self._study_row is not None and self._study_row[0] == rank:
+            return self._study_row[1]
+        row = self._rows_kept.get(self._transaction, rank)
+        if row is None:
             study = match.study or self._study(rank)
             uid = study.uid
-            record = self._transaction.get(lookup_key(uid), db=self._tables.studies)
+            key = lookup_key(uid)
+            record = self._transaction.get(key, db=self._tables.studies)
             document = self._transaction.get(_study_id(rank), db=self._tables.study_documents)
             assert record is not None and document is not None
             state = StudyState.of(record)
@@ -275,8 +283,9 @@ class _Search:
                 instance_count=state.instance_count,
                 version=state.version,
             )
-            self._study_row = rank, row
-        return self._study_row[1]
+            self._rows_kept.keep(rank, key, record, row)
+        self._study_row = rank, row
+        return row
 
     def _study(self, rank: bytes) -> Study:
         record = self._transaction.get(rank, db=self._tables.ranks)

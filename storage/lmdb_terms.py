@@ -32,6 +32,8 @@ TERMS_PASSED = 20_000
 NUMBERS_READ = 50_000
 """Letters that occur in more names than this say nothing."""
 NAMES_SAMPLED = 300
+HITS_SAMPLED = 20
+"""... or until so many match: that tells a share to a quarter of it, enough to choose a way."""
 GRAMS_INTERSECTED = 3
 """Names must have so many other grams of a pattern besides the rarest, before they are read."""
 
@@ -106,10 +108,14 @@ class TermLists:
         if not parts or not is_pattern(condition):
             return None
         numbers, rarest = min((self._letters_occur(part), part) for part in parts)
-        sample = list(islice(self._numbers(rarest), NAMES_SAMPLED))
         matches = like(pattern).fullmatch
-        hits = sum(matches(self._name(number).decode()) is not None for number in sample)
-        alike = numbers * hits // max(1, len(sample))
+        sampled = hits = 0
+        for number in islice(self._numbers(rarest), NAMES_SAMPLED):
+            sampled += 1
+            hits += matches(self._name(number).decode()) is not None
+            if hits == HITS_SAMPLED:
+                break
+        alike = numbers * hits // max(1, sampled)
         return Names(condition, read=alike if pattern[0] not in "*?" else numbers, alike=alike)
 
     def _any(self, condition: AnyOf, counted: bool) -> Lists | None:

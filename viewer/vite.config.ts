@@ -16,7 +16,7 @@ const sideBySide: Plugin = {
   name: "side-by-side",
   transformIndexHtml: {
     order: "post",
-    handler(_, { bundle, filename }) {
+    handler(html, { bundle, filename }) {
       if (!bundle || !filename.endsWith("read.html")) return [];
       const main = Object.values(bundle).find((file) => file.type === "chunk" && file.facadeModuleId?.endsWith("reading/main.tsx"));
       if (main?.type !== "chunk") throw new Error("the reading page is not among what was built");
@@ -25,7 +25,10 @@ const sideBySide: Plugin = {
       const named = (pattern: RegExp): string[] => Object.keys(bundle).filter((name) => pattern.test(name));
       const link = (attributes: Record<string, string | boolean>): HtmlTagDescriptor => ({ tag: "link", attrs: attributes, injectTo: "head" });
       return [
-        ...chunks.map(({ fileName }) => link({ rel: "modulepreload", crossorigin: true, href: `./${fileName}` })),
+        ...chunks
+          .filter(({ fileName }) => !html.includes(fileName))
+          .map(({ fileName }) => link({ rel: "modulepreload", crossorigin: true, href: `./${fileName}` })),
+        ...named(/worker.*\.js$/).map((file) => link({ rel: "modulepreload", crossorigin: true, href: `./${file}` })),
         ...[...css].map((file) => link({ rel: "stylesheet", crossorigin: true, href: `./${file}` })),
         ...named(/openjph.*\.wasm$/).map((file) => link({ rel: "preload", as: "fetch", crossorigin: true, href: `./${file}` })),
       ];
@@ -66,7 +69,7 @@ export default defineConfig({
       output: {
         codeSplitting: {
           groups: [
-            { name: "ahead", test: /src.(net.(opening|dicomweb|multipart)|decode.pool|dicom.(json|tags)|render.webgl)\.ts$|preload-helper/, priority: 2 },
+            { name: "ahead", test: /src.(net.(opening|dicomweb|multipart)|decode.(pool|parts)|dicom.(json|tags|format)|render.webgl)\.ts$|preload-helper/, priority: 2 },
             { name: "shared", test: /src.(ui|i18n|access|net|dicom)\b|node_modules.(preact|@preact)/, minShareCount: 3, priority: 1 },
           ],
         },

@@ -12,8 +12,6 @@ export default defineConfig({
       ...(process.env["VIEWER_PASSWORD"] ? ["tests/reporting/**/*.test.ts"] : []),
     ],
     setupFiles: [resolve(import.meta.dirname, "tests/setup.ts")],
-    // Pages race with the machine they run on: a browser test may be tried again.
-    retry: process.env["VIEWER_URL"] ? 3 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     fileParallelism: false,

@@ -10,10 +10,11 @@ half a year ago and before is there (SEC-05: at least 184 days), whatever is con
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import rfc8785
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -69,28 +70,37 @@ class Verdict:
 
 def record(session: Session, caller: Caller, event: Event) -> None:
     """Appends an event to the chain, in the transaction of `session` (of `Database.write`)."""
+    record_all(session, [(caller, event)])
+
+
+def record_all(session: Session, events: Iterable[tuple[Caller, Event]]) -> None:
+    """Appends events in their order: the head's MAC is made once, the rows by one statement."""
     secret: Secret = session.info["secret"]
     head = session.get(AuditHeadRow, 1)
     if head is None:
         head = AuditHeadRow(id=1, seq=0, hash=FIRST, mac="")
         session.add(head)
-    row = AuditRow(
-        seq=head.seq + 1,
-        at=event.at or rfc3339(now()),
-        actor=_storable(caller.name)[:200],
-        person_id=caller.person_id,
-        account_id=caller.account_id,
-        session_id=_storable(caller.session_id)[:80],
-        address=caller.address[:64],
-        action=event.action[:60],
-        subject=_storable(event.subject)[:400],
-        outcome=event.outcome,
-        detail=_canonical(event.detail),
-    )
-    row.hash = _hash(row, head.hash)
-    session.add(row)
-    head.seq, head.hash = row.seq, row.hash
-    head.mac = _mac(secret, head.seq, head.hash)
+    rows: list[dict[str, str | int]] = []
+    for caller, event in events:
+        head.seq += 1
+        row: dict[str, str | int] = {
+            "seq": head.seq,
+            "at": event.at or rfc3339(now()),
+            "actor": _storable(caller.name)[:200],
+            "person_id": caller.person_id,
+            "account_id": caller.account_id,
+            "session_id": _storable(caller.session_id)[:80],
+            "address": caller.address[:64],
+            "action": event.action[:60],
+            "subject": _storable(event.subject)[:400],
+            "outcome": event.outcome,
+            "detail": _canonical(event.detail),
+        }
+        head.hash = row["hash"] = _hash(row, head.hash)
+        rows.append(row)
+    if rows:
+        session.execute(sa.insert(AuditRow), rows)
+        head.mac = _mac(secret, head.seq, head.hash)
 
 
 def verify(database: Database) -> Verdict:
@@ -107,7 +117,7 @@ def verify(database: Database) -> Verdict:
             for row in page:
                 if row.seq != checked + 1:
                     return Verdict(checked, checked + 1, "is missing")
-                if row.hash != _hash(row, before):
+                if row.hash != _hash(_columns(row), before):
                     return Verdict(checked, row.seq, "is not what was recorded")
                 checked, before = row.seq, row.hash
             if len(page) < _PAGE:
@@ -135,22 +145,19 @@ def verify(database: Database) -> Verdict:
         return Verdict(checked)
 
 
-def _hash(row: AuditRow, before: str) -> str:
-    hashed: dict[str, str | int] = {
-        "seq": row.seq,
-        "at": row.at,
-        "actor": row.actor,
-        "person_id": row.person_id,
-        "account_id": row.account_id,
-        "session_id": row.session_id,
-        "address": row.address,
-        "action": row.action,
-        "subject": row.subject,
-        "outcome": row.outcome,
-        "detail": row.detail,
-        "previous": before,
-    }
-    return hashlib.sha256(rfc8785.dumps({**hashed})).hexdigest()
+def _columns(row: AuditRow) -> dict[str, str | int]:
+    return {name: getattr(row, name) for name in _HASHED}
+
+
+_HASHED = tuple(column.key for column in sa.inspect(AuditRow).column_attrs)
+
+
+def _hash(row: Mapping[str, str | int], before: str) -> str:
+    """Of all columns but the hash itself. Names of ASCII, texts and small numbers: orjson writes
+    these as RFC 8785 does, in a thirtieth of the time."""
+    hashed = {**row, "previous": before}
+    hashed.pop("hash", None)
+    return hashlib.sha256(orjson.dumps(hashed, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _mac(secret: Secret, seq: int, hash_: str) -> str:
@@ -161,8 +168,10 @@ def _canonical(detail: Mapping[str, Any]) -> str:
     """What cannot be written so (a lone surrogate, a number beyond 2^53) is as Python shows it:
     whatever somebody has asked for, it is in the audit."""
     try:
+        if all(type(value) is str and name.isascii() for name, value in detail.items()):
+            return orjson.dumps(dict(detail), option=orjson.OPT_SORT_KEYS).decode()
         return rfc8785.dumps(dict(detail)).decode()
-    except (UnicodeError, rfc8785.CanonicalizationError):
+    except (UnicodeError, orjson.JSONEncodeError, rfc8785.CanonicalizationError):
         return rfc8785.dumps({"shown": ascii(dict(detail))}).decode()
 
 

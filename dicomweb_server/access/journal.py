@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from dicomweb_server.access.audit import Event, record
+from dicomweb_server.access.audit import Event, record_all
 from dicomweb_server.access.caller import Caller
 from dicomweb_server.access.errors import AuditUnavailable
 from dicomweb_server.records.database import Database
@@ -85,6 +85,14 @@ class Journal:
                 self._thread.start()
             self._changed.notify_all()
             return self._noted
+
+    def noted(self, caller: Caller, event: Event) -> bool:
+        """Has an event written soon, without waiting: False when there is no room for it."""
+        with self._changed:
+            if not self._has_room():
+                return False
+        self.note(caller, event)
+        return True
 
     def note_now(self, caller: Caller, event: Event) -> None:
         """The same, and the event is written when this returns. Raises AuditUnavailable."""
@@ -214,8 +222,7 @@ class Journal:
     def _has_written(self, batch: list[tuple[Caller, Event]]) -> bool:
         try:
             with self._records.write() as session:
-                for caller, event in batch:
-                    record(session, caller, event)
+                record_all(session, batch)
         except Exception:
             log.exception("%d events of the audit could not be written; again soon", len(batch))
             with self._changed:

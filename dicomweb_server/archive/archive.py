@@ -115,7 +115,15 @@ class Archive(Acting):
     def asked(self, level: str, question: str) -> None:
         """Somebody searches; `question` says for what. Raises AuditUnavailable."""
         if self.caller is not SYSTEM:
-            self.note(Event("query", level, detail={"for": question[:QUESTION]}))
+            self.note(_asked(level, question))
+
+    def asked_ready(self, level: str, question: str) -> bool:
+        """The same without a wait: False when there may be one, also one for a refusal."""
+        if Act.SEARCH not in self.caller.acts:
+            return False
+        if self.journal is None or self.caller is SYSTEM:
+            return True
+        return self.journal.noted(self.caller, _asked(level, question))
 
     @property
     def directory(self) -> Path | None:
@@ -144,6 +152,10 @@ class Archive(Acting):
     def close(self) -> None:
         self.closed.set()
         self.storage.close()
+
+
+def _asked(level: str, question: str) -> Event:
+    return Event("query", level, detail={"for": question[:QUESTION]})
 
 
 def open_archive(config: Config) -> Archive:

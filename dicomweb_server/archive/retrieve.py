@@ -231,7 +231,7 @@ class InstanceFile:
         """The whole file, in pieces of some MiB at most."""
         waiting: list[bytes] = []
         size = 0
-        for part in self._parts():
+        for part in self.parts():
             for at in range(0, len(part), STREAM_BYTES):
                 piece = part if len(part) <= STREAM_BYTES else part[at : at + STREAM_BYTES]
                 if size + len(piece) > STREAM_BYTES and waiting:
@@ -242,8 +242,9 @@ class InstanceFile:
         if waiting:
             yield b"".join(waiting)
 
-    def _parts(self) -> Iterator[bytes]:
-        """Header and contents in file order; each content read once and compared."""
+    def parts(self) -> Iterator[bytes]:
+        """The whole file as it is kept: header and contents in file order, each content read once
+        and compared."""
         at = 0
         contents = [
             partial(_content, self._archive, digest, place)
@@ -588,6 +589,14 @@ def first_of_series(archive: Archive, key: SeriesKey) -> Json:
     reader = zstandard.ZstdDecompressor().stream_reader(found.zstd, read_across_frames=True)
     document: Json = orjson.loads(reader.read(1 + found.lengths[0])[1:])
     return document
+
+
+def objects(found: SeriesMetadata, array: bytes) -> Iterator[bytes]:
+    """The DICOM JSON object of each instance, cut from the array of all."""
+    start = 1
+    for length in found.lengths:
+        yield array[start : start + length]
+        start += length + 1
 
 
 def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:

@@ -12,12 +12,13 @@ import orjson
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.asked import asked_for
 from dicomweb_server.archive.retrieve import instance_metadata
 from dicomweb_server.dicom.attributes import key_of, vr_of
 from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import REQUIRED, ParsedQuery, default_attributes
 from storage.errors import NotFound
-from storage.model import Query, QueryLevel, Row, Scope
+from storage.model import QueryLevel, Row, Scope
 
 Item = dict[str, dict[str, Any]]
 """A DICOM JSON object: tag -> {"vr": ..., "Value": [...]} (PS3.18 §F.2)."""
@@ -39,11 +40,14 @@ class Answer:
         return tuple(map(self.item, self.rows))
 
 
-def search(archive: Archive, parsed: ParsedQuery) -> Answer:
-    """The rows that match, each with the UIDs of the levels above it."""
+def search(archive: Archive, parsed: ParsedQuery, *, defaults: bool = True) -> Answer:
+    """The rows that match, each with the UIDs of the levels above it.
+
+    defaults  whether an item has what its level returns by itself, too
+    """
     archive.permit(Act.SEARCH)
     if parsed.query.after is None:
-        archive.asked(parsed.query.level.name.lower(), _told(parsed.query))
+        archive.asked(*asked_for(parsed.query))
     query = parsed.query
     if not query.conditions and query.after is None:
         # Counters know it; below a study there is little to count.
@@ -55,19 +59,14 @@ def search(archive: Archive, parsed: ParsedQuery) -> Answer:
     total = page.total
     if total is None and query.after is None and not page.more:
         total = query.offset + len(page.rows) if page.rows or not query.offset else None
-    wanted = _wanted(parsed)
+    wanted = _wanted(parsed, defaults=defaults)
+    make = _maker(query.level, wanted)
     whole = query.level is QueryLevel.INSTANCE and not _is_indexed(archive, wanted)
 
     def item(row: Row) -> Item:
-        return _item(row, query.level, wanted, _metadata(archive, row) if whole else {})
+        return make(row, _metadata(archive, row) if whole else {})
 
     return Answer(page.rows, item, total, page.more, page.next)
-
-
-def _told(query: Query) -> str:
-    """What a query asks for, as the audit shows it."""
-    within = [uid for uid in (query.study_uid, query.series_uid) if uid]
-    return " ".join([*within, *map(str, query.conditions)])
 
 
 def _is_indexed(archive: Archive, wanted: frozenset[str] | None) -> bool:
@@ -92,10 +91,12 @@ def _metadata(archive: Archive, row: Row) -> Item:
     }
 
 
-def _wanted(parsed: ParsedQuery) -> frozenset[str] | None:
+def _wanted(parsed: ParsedQuery, *, defaults: bool) -> frozenset[str] | None:
     """Tags to return; None for every one there is (includefield=all)."""
     if parsed.include is None:
         return None
+    if not defaults:
+        return parsed.include.union(_UIDS)
     query = parsed.query
     levels = [query.level]
     # A request that names no study is answered with the attributes of the levels that its rows
@@ -129,31 +130,47 @@ _REQUIRED = {level: {tag: {"vr": vr_of(tag)} for tag in tags} for level, tags in
 _ONLINE = {"vr": "CS", "Value": ["ONLINE"]}
 
 
-def _item(row: Row, level: QueryLevel, wanted: frozenset[str] | None, metadata: Item) -> Item:
-    item: Item = _REQUIRED[level] | metadata
-    item |= orjson.loads(row.study.document)
-    item |= _of_study(row)
-    if row.series is not None:
-        item |= orjson.loads(row.series.document)
-        item["00201209"] = _number(row.series.instance_count)
-    if row.instance is not None:
-        item |= orjson.loads(row.instance.document)
-        # What frames can be had in without asking first, so that nobody has to probe.
-        item["00083002"] = {"vr": "UI", "Value": [row.instance.transfer_syntax_uid]}
-    item["00080056"] = _ONLINE
-    tags = sorted(item if wanted is None else wanted & item.keys())
-    kept = {tag: item[tag] for tag in tags if item[tag]}
-    if any(map(_is_private, tags)):
-        # A private attribute says nothing without its creator (PS3.18 §F.2.2, PS3.5 §7.8.1).
-        creators = {f"{tag[:4]}00{tag[4:6]}" for tag in kept if _is_private(tag)}
-        kept |= {tag: item[tag] for tag in creators if tag in item}
-        kept = dict(sorted(kept.items()))
-    return kept
+def _maker(level: QueryLevel, wanted: frozenset[str] | None) -> Callable[[Row, Item], Item]:
+    """What makes an item with the wanted tags of a row, and of what its instance says of itself."""
+    required = _REQUIRED[level]
+    ordered = None if wanted is None else sorted(wanted)
+    of_study = wanted is None or not wanted.isdisjoint(_OF_STUDY)
+    private = wanted is None or any(map(_is_private, wanted))
+
+    def make(row: Row, metadata: Item) -> Item:
+        item: Item = required | metadata
+        item |= orjson.loads(row.study.document)
+        if of_study:
+            item |= _of_study(row)
+        if row.series is not None:
+            item |= orjson.loads(row.series.document)
+            item["00201209"] = _number(row.series.instance_count)
+        if row.instance is not None:
+            item |= orjson.loads(row.instance.document)
+            # What frames can be had in without asking first, so that nobody has to probe.
+            item["00083002"] = {"vr": "UI", "Value": [row.instance.transfer_syntax_uid]}
+        item["00080056"] = _ONLINE
+        tags = sorted(item) if ordered is None else ordered
+        kept = {tag: element for tag in tags if (element := item.get(tag))}
+        return _with_creators(kept, item) if private else kept
+
+    return make
+
+
+def _with_creators(kept: Item, item: Item) -> Item:
+    """A private attribute says nothing without its creator (PS3.18 §F.2.2, PS3.5 §7.8.1)."""
+    creators = {f"{tag[:4]}00{tag[4:6]}" for tag in kept if _is_private(tag)}
+    if not creators:
+        return kept
+    return dict(sorted((kept | {tag: item[tag] for tag in creators if tag in item}).items()))
 
 
 def _is_private(tag: str) -> bool:
     """Whether it is a private attribute, and not a creator."""
     return tag[3] in "13579BDF" and tag[4] != "0"
+
+
+_OF_STUDY = frozenset(("00201206", "00201208", "00080061", "00080062"))
 
 
 def _of_study(row: Row) -> Item:

@@ -36,6 +36,8 @@ ASSOCIATE_BYTES = 256 * 1024
 UNLIMITED_FRAGMENT = 256 * 1024
 """What is sent at a time to a peer that takes any length."""
 
+MOST_HELD = 64
+"""Messages that wait for the next write, at most."""
 
 _QUICKACK: int = getattr(socket, "TCP_QUICKACK", 0)
 
@@ -138,6 +140,8 @@ class Association:
         self._buffer = memoryview(bytearray(max(2 * max_length, ASSOCIATE_BYTES) + 4096))
         self._start = self._end = 0
         self._fragments: Iterator[tuple[int, int, memoryview]] = iter(())
+        self._held: list[bytes] = []
+        self._outgoing = bytearray()
         self._next_id = 0
         connection.settimeout(timeout_s)
         over_tcp = connection.family in (socket.AF_INET, socket.AF_INET6)
@@ -153,6 +157,7 @@ class Association:
 
         Raises ProtocolError, Aborted and PeerGone.
         """
+        self._send()
         head = bytearray()
         message: Message | None = None
         try:
@@ -213,40 +218,59 @@ class Association:
         """Sends a message; `data_set` are its bytes in order. Raises PeerGone, and what reading
         the data set raises: `sending` then stays True and the association is of no more use."""
         self.sending = True
-        self._send_message(context, command, data_set)
+        command_pdus = self._pdus(
+            context, commands.encode(command, with_data_set=data_set is not None), command=True
+        )
+        if data_set is None:
+            self._send(command_pdus)
+        else:
+            self._send_data(context, command_pdus, data_set)
         self.sending = False
 
-    def _send_message(
-        self, context: Context, command: Command, data_set: Iterable[Buffer] | None
-    ) -> None:
-        head = commands.encode(command, with_data_set=data_set is not None)
+    def _pdus(self, context: Context, content: bytes, *, command: bool) -> bytes:
+        """A command set, or a small data set, as P-DATA-TF PDUs."""
         limit = self._fragment_bytes
-        out: list[Buffer] = [
-            part
-            for at in range(0, len(head), limit)
-            for part in (
-                pdu.pdv_header(
-                    context.id,
-                    min(limit, len(head) - at),
-                    command=True,
-                    last=at + limit >= len(head),
-                ),
-                head[at : at + limit],
+        if len(content) <= limit:
+            return pdu.pdv_header(context.id, len(content), command=command, last=True) + content
+        return b"".join(
+            pdu.pdv_header(
+                context.id,
+                min(limit, len(content) - at),
+                command=command,
+                last=at + limit >= len(content),
             )
-        ]
-        if data_set is None:
-            self._send(b"".join(out))
-            return
-        waiting = sum(map(len, out))
-        for piece, last in _even_pieces(data_set, limit):
-            out.append(pdu.pdv_header(context.id, len(piece), command=False, last=last))
-            out.append(piece)
-            waiting += len(piece)
-            if waiting >= UNLIMITED_FRAGMENT:
-                self._send(b"".join(out))
-                out, waiting = [], 0
-        if out:
-            self._send(b"".join(out))
+            + content[at : at + limit]
+            for at in range(0, len(content), limit)
+        )
+
+    def _send_data(self, context: Context, before: bytes, data_set: Iterable[Buffer]) -> None:
+        """`before`, and a data set behind it. Fragments of the same length have the same header, so
+        the headers are laid out once, and the bytes go between them: 0.3 us a fragment."""
+        limit = self._fragment_bytes
+        header = pdu.pdv_header(context.id, limit, command=False, last=False)
+        step = len(header) + limit
+        count = max(1, UNLIMITED_FRAGMENT // step)
+        if len(self._outgoing) != count * step or self._outgoing[: len(header)] != header:
+            self._outgoing = bytearray((header + bytes(limit)) * count)
+        out = memoryview(self._outgoing)
+        start = filled = 0  # where the current fragment's header is, and what it holds
+        for chunk in data_set:
+            view, at = memoryview(chunk), 0
+            while at < len(view):
+                if filled == limit:
+                    start, filled = start + step, 0
+                    if start == len(out):
+                        self._send(before, out)
+                        before, start = b"", 0
+                taken = min(limit - filled, len(view) - at)
+                begin = start + len(header) + filled
+                out[begin : begin + taken] = view[at : at + taken]
+                filled += taken
+                at += taken
+        last = pdu.pdv_header(context.id, filled, command=False, last=True)
+        out[start : start + len(last)] = last
+        self._send(before, out[: start + len(last) + filled])
+        out[start : start + len(header)] = header
 
     def respond(
         self,
@@ -256,8 +280,13 @@ class Association:
         *,
         comment: str = "",
         more: Command | None = None,
+        hold: bool = False,
     ) -> None:
-        """Answers a request with a status; `more` are further elements of the command."""
+        """Answers a request with a status.
+
+        more  further elements of the command
+        hold  it may wait, and go in one write with what is sent next; no data set then
+        """
         command: dict[int, int | str] = {
             commands.COMMAND_FIELD: request.field | commands.RESPONSE,
             commands.RESPONDED_ID: request.message_id,
@@ -276,10 +305,17 @@ class Association:
         if comment:
             command[commands.ERROR_COMMENT] = comment
         command |= more or {}
+        if hold:
+            encoded = commands.encode(command, with_data_set=False)
+            self._held.append(self._pdus(request.context, encoded, command=True))
+            if len(self._held) == MOST_HELD:
+                self._send()
+            return
         self.send(request.context, command, None if data_set is None else (data_set,))
 
-    def responder(self, request: Message, status: int) -> Callable[[bytes], None]:
-        """Sends responses that differ in their data sets only: a query has thousands."""
+    def responder(self, request: Message, status: int) -> Callable[[Iterable[bytes]], None]:
+        """Sends responses that differ in their data sets only, many in one write: a query has
+        thousands."""
         context = request.context
         head = commands.encode(
             {
@@ -290,15 +326,14 @@ class Association:
             },
             with_data_set=True,
         )
-        limit = self._fragment_bytes
-        head = pdu.pdv_header(context.id, len(head), command=True, last=True) + head
+        head = self._pdus(context, head, command=True)
 
-        def respond(data_set: bytes) -> None:
-            out: list[Buffer] = [head]
-            for piece, last in _even_pieces((data_set,), limit):
-                out.append(pdu.pdv_header(context.id, len(piece), command=False, last=last))
-                out.append(piece)
-            self._send(b"".join(out))
+        def respond(data_sets: Iterable[bytes]) -> None:
+            self._send(
+                b"".join(
+                    head + self._pdus(context, data_set, command=False) for data_set in data_sets
+                )
+            )
 
         return respond
 
@@ -486,27 +521,22 @@ class Association:
         poll.register(self._connection, select.POLLIN)
         return bool(poll.poll(0))
 
-    def _send(self, encoded: bytes) -> None:
+    def _send(self, *parts: Buffer) -> None:
+        """What is held, and these after it."""
+        remaining = [*self._held, *filter(len, parts)]
+        self._held.clear()
         try:
-            self._connection.sendall(encoded)
+            if isinstance(self._connection, ssl.SSLSocket):
+                for part in remaining:
+                    self._connection.sendall(part)
+                return
+            while remaining:
+                sent = self._connection.sendmsg(remaining)
+                while remaining and sent >= len(remaining[0]):
+                    sent -= len(remaining.pop(0))
+                if sent:
+                    remaining[0] = memoryview(remaining[0])[sent:]
         except TimeoutError:
             raise PeerGone(f"the peer took nothing for {self._timeout_s:g} s") from None
         except (OSError, ValueError) as error:
             raise PeerGone(f"the connection broke: {error}") from None
-
-
-def _even_pieces(chunks: Iterable[Buffer], limit: int) -> Iterator[tuple[Buffer, bool]]:
-    """The same bytes in pieces of `limit` (even) but for the last, and which one that is: fragments
-    must have even lengths (PS3.8 §E.2), so what a chunk leaves over goes with the next."""
-    rest: Buffer = b""
-    for chunk in chunks:
-        view = memoryview(chunk)
-        at = 0
-        while at < len(view):
-            if len(rest) == limit:
-                yield rest, False
-                rest = b""
-            taken = view[at : at + limit - len(rest)]
-            at += len(taken)
-            rest = b"".join((rest, taken)) if rest else taken
-    yield rest, True

@@ -80,6 +80,8 @@ Command = Mapping[int, int | str]
 """Element number -> value; an element that is not there is not in it."""
 
 _HEADER = struct.Struct("<HHI")
+_US = struct.Struct("<HHIH")
+_TAG = struct.Struct("<HHIHH")
 
 
 def encode(command: Command, *, with_data_set: bool) -> bytes:
@@ -89,16 +91,19 @@ def encode(command: Command, *, with_data_set: bool) -> bytes:
     for element in sorted(fields):
         value = fields[element]
         if isinstance(value, int):
-            raw = struct.pack("<HH", value >> 16, value & 0xFFFF) if element in _TAGS else b""
-            raw = raw or struct.pack("<H", value)
-        else:
-            raw = value.encode("latin-1", "replace")
-            if element == ERROR_COMMENT:
-                raw = raw[:64]  # LO
-            raw += (b"\0" if element in _UI else b" ") * (len(raw) % 2)
+            if element in _TAGS:
+                parts.append(_TAG.pack(0, element, 4, value >> 16, value & 0xFFFF))
+            else:
+                parts.append(_US.pack(0, element, 2, value))
+            continue
+        raw = value.encode("latin-1", "replace")
+        if element == ERROR_COMMENT:
+            raw = raw[:64]  # LO
+        if len(raw) % 2:
+            raw += b"\0" if element in _UI else b" "
         parts.append(_HEADER.pack(0, element, len(raw)) + raw)
     body = b"".join(parts)
-    return _HEADER.pack(0, 0, 4) + struct.pack("<I", len(body)) + body
+    return _TAG.pack(0, 0, 4, len(body) & 0xFFFF, len(body) >> 16) + body
 
 
 def decode(raw: bytes) -> dict[int, int | str]:

@@ -105,7 +105,8 @@ def _lines(config: Config, peers: Peers) -> Iterator[str]:
     )
     yield from ("", "#### 3.2.3 Association initiation", "")
     yield (
-        "For C-MOVE and forwarding: for each SOP class a context with the transfer syntax that the "
+        "For C-MOVE and forwarding: for each SOP class a context with each transfer syntax the "
+        "peer prefers and that can be made without loss, one with the transfer syntax that the "
         "instance is stored in and one for each uncompressed one; what the peer does not take as "
         "stored is decoded. For C-GET as SCU: the storage SOP classes of the study with role "
         "selection. For N-EVENT-REPORT: storage commitment with role selection as SCP, unless the "

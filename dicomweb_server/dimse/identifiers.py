@@ -8,6 +8,7 @@ the whole data set to ISO_IR 192, which it then says: never a `?` in a patient's
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from struct import Struct, pack
 from typing import Any, Final
 
@@ -123,24 +124,31 @@ def _element(
     """An encoded element, and whether it is ASCII only."""
     vr: str = element.get("vr") or vr_of(key)
     values = element.get("Value")
+    plain = True
     if vr == "SQ":
         value, plain = _items(values or (), implicit=implicit, codecs=codecs)
     elif values:
         value, plain = _value(vr, values, codecs)
     else:
-        value, plain = b64decode(element.get("InlineBinary", "")), True
+        value = b64decode(element["InlineBinary"]) if "InlineBinary" in element else b""
     if len(value) % 2:
         value += b"\0" if vr in ("UI", "OB", "UN") else b" "
-    return _header(key, vr, len(value), implicit=implicit) + value, plain
+    head, length = _head(key, vr, implicit=implicit)
+    return head + length.pack(len(value)) + value, plain
 
 
-def _header(key: str, vr: str, length: int, *, implicit: bool) -> bytes:
-    group, element = int(key[:4], 16), int(key[4:], 16)
+_SHORT, _LONG = Struct("<H"), Struct("<I")
+
+
+@lru_cache(maxsize=4096)
+def _head(key: str, vr: str, *, implicit: bool) -> tuple[bytes, Struct]:
+    """What goes before the length of an element, and how that is written (PS3.5 §7.1)."""
+    tag = pack("<HH", int(key[:4], 16), int(key[4:], 16))
     if implicit:
-        return pack("<HHI", group, element, length)
+        return tag, _LONG
     if vr in _LONG_VRS:
-        return pack("<HH2sxxI", group, element, vr.encode(), length)
-    return pack("<HH2sH", group, element, vr.encode(), length)
+        return tag + vr.encode() + b"\0\0", _LONG
+    return tag + vr.encode(), _SHORT
 
 
 def _items(items: Iterable[Json], *, implicit: bool, codecs: tuple[str, ...]) -> tuple[bytes, bool]:
@@ -158,15 +166,15 @@ def _items(items: Iterable[Json], *, implicit: bool, codecs: tuple[str, ...]) ->
 
 
 def _value(vr: str, values: Iterable[Any], codecs: tuple[str, ...]) -> tuple[bytes, bool]:
-    packing = _NUMBERS.get(vr)
-    if packing is not None:
-        return b"".join(packing.pack(value) for value in values if value is not None), True
-    if vr == "AT":
-        return b"".join(pack("<HH", int(v[:4], 16), int(v[4:], 16)) for v in values), True
     if vr == "PN":
-        text = "\\".join(_name(value) for value in values)
+        text = "\\".join(map(_name, values))
+    elif vr in _NUMBERS:
+        packing = _NUMBERS[vr]
+        return b"".join(packing.pack(value) for value in values if value is not None), True
+    elif vr == "AT":
+        return b"".join(pack("<HH", int(v[:4], 16), int(v[4:], 16)) for v in values), True
     else:
-        text = "\\".join("" if value is None else _text(value) for value in values)
+        text = "\\".join(map(_text, values))
     if text.isascii():
         return text.encode("ascii"), True
     if vr not in _IN_CHARSET:
@@ -177,6 +185,10 @@ def _value(vr: str, values: Iterable[Any], codecs: tuple[str, ...]) -> tuple[byt
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
     if isinstance(value, float):
         short = repr(value)
         return short if len(short) <= 16 else f"{value:.10g}"

@@ -275,21 +275,19 @@ class Jobs:
             association = associate(self._archive, peer, wanted)
             sent: list[Transfer] = []
             try:
-                for each, instance in part:
-                    try:
-                        code, comment = outgoing.send(
-                            self._archive,
-                            association,
-                            instance,
-                            priority=commands.HIGH if each.urgent else commands.MEDIUM,
-                        )
-                    except (NotNegotiated, DicomError, NotFound) as error:
-                        if association.sending:
-                            raise
-                        transfers.failed(self._desk, [each], str(error))
-                        continue
-                    if status.is_failure(code):
-                        transfers.failed(self._desk, [each], f"answered {code:04X} {comment}")
+                answers = outgoing.send_all(
+                    self._archive,
+                    association,
+                    [instance for _, instance in part],
+                    preferred=peer.transfer_syntaxes,
+                    priority=commands.HIGH if batch[0].urgent else commands.MEDIUM,
+                )
+                for (each, _), answer in zip(part, answers, strict=True):
+                    if answer.status is None:
+                        transfers.failed(self._desk, [each], answer.comment)
+                    elif status.is_failure(answer.status):
+                        reason = f"answered {answer.status:04X} {answer.comment}"
+                        transfers.failed(self._desk, [each], reason)
                     else:
                         sent.append(each)
             finally:

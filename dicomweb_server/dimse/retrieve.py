@@ -7,6 +7,7 @@ counts after it. C-CANCEL is seen between two sub-operations.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from dicomweb_server.access.audit import Event
 from dicomweb_server.access.caller import Act
@@ -17,18 +18,15 @@ from dicomweb_server.dicom.errors import BadQuery, DicomError
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dimse import commands, identifiers, outgoing, status
 from dicomweb_server.dimse.association import Association, Message
-from dicomweb_server.dimse.errors import DimseError, NotNegotiated, ProtocolError
+from dicomweb_server.dimse.errors import DimseError, ProtocolError
 from dicomweb_server.dimse.find import LEVEL, PATIENT_ID, text_of
 from dicomweb_server.dimse.requestor import associate
 from dicomweb_server.dimse.session import Session
 from dicomweb_server.dimse.sop_classes import MODELS
-from storage.errors import NotFound, StorageError
+from storage.errors import NotFound
 from storage.model import Instance, OneOf, Query, QueryLevel, Scope
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
-
-Send = Callable[[Instance], int]
-"""Sends one instance and gives the status of the answer."""
 
 
 def handle_get(session: Session, message: Message) -> None:
@@ -36,7 +34,6 @@ def handle_get(session: Session, message: Message) -> None:
     asked = _asked(session, message)
     if asked is None:
         return
-    association = session.association
     operation = Operation(session, message, asked)
 
     def on_other(other: Message) -> None:
@@ -45,14 +42,12 @@ def handle_get(session: Session, message: Message) -> None:
             raise ProtocolError("a request while a sub-operation waits for its answer")
         operation.cancelled = True
 
-    for instance in asked:
-        if operation.is_cancelled():
-            break
-        operation.run(
-            instance,
-            lambda one: outgoing.send(session.archive, association, one, on_other=on_other)[0],
-            association,
-        )
+    operation.send(
+        asked,
+        session.association,
+        preferred=session.peer.transfer_syntaxes,
+        on_other=on_other,
+    )
     operation.finish()
 
 
@@ -77,30 +72,25 @@ def handle_move(session: Session, message: Message) -> None:
     originator = (session.peer.aet, message.message_id)
     remaining = iter(asked)
     for wanted, count in outgoing.proposals(asked, destination):
-        part = [next(remaining) for _ in range(count)]
+        if operation.cancelled:
+            break
+        part = list(islice(remaining, count))
         try:
             association = associate(session.archive, destination, wanted)
         except DimseError as error:
             operation.fail(part, str(error))
             continue
-        for position, instance in enumerate(part):
-            if operation.is_cancelled():
-                break
-            try:
-                operation.run(
-                    instance,
-                    lambda one, to=association: outgoing.send(  # type: ignore[misc]
-                        session.archive, to, one, originator=originator
-                    )[0],
-                    association,
-                )
-            except DimseError as error:
-                association.abort()
-                operation.fail(part[position:], str(error))
-                break
+        try:
+            operation.send(
+                part,
+                association,
+                preferred=destination.transfer_syntaxes,
+                originator=originator,
+            )
+        except BaseException:
+            association.abort()
+            raise
         association.release()
-        if operation.cancelled:
-            break
     operation.finish()
 
 
@@ -129,23 +119,51 @@ class Operation:
         done = self.completed + self.warnings + len(self.failed)
         return len(self.instances) - done
 
-    def run(self, instance: Instance, send: Send, to: Association) -> None:
-        """One sub-operation and the pending response after it. Raises what ends `to`."""
-        try:
-            code = send(instance)
-        except (NotNegotiated, DicomError, StorageError) as error:
-            if to.sending:
-                raise ProtocolError(f"half of {instance.instance_uid} is sent: {error}") from error
-            self._failed(instance, str(error))
+    def send(
+        self,
+        instances: Sequence[Instance],
+        to: Association,
+        *,
+        preferred: Sequence[str],
+        originator: tuple[str, int] | None = None,
+        on_other: Callable[[Message], None] | None = None,
+    ) -> None:
+        """Sub-operations, as far as nobody cancels, each with a pending response after it. When the
+        destination fails, so do those that remain; raises what ends our own association."""
+        here = self.session.association
+        sending = outgoing.send_all(
+            self.session.archive,
+            to,
+            instances,
+            preferred=preferred,
+            originator=originator,
+            on_other=on_other,
+        )
+        for position in range(len(instances)):
+            if self.is_cancelled():
+                return
+            try:
+                sent = next(sending)
+            except DimseError as error:
+                if to is here:
+                    raise
+                to.abort()
+                self.fail(instances[position:], str(error))
+                return
+            self._count(sent)
+            if self.remaining:
+                # On one association with the next sub-operation it costs the peer one wakeup less.
+                here.respond(self.message, status.PENDING, more=self._counts(), hold=to is here)
+
+    def _count(self, sent: outgoing.Sent) -> None:
+        if sent.status is None:
+            self._failed(sent.instance, sent.comment)
+        elif status.is_failure(sent.status):
+            self._failed(sent.instance, f"the destination answered {sent.status:04X}")
+        elif status.is_warning(sent.status):
+            self.warnings += 1
         else:
-            if status.is_failure(code):
-                self._failed(instance, f"the destination answered {code:04X}")
-            elif status.is_warning(code):
-                self.warnings += 1
-            else:
-                self.completed += 1
-        if self.remaining:
-            self.session.association.respond(self.message, status.PENDING, more=self._counts())
+            self.completed += 1
 
     def fail(self, instances: Sequence[Instance], reason: str) -> None:
         """What cannot be sent at all any more."""

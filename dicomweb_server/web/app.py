@@ -25,6 +25,7 @@ from dicomweb_server.web import (
     health,
     instances,
     metadata,
+    opening,
     orders,
     pages,
     rendered,
@@ -92,6 +93,7 @@ OTHER_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/health/ready", health.health),
     ("GET", "/health/live", health.live),
     ("GET", "/api/v1/changes", changes.feed),
+    ("GET", "/api/v1" + STUDY + "/opening", opening.opening),
     ("POST", "/api/v1/edits", edits.create),
     ("GET", "/api/v1/edits", edits.listed),
     ("GET", "/api/v1/edits/{edit}", edits.one),
@@ -180,9 +182,12 @@ class Application:
             if visit is None:
                 return None
             ready = self.replies.ready(scope)
-            if ready is None or not visit.service.archive.viewed_ready(ready.study_uid):
+            if ready is None:
                 return None
-            return ready
+            archive, shows = visit.service.archive, ready.shows
+            if isinstance(shows, str):
+                return ready if archive.viewed_ready(shows) else None
+            return ready if archive.asked_ready(*shows) else None
         except Exception:
             # Whatever is wrong, the long way meets it again and has an answer for it.
             return None

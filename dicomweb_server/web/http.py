@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from dicomweb_server.access.caller import NOBODY, Caller
-from dicomweb_server.web.remembered import Basis, Replies
+from dicomweb_server.web.remembered import Basis, Found, Replies
 from storage.model import Buffer
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Reply:
     body: tuple[Buffer, ...] | AsyncIterator[Buffer] = ()
     length: int | None = None
     part: "Callable[[int, int], AsyncIterator[Buffer]] | None" = None
-    basis: Basis | None = None
+    basis: Basis | Found | None = None
 
     def value(self, name: bytes) -> bytes | None:
         """Of a header, `name` in lower case."""

@@ -95,13 +95,11 @@ def _arrays(series: list[SeriesMetadata], root: str) -> Iterator[bytes]:
         if _RELATIVE not in array:
             yield array
             continue
-        start = 1
-        objects: list[bytes] = []
-        for uid, length in zip(one.instance_uids, one.lengths, strict=True):
-            url = instance_url(root, one.key.study_uid, one.key.series_uid, uid)
-            objects.append(_located(array[start : start + length], url))
-            start += length + 1
-        yield b"[" + b",".join(objects) + b"]"
+        located = [
+            _located(each, instance_url(root, one.key.study_uid, one.key.series_uid, uid))
+            for uid, each in zip(one.instance_uids, retrieve.objects(one, array), strict=True)
+        ]
+        yield b"[" + b",".join(located) + b"]"
 
 
 def _joined(arrays: Iterator[bytes]) -> Iterator[bytes]:

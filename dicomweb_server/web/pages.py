@@ -9,7 +9,8 @@ from functools import cache, lru_cache
 from html import escape
 from urllib.parse import urlsplit
 
-from dicomweb_server.web import encodings, etags
+from dicomweb_server.dicom.uids import is_uid
+from dicomweb_server.web import encodings, etags, opening
 from dicomweb_server.web.http import Reply, Request, content, header
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Handler, Service
@@ -30,6 +31,9 @@ _GUARDS = (
 )
 _ASKED_AGAIN = (header("cache-control", "no-cache"), *_GUARDS)
 _KEPT = (header("cache-control", "public, max-age=31536000, immutable"), *_GUARDS)
+
+STUDIES_AHEAD = 4
+"""A browser has six connections: two are left for the page."""
 
 _pages = cache(pages)
 
@@ -83,7 +87,21 @@ def _page(service: Service, request: Request, name: str) -> Reply:
     media_type, body = found
     root = urlsplit(service.root(request)).path
     body = body.replace(b"{{dicomweb-root}}", escape(root).encode())
+    if name == "read.html":
+        body = body.replace(b"<title>", _ahead(request) + b"<title>", 1)
     return _reply(request, media_type, body, _ASKED_AGAIN)
+
+
+def _ahead(request: Request) -> bytes:
+    """Has the browser ask for what the address names while the page's scripts are on their way:
+    what is named is not looked up, so this says nothing of what is stored."""
+    named = [(name, value) for name, value in request.query if is_uid(value)]
+    series = next((value for name, value in named if name == "series"), None)
+    studies = [value for name, value in named if name == "study"][:STUDIES_AHEAD]
+    return "".join(
+        f'<link rel="preload" as="fetch" crossorigin href="{opening.link(study, series)}">'
+        for study in studies
+    ).encode("ascii")
 
 
 def _reply(

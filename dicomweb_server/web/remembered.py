@@ -5,7 +5,7 @@ over and over. What routing, negotiation and heading made of that request the fi
 the request's every byte (path, query, all headers), so nothing that may change a reply is left out
 of the key. It holds while the series have the versions they had and the contents lie where they
 lay; that need not be asked as long as nobody has written to the index at all. Else the long way is
-gone again.
+gone again. The answer to a search holds for just so long: worklists ask anew every few seconds.
 
 No `await` in here: what is remembered is answered before a task is made for the request
 (connection.py). Who may ask is looked at before `Replies.ready` is asked: in `Application.ready`.
@@ -54,13 +54,26 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What the answer to a search rests on: that nothing has been written to the index since.
+
+    moment  of the index, asked before it was searched
+    asked   level and question, which the audit is told each time
+    """
+
+    moment: int
+    asked: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
-    """A reply to be sent: `head` is its header lines; `study_uid` what it shows something of."""
+    """A reply to be sent: `head` is its header lines; `shows` the UID of the study it shows
+    something of, or what was searched for."""
 
     status: int
     head: bytes
     body: tuple[Buffer, ...]
-    study_uid: str
+    shows: str | tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ class _Remembered:
     """moment  of the index, at which the basis was last seen to hold"""
 
     moment: int
-    basis: Basis
+    basis: Basis | Found
     ready: Ready
 
 
@@ -82,13 +95,13 @@ class Replies:
     def remember(
         self,
         scope: HttpScope,
-        basis: Basis,
+        basis: Basis | Found,
         status: int,
         headers: Headers,
         body: tuple[Buffer, ...],
     ) -> None:
         """Keeps the reply to a GET, `headers` complete."""
-        if basis.payload is not None:
+        if isinstance(basis, Basis) and basis.payload is not None:
             body = (*body[: basis.position], b"", *body[basis.position + 1 :])
         else:
             body = (b"".join(body),) if body else ()
@@ -96,8 +109,12 @@ class Replies:
         if weight > WHOLE_BYTES:
             return
         head = b"".join([b"%b: %b\r\n" % each for each in headers])
-        # The moment before any other: what the reply rests on was asked before it was made.
-        remembered = _Remembered(-1, basis, Ready(status, head, body, basis.scope.study_uid))
+        if isinstance(basis, Found):
+            remembered = _Remembered(basis.moment, basis, Ready(status, head, body, basis.asked))
+        else:
+            # The moment before any other: what it rests on was asked before the reply was made.
+            ready = Ready(status, head, body, basis.scope.study_uid)
+            remembered = _Remembered(-1, basis, ready)
         self._replies.put(_question(scope), remembered, weight=_ENTRY_BYTES + weight)
 
     def ready(self, scope: HttpScope) -> Ready | None:
@@ -108,12 +125,12 @@ class Replies:
             return None
         moment = self._archive.storage.index.moment()
         if moment != remembered.moment:
-            if not self._holds(remembered.basis):
+            if isinstance(remembered.basis, Found) or not self._holds(remembered.basis):
                 self._replies.discard(question)
                 return None
             self._replies.renew(question, replace(remembered, moment=moment))
         ready, basis = remembered.ready, remembered.basis
-        if basis.payload is None:
+        if isinstance(basis, Found) or basis.payload is None:
             return ready
         payload = basis.payload()
         if payload is None:

@@ -95,32 +95,42 @@ class Subject:
 
 async def rendered(service: Service, request: Request) -> Reply:
     """Handler of GET .../rendered on study, series, instance and frame."""
-    scope = scope_of(request)
-    if "frames" in request.parameters:
-        return await _frames(service, request, scope, viewport=None)
-    archive = service.archive
-    instance, basis = await service.workers.run(_what, archive, scope)
-    if transfer_syntax(instance.transfer_syntax_uid).video and not instance.frames.count:
-        return await _value(service, request, instance, "7FE00010")
-    if instance.pixels is None and not instance.sop_class_uid.startswith(SOP_CLASSES):
-        document = await service.workers.run(document_of, archive, instance)
-        if ENCAPSULATED_DOCUMENT in document:
-            return await _value(service, request, instance, ENCAPSULATED_DOCUMENT)
-        if report_text.is_report(document):
-            return _report(request, instance, document)
-        raise NotFound("rendering of instance", instance.instance_uid)
-    subject = await service.workers.run(_subject, archive, scope, instance)
-    return await _picture(service, request, subject, basis, viewport=None)
+    return await service.workers.run(_rendered, service, request)
 
 
 async def thumbnail(service: Service, request: Request) -> Reply:
     """Handler of GET .../thumbnail on study, series, instance and frame."""
+    return await service.workers.run(_thumbnail, service, request)
+
+
+def _rendered(service: Service, request: Request) -> Reply:
+    # All of it in one thread: looking for what is drawn, in a hop of its own, took 0.3 ms of the
+    # 1.8 that a slice takes.
     scope = scope_of(request)
     if "frames" in request.parameters:
-        return await _frames(service, request, scope, viewport=THUMBNAIL)
-    instance, basis = await service.workers.run(_what, service.archive, scope)
-    subject = await service.workers.run(_subject, service.archive, scope, instance)
-    return await _picture(service, request, subject, basis, viewport=THUMBNAIL)
+        return _frames(service, request, scope, viewport=None)
+    archive = service.archive
+    instance, basis = _what(archive, scope)
+    if transfer_syntax(instance.transfer_syntax_uid).video and not instance.frames.count:
+        return _value(service, request, instance, "7FE00010")
+    if instance.pixels is None and not instance.sop_class_uid.startswith(SOP_CLASSES):
+        document = document_of(archive, instance)
+        if ENCAPSULATED_DOCUMENT in document:
+            return _value(service, request, instance, ENCAPSULATED_DOCUMENT)
+        if report_text.is_report(document):
+            return _report(request, instance, document)
+        raise NotFound("rendering of instance", instance.instance_uid)
+    subject = _subject(archive, scope, instance)
+    return _picture(service, request, subject, basis, viewport=None)
+
+
+def _thumbnail(service: Service, request: Request) -> Reply:
+    scope = scope_of(request)
+    if "frames" in request.parameters:
+        return _frames(service, request, scope, viewport=THUMBNAIL)
+    instance, basis = _what(service.archive, scope)
+    subject = _subject(service.archive, scope, instance)
+    return _picture(service, request, subject, basis, viewport=THUMBNAIL)
 
 
 # --- what is drawn --------------------------------------------------------------------------------
@@ -166,15 +176,15 @@ def presented(archive: Archive, state: Instance, image: Instance | None = None) 
 # --- what is not drawn ----------------------------------------------------------------------------
 
 
-async def _value(service: Service, request: Request, instance: Instance, path: str) -> Reply:
+def _value(service: Service, request: Request, instance: Instance, path: str) -> Reply:
     """A value that is a rendering already: a document, a video."""
     archive = service.archive
-    media_type = await service.workers.run(media_type_of, archive, instance, path)
+    media_type = media_type_of(archive, instance, path)
     representation = selected(request, offers.only(media_type))
     tag = etags.etag(instance.file_digest, path)
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
-    value = await service.workers.run(retrieve.bulk_value, archive, instance, path)
+    value = retrieve.bulk_value(archive, instance, path)
     headers = (header("content-type", representation.media_type), header("etag", tag))
     return Reply(
         200,
@@ -206,21 +216,21 @@ def _report(request: Request, instance: Instance, document: dict[str, Any]) -> R
 # --- pictures -------------------------------------------------------------------------------------
 
 
-async def _frames(
+def _frames(
     service: Service, request: Request, scope: Scope, *, viewport: tuple[int, int] | None
 ) -> Reply:
     numbers = frame_numbers(request.parameters["frames"])
     if len(numbers) > SEVERAL:
         detail = f"{len(numbers)} frames are more than the {SEVERAL} that are drawn at once"
         raise Problem(400, detail, field="frames")
-    instance, basis = await service.workers.run(_what, service.archive, scope)
+    instance, basis = _what(service.archive, scope)
     if beyond := [n for n in numbers if n > instance.frames.count]:
         raise NotFound("frame", f"{beyond[0]} of {instance.frames.count}")
     subject = Subject(instance, tuple(n - 1 for n in numbers))
-    return await _picture(service, request, subject, basis, viewport=viewport)
+    return _picture(service, request, subject, basis, viewport=viewport)
 
 
-async def _picture(
+def _picture(
     service: Service,
     request: Request,
     subject: Subject,
@@ -234,7 +244,7 @@ async def _picture(
     drawing = drawing_of(request.query, representation.media_type, viewport=viewport)
     if drawing.media_type == "image/gif" and "frames" not in request.parameters:
         subject = replace(subject, frames=moving(subject))
-    reply = await pictured(service, request, subject, drawing, representation)
+    reply = pictured(service, request, subject, drawing, representation)
     # The image of a presentation state lies in another series, which may change too.
     return reply if subject.state is not None else replace(reply, basis=basis)
 
@@ -246,7 +256,7 @@ def moving(subject: Subject) -> tuple[int, ...]:
     return tuple(range(subject.instance.frames.count))
 
 
-async def pictured(
+def pictured(
     service: Service,
     request: Request,
     subject: Subject,
@@ -258,16 +268,14 @@ async def pictured(
     # A picture is drawn from a smaller frame where the form a frame is kept in has one.
     kept = None
     if drawing.viewport is not None:
-        kept = await service.workers.run(
-            retrieve.frame_syntaxes, service.archive, subject.instance, subject.frames
-        )
+        kept = retrieve.frame_syntaxes(service.archive, subject.instance, subject.frames)
     tag = etags.etag(
         subject.instance.file_digest, state, subject.frames, drawing, kept, representation.multipart
     )
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
     if not representation.multipart:
-        body = await service.workers.run(_draw, service.archive, subject, drawing)
+        body = _draw(service.archive, subject, drawing)
         return content(200, drawing.media_type, body, etag=tag)
     boundary = tag.strip('"')
     frames = subject.frames
@@ -276,7 +284,7 @@ async def pictured(
     parts: list[bytes] = []
     for number, one in enumerate(subjects):
         parts.append(multipart.part_head(boundary, drawing.media_type, first=number == 0))
-        parts.append(await service.workers.run(_draw, service.archive, one, drawing))
+        parts.append(_draw(service.archive, one, drawing))
     parts.append(multipart.tail(boundary))
     return content(200, multipart.related(boundary, drawing.media_type), *parts, etag=tag)
 

@@ -21,12 +21,14 @@ from urllib.parse import urlencode
 import orjson
 
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.asked import asked_for
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.archive.search import Answer, search
 from dicomweb_server.dicom.matching import ParsedQuery, parse_query
 from dicomweb_server.web import datasets, multipart
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.offers import DATA_SETS, DICOM_XML, selected
+from dicomweb_server.web.remembered import Found
 from dicomweb_server.web.service import Handler, Service, instance_url
 from storage.model import QueryLevel, Row
 
@@ -53,6 +55,7 @@ def searcher(level: QueryLevel) -> Handler:
             attributes=service.archive.attributes,
         )
         root = service.root(request)
+        moment = service.archive.storage.index.moment()
         known = None if representation.media_type == DICOM_XML else service.studies
         pages = _Pages(service.archive, parsed, root=root, known=known)
         boundary = multipart.new_boundary()
@@ -67,12 +70,14 @@ def searcher(level: QueryLevel) -> Handler:
             headers += _further(request, pages, root, pages.behind)
         if pages.total is not None:
             headers.append(header("x-total-count", str(pages.total)))
+        # The audit is told of a search, not of its further pages.
+        again = Found(moment, asked_for(parsed.query)) if parsed.query.after is None else None
         if not begun:
-            return Reply(204, headers)
+            return Reply(204, headers, basis=again)
         headers.append(header("content-type", datasets.content_type(representation, boundary)))
         if pages.more:
             return Reply(200, headers, service.workers.stream(chain(begun, pieces)))
-        return Reply(200, headers, begun)
+        return Reply(200, headers, begun, basis=again)
 
     return found
 

@@ -92,7 +92,7 @@ async def _presented(
     state = await service.workers.run(retrieve.instance, service.archive, scope)
     subject = await service.workers.run(rendered.presented, service.archive, state, instance)
     drawing = rendered.drawing_of(inner.query, chosen.media_type, viewport=None)
-    return await rendered.pictured(service, inner, subject, drawing, chosen)
+    return await service.workers.run(rendered.pictured, service, inner, subject, drawing, chosen)
 
 
 def _renderings(service: Service, instance: Instance) -> tuple[Representation, ...]:

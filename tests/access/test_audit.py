@@ -1,7 +1,13 @@
 """The audit's promises, on both databases: nothing is changed, taken out or cut off unnoticed."""
 
+from typing import Any
+
+import orjson
 import pytest
+import rfc8785
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dicomweb_server.access.audit import Event, record, verify
 from dicomweb_server.access.caller import EVERYTHING, Act, Caller
@@ -149,3 +155,13 @@ def test_who_may_not_manage_accounts_adds_no_person(database: Database) -> None:
         database.write() as session,
     ):
         add_person(session, reader, name="X")
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(max_codepoint=127), max_size=8),
+        st.one_of(st.text(), st.integers(-(2**53) + 1, 2**53 - 1), st.booleans(), st.none()),
+    )
+)
+def test_what_is_hashed_is_written_as_rfc_8785_says(detail: dict[str, Any]) -> None:
+    assert orjson.dumps(detail, option=orjson.OPT_SORT_KEYS) == rfc8785.dumps(detail)

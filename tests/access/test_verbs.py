@@ -10,6 +10,7 @@ ARCHIVE = Path(__file__).resolve().parents[2] / "dicomweb_server" / "archive"
 
 HELPERS: dict[str, str] = {
     "ahead.ahead": "of work that is given",
+    "asked.asked_for": "pure",
     "archive.open_archive": "opens, for the program itself",
     "desk.open_desk": "opens; verbs over the desk ask it",
     "desk.set_mark": "within a transaction of the jobs",
@@ -29,6 +30,7 @@ HELPERS: dict[str, str] = {
     "processes.collect_seldom": "of this process",
     "processes.end_with_parent": "of this process",
     "processes.leave_interrupts_to_parent": "of this process",
+    "processes.take_short_turns": "of this process",
     "reindex.filled": "pure",
     "retrieve.pieces": "of a source that a verb gave",
     "retrieve.stored_transfer_syntaxes": "pure",

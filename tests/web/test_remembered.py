@@ -7,10 +7,12 @@ from typing import BinaryIO
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from dicomweb_server.access.tables import AuditRow
 from dicomweb_server.archive.upkeep import settle
 from tests.dicom.build import STUDY_UID
-from tests.web.conftest import Server
+from tests.web.conftest import Server, Socket
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
 
 FRAME = f"{SERIES}/instances/1.5.1/frames/1"
@@ -146,3 +148,36 @@ def http_client_response(stream: BinaryIO) -> bytes:
         if name.lower() == b"content-length":
             length = int(value)
     return stream.read(length)
+
+
+@pytest.mark.parametrize("query", ["?limit=25", "?PatientName=*a*&limit=2", "?PatientID=nobody"])
+def test_a_search_asked_for_again_is_the_same_reply_until_something_is_stored_or_deleted(
+    http: httpx.Client, server: Server, query: str
+) -> None:
+    put(http, image(1))
+    index = server.archive.storage.index
+    for change in (lambda: put(http, image(2)), lambda: http.delete(f"{SERIES}/instances/1.5.2")):
+        first, again = (http.get(f"/studies{query}") for _ in range(2))
+        assert (first.status_code, first.content) == (again.status_code, again.content)
+        assert first.headers.get("x-total-count") == again.headers.get("x-total-count")
+        change()
+        anew = http.get(f"/studies{query}")
+        assert (anew.content != first.content) is bool(first.content)
+        if anew.content:
+            said = anew.json()[0]["00201208"]["Value"][0]
+            assert said == index.counts().instances
+
+
+def test_each_time_a_search_is_asked_the_audit_is_told(
+    http: httpx.Client, listening: Socket
+) -> None:
+    put(http, image(1))
+    for _ in range(4):
+        assert http.get("/studies?PatientID=1&limit=5").status_code in (200, 204)
+    program = listening.program
+    assert program is not None
+    program.service.doors.journal.flush()
+    with program.service.records.read() as session:
+        asked = session.scalars(sa.select(AuditRow).where(AuditRow.action == "query")).all()
+    assert [row.subject for row in asked] == ["study"] * 4
+    assert {row.detail for row in asked} == {'{"for":"PatientID=1"}'}

@@ -183,6 +183,10 @@ def test_what_is_remembered_is_for_who_may_see_it(site: Site) -> None:
     for _ in range(3):
         assert admin.get(FRAME, headers=ANY).status_code == 200
     assert auditor.get(FRAME, headers=ANY).status_code == 403
+    for _ in range(3):
+        assert admin.get("/studies?limit=5").status_code == 200
+    assert auditor.get("/studies?limit=5").status_code == 403
+    assert httpx.get(f"{site.url}/dicom-web/studies?limit=5").status_code == 401
     assert httpx.get(f"{site.url}/dicom-web{FRAME}", headers=ANY).status_code == 401
 
 

@@ -1,7 +1,9 @@
-// One row a transfer syntax: which codec decodes it. Codecs load when the first frame needs them.
+// One row a transfer syntax: which codec decodes it. Codecs load when the first frame needs them, but
+// for OpenJPH's, which the first frame of most studies does.
 
 import charlsUrl from "@cornerstonejs/codec-charls/decodewasm?url";
 import jpegUrl from "@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasm?url";
+import openjphGlue from "@cornerstonejs/codec-openjph/wasmjs";
 import openjpegUrl from "@cornerstonejs/codec-openjpeg/decodewasm?url";
 import openjphUrl from "@cornerstonejs/codec-openjph/wasm?url";
 
@@ -88,7 +90,7 @@ async function wasm(
 }
 
 const openjph = (): Promise<Decode> =>
-  wasm(() => import("@cornerstonejs/codec-openjph/wasmjs"), openjphUrl, "HTJ2KDecoder", true, openjphCompiled);
+  wasm(() => Promise.resolve({ default: openjphGlue }), openjphUrl, "HTJ2KDecoder", true, openjphCompiled);
 const openjpeg = (): Promise<Decode> =>
   wasm(() => import("@cornerstonejs/codec-openjpeg/decodewasmjs"), openjpegUrl, "J2KDecoder", true);
 const charls = (): Promise<Decode> =>

@@ -1,13 +1,13 @@
 // One frame as it came over the network to pixels: codec, sample layout, sign, colour.
 
-import type { PixelFormat } from "../dicom/image";
+import type { PixelFormat } from "../dicom/format";
 import { applyPalette, interleave, widen422, ybrFullToRgb, type PaletteTable } from "../pixels/color";
 import { lookUp, type Lut } from "../pixels/lut";
 import { pixels, type Pixels, type Values } from "../pixels/pixels";
 import { codec, type Decoded } from "./codecs";
+import { EXPLICIT_LITTLE_ENDIAN } from "./parts";
 import { decodeRle } from "./rle";
 
-export const EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1";
 const RLE = "1.2.840.10008.1.2.5";
 const NATIVE = new Set(["1.2.840.10008.1.2", EXPLICIT_LITTLE_ENDIAN, "1.2.840.10008.1.2.1.99"]);
 

@@ -1,10 +1,11 @@
 // A worker of the page: fetches frames, takes streams apart, decodes. Pixels and codestreams are
 // handed over without a copy.
 
-import { boundaryOf, parameterOf, parts, type Part } from "../net/multipart";
+import { boundaryOf, parts, type Part } from "../net/multipart";
 import { useCompiled } from "./codecs";
-import { decodeFrame, EXPLICIT_LITTLE_ENDIAN, type FrameFormat } from "./frame";
+import { decodeFrame, type FrameFormat } from "./frame";
 import type { DecodeFrames, Encoded, FetchFrames, FromWorker, StreamFrames, ToWorker } from "./messages";
+import { encoded, EXPLICIT_LITTLE_ENDIAN, subjectOf } from "./parts";
 
 interface Running {
   readonly control: AbortController;
@@ -112,21 +113,15 @@ async function streamFrames(job: StreamFrames, state: Running): Promise<void> {
   flush();
 }
 
-/** From where a part says it is of: .../instances/{uid}/frames/{n}, or a value, whose frames are counted. */
+/** Of a frame, or of a value, whose frames are counted. */
 function idOf(part: Part, counted: Map<string, number>): string | undefined {
-  const [, instance, number] = part.headers.get("content-location")?.match(/\/instances\/([\d.]+)(?:\/frames\/(\d+))?/) ?? [];
+  const { instance, frame } = subjectOf(part);
   if (!instance) return undefined;
-  if (number) return `${instance}/${number}`;
+  if (frame) return `${instance}/${frame}`;
   const next = (counted.get(instance) ?? 0) + 1;
   counted.set(instance, next);
   return `${instance}/${next}`;
 }
-
-const encoded = (part: Part): Omit<Encoded, "id"> => ({
-  transferSyntax: syntaxOf(part.headers.get("content-type") ?? ""),
-  bytes: part.body as Uint8Array<ArrayBuffer>,
-  prefix: part.headers.has("content-range"),
-});
 
 async function give(job: number, frame: Encoded, reduced: number, format: FrameFormat): Promise<void> {
   const bytes = frame.bytes.length;
@@ -164,21 +159,6 @@ async function* retrieve(url: string, transferSyntax: string, signal: AbortSigna
   const boundary = boundaryOf(contentType);
   if (boundary && response.body) yield* parts(response.body, boundary);
   else yield { headers: new Map([["content-type", contentType]]), body: new Uint8Array(await response.arrayBuffer()) };
-}
-
-const BY_MEDIA_TYPE: Readonly<Record<string, string>> = {
-  "image/jpeg": "1.2.840.10008.1.2.4.50",
-  "image/jls": "1.2.840.10008.1.2.4.80",
-  "image/jp2": "1.2.840.10008.1.2.4.90",
-  "image/jphc": "1.2.840.10008.1.2.4.201",
-  "image/dicom-rle": "1.2.840.10008.1.2.5",
-};
-
-/** PS3.18 §8.7.3.5: the parameter when there is one, else the media type's default. */
-function syntaxOf(contentType: string): string {
-  const named = parameterOf(contentType, "transfer-syntax");
-  if (named) return named;
-  return BY_MEDIA_TYPE[contentType.split(";")[0]!.trim().toLowerCase()] ?? EXPLICIT_LITTLE_ENDIAN;
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -4,22 +4,10 @@
 import { plane, type Plane } from "../geometry/plane";
 import { regionsOf, spacingOf, type Region, type Spacing } from "../geometry/spacing";
 import { lutFrom, type Lut } from "../pixels/lut";
+import { formatOf, type PixelFormat } from "./format";
 import { inlineBytes, item, items, number, numbers, text, texts, type Dataset } from "./json";
 import { suvFactor } from "./suv";
 import { Tag } from "./tags";
-
-export interface PixelFormat {
-  readonly rows: number;
-  readonly columns: number;
-  readonly samples: number;
-  readonly photometric: string;
-  readonly planar: boolean;
-  readonly bitsAllocated: number;
-  readonly bitsStored: number;
-  readonly highBit: number;
-  readonly signed: boolean;
-  readonly float: boolean;
-}
 
 export interface BulkLut {
   readonly descriptor: readonly number[];
@@ -137,23 +125,6 @@ export function framesOf(instance: Dataset): Frame[] {
       thickness: number(measures, Tag.SliceThickness),
     };
   });
-}
-
-function formatOf(instance: Dataset): PixelFormat {
-  const bitsAllocated = number(instance, Tag.BitsAllocated) ?? 16;
-  const bitsStored = number(instance, Tag.BitsStored) ?? bitsAllocated;
-  return {
-    rows: number(instance, Tag.Rows) ?? 0,
-    columns: number(instance, Tag.Columns) ?? 0,
-    samples: number(instance, Tag.SamplesPerPixel) ?? 1,
-    photometric: text(instance, Tag.PhotometricInterpretation) ?? "MONOCHROME2",
-    planar: number(instance, Tag.PlanarConfiguration) === 1,
-    bitsAllocated,
-    bitsStored,
-    highBit: number(instance, Tag.HighBit) ?? bitsStored - 1,
-    signed: number(instance, Tag.PixelRepresentation) === 1,
-    float: instance[Tag.FloatPixelData] !== undefined || instance[Tag.DoubleFloatPixelData] !== undefined,
-  };
 }
 
 function aspectOf(instance: Dataset, spacing: Spacing): number {

@@ -9,6 +9,7 @@ import type { DecodePool, Handle } from "../decode/pool";
 import type { Frame, Palette } from "../dicom/image";
 import type { PaletteTable } from "../pixels/color";
 import type { Pixels } from "../pixels/pixels";
+import type { Early } from "./opening";
 import { distances, nearest, previewable, Rank, RANKS, sizeOf, streamUrl, urlOf, type Interest } from "./interest";
 import { paletteTable } from "./palettes";
 import { Shelf } from "./shelf";
@@ -103,6 +104,19 @@ export class FrameStore {
   onChange(listener: (frame: Frame) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** One of the frames is being decoded by somebody else: nobody fetches it meanwhile. */
+  expect(frames: readonly Frame[], { id, pixels }: Early): void {
+    const frame = frames.find((each) => each.id === id);
+    if (!frame) return;
+    this.busy.add(id);
+    const { frame: arrived } = this.events(new Map([[id, frame]]), () => undefined);
+    void pixels
+      .then((decoded) => arrived({ id, pixels: decoded }))
+      // Whatever was wrong with it is found again by who fetches it.
+      .catch(() => this.busy.delete(id))
+      .then(() => this.pump());
   }
 
   want(interest: Interest): () => void {

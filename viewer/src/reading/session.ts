@@ -10,7 +10,7 @@ import { volumeOf, type NoVolume } from "../geometry/volume";
 import { search } from "../net/dicomweb";
 import { FrameStore } from "../net/frames";
 import { Rank, type Interest } from "../net/interest";
-import { metadataOf, pool, seriesOf, type SeriesEntry } from "../net/opening";
+import { earlyOf, metadataOf, pool, seriesOf, type Early, type SeriesEntry } from "../net/opening";
 import { withTables } from "../net/tables";
 import { withSyntaxes } from "../net/videos";
 import type { Annotation } from "../tools/annotation";
@@ -93,8 +93,10 @@ export class Session {
       if (series.length === 0) this.patch({ uid, failed: "empty" });
       // The metadata of all series at once would make the first one wait for its share of the link.
       const waiting = [...series].sort((a, b) => Number(b.series === wanted) - Number(a.series === wanted));
+      // Which stack an empty pane gets must not depend on which answer is the quicker.
+      let before: Promise<void> = Promise.resolve();
       const lane = async (): Promise<void> => {
-        for (let entry = waiting.shift(); entry; entry = waiting.shift()) await this.load(entry);
+        for (let entry = waiting.shift(); entry; entry = waiting.shift()) await (before = this.load(entry, before));
       };
       await Promise.all([lane(), lane()]);
       if (!this.stacks.value.some((stack) => stack.study === uid)) this.showOverlaysAlone(uid);
@@ -104,10 +106,13 @@ export class Session {
     }
   }
 
-  private async load(entry: SeriesEntry): Promise<void> {
+  /** Adds the series when it has come, and `before` is over. */
+  private async load(entry: SeriesEntry, before: Promise<void>): Promise<void> {
     try {
       const instances = await withTables(await metadataOf(entry));
-      this.add(entry.study, await withSyntaxes(entry.study, entry.series, instances));
+      const complete = await withSyntaxes(entry.study, entry.series, instances);
+      await before;
+      this.add(entry.study, complete, earlyOf(entry));
     } catch (error) {
       say("error", `${entry.description || entry.series}: ${reasonOf(error)}`);
     }
@@ -129,8 +134,9 @@ export class Session {
     if (viewport && document) this.show(viewport, { kind: "document", document });
   }
 
-  private add(uid: string, instances: readonly Dataset[]): void {
+  private add(uid: string, instances: readonly Dataset[], early: Early | undefined): void {
     const { stacks, documents } = arrange(instances);
+    if (early) this.store.expect(stacks.flatMap(({ frames }) => frames), early);
     batch(() => {
       const known = this.study(uid);
       this.patch({ uid, facts: { ...instances[0], ...known?.facts } });

@@ -88,9 +88,12 @@ test("while the whole images are on their way, previews stand in their place, in
     const frames = session.stacks.value[0]?.frames;
     return frames !== undefined && session.store.progress(frames).seen === frames.length;
   });
+  // The image in the middle came with the opening, whole.
+  expect(await page.locator(".preview-mark").count()).toBe(0);
+  expect((await progress(page)).ready).toBe(1);
+  await page.evaluate(() => window.reading.session.active.value!.scrollTo(10));
   await until(page, () => document.querySelector(".preview-mark") !== null);
   expect(await page.locator(".preview-mark").textContent()).toBe("Preview 1/8, full image on its way");
-  expect((await progress(page)).ready).toBe(0);
   await exact(page);
   const small = middleOf(await canvas(page, SIDE, SIDE));
   expect(await page.evaluate(() => window.reading.session.active.value!.surface.value!.value(100, 100))).toBeUndefined();
@@ -166,13 +169,12 @@ test("the rest of the study, and of the newest study before it the series that i
   });
   await until(page, () => {
     const { session } = window.reading;
-    // Whichever came first is shown: it is the other one that nobody asked for.
-    const other = session.stacks.value.find((stack) => stack !== session.active.value!.stack.value);
-    return session.active.value!.stack.value !== undefined && other !== undefined && session.store.progress(other.frames).arrived === 12;
+    const [shown, other] = session.stacks.value;
+    return shown !== undefined && shown === session.active.value!.stack.value && other !== undefined && session.store.progress(other.frames).arrived === 12;
   });
   const second = await page.evaluate(() => {
     const { session } = window.reading;
-    return session.store.progress(session.stacks.value.find((stack) => stack !== session.active.value!.stack.value)!.frames);
+    return session.store.progress(session.stacks.value[1]!.frames);
   });
   expect(second.ready).toBeLessThanOrEqual(1); // no more than its thumbnail
   await until(page, () => window.reading.session.store.bytes > 0 && window.reading.session.priors.value.length === 1);
@@ -187,6 +189,35 @@ test("the rest of the study, and of the newest study before it the series that i
     return thin !== undefined && session.viewports.value.length === 2 && session.store.progress(thin.frames).arrived === 12;
   });
   expect(asked.slice(ahead).filter((url) => url.includes(`${before}/`) && /pixeldata/.test(url) && url.includes(asked.find((u) => u.includes(before))!.match(/series\/([\d.]+)/)![1]!))).toEqual([]);
+  expect(page.complaints).toEqual([]);
+});
+
+test("the first series goes into the pane, however late it comes, and also when what is needed first cannot be had in one answer", async () => {
+  const of = newUid();
+  const late = { study: of, series: newUid() };
+  const soon = { study: of, series: newUid() };
+  await store({ ...slice(3, 64, late), "00200011": ["IS", 1] }, { ...slice(5, 64, soon), "00200011": ["IS", 2] });
+  const page = await open("read.html?lang=en");
+  await page.route(/\/opening$/, (route) => route.abort());
+  await page.route(`**/${late.series}/metadata`, async (route) => {
+    await new Promise((go) => setTimeout(go, 1500));
+    await route.continue();
+  });
+  await page.goto(`${BASE}/read.html?lang=en&study=${of}`);
+  await started(page);
+  await drawn(page);
+  expect(await page.evaluate(() => window.reading.session.active.value!.pixels.value!.values[0])).toBe(3);
+  await until(page, () => window.reading.session.stacks.value.length === 2);
+});
+
+test("the image that is shown first comes with the opening, is asked for once, and is there before the series' frames are asked for", async () => {
+  const { page, asked } = await holding(() => true);
+  await drawn(page);
+  expect(await page.evaluate(() => window.reading.session.active.value!.pixels.value!.values[0])).toBe(SLICES >> 1);
+  const middle = await page.evaluate(() => window.reading.session.active.value!.frame.value!.instance);
+  expect(asked.filter((url) => url.includes(middle))).toEqual([]);
+  const openings = await page.evaluate(() => performance.getEntriesByType("resource").filter(({ name }) => name.includes("/opening")).length);
+  expect(openings).toBe(1); // what the page's head has asked for is what its script takes
   expect(page.complaints).toEqual([]);
 });
 
