@@ -357,6 +357,9 @@ def run_reading(config: Config) -> None:
     """The main function of the report module's process, until SIGTERM: exams of what arrives, and
     the documents of what is issued."""
     set_up_logging(config.log_level)
+    # Exams and documents may be a moment late, what is sent and asked for may not: an exam of every
+    # study that arrives took as much of the machine as storing a small one.
+    os.nice(5)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
     leave_interrupts_to_parent()
