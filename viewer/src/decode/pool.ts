@@ -36,8 +36,9 @@ export class DecodePool {
 
   /** Starts every worker, and compiles the codec that the archive keeps most frames for. */
   warm(): void {
-    this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl));
-    this.compiled.catch(() => undefined); // a worker then loads it itself, and says what is wrong
+    // Without WebAssembly the server decodes, and sends samples as they are.
+    if (typeof WebAssembly !== "undefined") this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl));
+    this.compiled?.catch(() => undefined); // a worker then loads it itself, and says what is wrong
     while (this.slots.length < this.size) this.slots.push(this.open(true));
     this.streamer ??= this.open(false);
   }
