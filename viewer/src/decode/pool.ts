@@ -34,12 +34,12 @@ export class DecodePool {
   private nextJob = 1;
   private compiled: Promise<WebAssembly.Module> | undefined;
 
-  /** Starts every worker, and compiles the codec that the archive keeps most frames for. */
+  /** Starts a worker, and compiles the codec that the archive keeps most frames for. */
   warm(): void {
     this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl));
     this.compiled.catch(() => undefined); // a worker then loads it itself, and says what is wrong
-    while (this.slots.length < this.size) this.slots.push(this.open(true));
-    this.streamer ??= this.open(false);
+    // One is enough for the first image, which the start of others would hold up.
+    if (this.slots.length === 0) this.slots.push(this.open(true));
   }
 
   fetch(request: Sent<FetchFrames>, events: JobEvents): Handle {
@@ -66,8 +66,9 @@ export class DecodePool {
   }
 
   private leastBusy(): Slot {
-    if (this.slots.length < this.size) this.slots.push(this.open(true));
-    return this.slots.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a));
+    const idle = this.slots.find(({ jobs }) => jobs.size === 0);
+    if (!idle && this.slots.length < this.size) this.slots.push(this.open(true));
+    return idle ?? this.slots.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a));
   }
 
   private open(decodes: boolean): Slot {
