@@ -32,12 +32,19 @@ export class DecodePool {
   private readonly slots: Slot[] = [];
   private streamer: Slot | undefined;
   private nextJob = 1;
-  private compiled: Promise<WebAssembly.Module> | undefined;
+  /** When the codec of most frames has been compiled: who asks a worker sooner has it compile another. */
+  compiled: Promise<void> | undefined;
+  private openjph: WebAssembly.Module | undefined;
 
   /** Starts a worker, and compiles the codec that the archive keeps most frames for. */
   warm(): void {
-    this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl));
-    this.compiled.catch(() => undefined); // a worker then loads it itself, and says what is wrong
+    this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl)).then(
+      (openjph) => {
+        this.openjph = openjph;
+        for (const { worker } of this.slots) worker.postMessage({ kind: "warm", openjph } satisfies ToWorker);
+      },
+      () => undefined, // a worker then loads it itself, and says what is wrong
+    );
     // One is enough for the first image, which the start of others would hold up.
     if (this.slots.length === 0) this.slots.push(this.open(true));
   }
@@ -87,7 +94,7 @@ export class DecodePool {
       worker.terminate();
       for (const events of slot.jobs.values()) events.done("the decoder stopped");
     };
-    if (decodes) this.compiled?.then((openjph) => worker.postMessage({ kind: "warm", openjph } satisfies ToWorker), () => undefined);
+    if (decodes && this.openjph) worker.postMessage({ kind: "warm", openjph: this.openjph } satisfies ToWorker);
     return slot;
   }
 }
