@@ -29,6 +29,7 @@ from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import (
     collect_seldom,
+    context_with,
     end_with_parent,
     leave_interrupts_to_parent,
     take_short_turns,
@@ -329,7 +330,7 @@ class Beside:
             self._thread.join()
 
     def _run(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = context_with(__name__)
         while not self._stopping.is_set():
             process = context.Process(target=self._run_it, args=self._arguments, name=self._name)
             process.start()
@@ -357,6 +358,9 @@ def run_reading(config: Config) -> None:
     """The main function of the report module's process, until SIGTERM: exams of what arrives, and
     the documents of what is issued."""
     set_up_logging(config.log_level)
+    # Exams and documents may be a moment late, what is sent and asked for may not: an exam of every
+    # study that arrives took as much of the machine as storing a small one.
+    os.nice(5)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
     leave_interrupts_to_parent()

@@ -13,7 +13,6 @@ from itertools import accumulate
 from typing import Any
 
 import orjson
-import zstandard
 
 from storage.model import (
     Change,
@@ -27,6 +26,7 @@ from storage.model import (
     SeriesKey,
 )
 from storage.searching import RANK_LENGTH, Terms
+from storage.zstd import compressed, expanded
 
 KEY_LIMIT = 400
 """Longest term that is a key, in bytes: longer ones are cut, and found ones compared again."""
@@ -551,15 +551,6 @@ def parts_of(record: bytes) -> list[bytes]:
         start += length
     parts.append(record[start:])
     return parts
-
-
-def compressed(content: bytes, *, level: int = 3) -> bytes:
-    """One zstd frame that says its length; these levels' windows stay far below 2^23."""
-    return zstandard.ZstdCompressor(level=level).compress(content)
-
-
-def expanded(frame: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(frame)
 
 
 def _small(content: bytes) -> bytes:

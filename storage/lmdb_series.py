@@ -17,8 +17,6 @@ from storage.lmdb_records import (
     InstanceColumns,
     InstanceSays,
     Row,
-    compressed,
-    expanded,
     instances_record,
     joined,
     levels_of,
@@ -27,6 +25,7 @@ from storage.lmdb_records import (
     uid_key,
 )
 from storage.model import Instance
+from storage.zstd import compressed, expanded
 
 _BRACKET, _COMMA, _END = (compressed(mark) for mark in (b"[", b",", b"]"))
 

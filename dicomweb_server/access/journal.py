@@ -135,6 +135,16 @@ class Journal:
             keys = list(self._counts.get(session_id, _NONE))
         self._summarise(session_id, keys, ending=True)
 
+    def ended_ready(self, session_id: str) -> bool:
+        """The same without a wait: False when there is something to note."""
+        with self._changed:
+            session = self._counts.get(session_id, _NONE)
+            if any(found.number for found in session.values()):
+                return False
+            for key in list(session):
+                self._forget(session_id, key)
+            return True
+
     def close(self) -> None:
         """Writes what was counted and what waits; logs what the database does not take in time."""
         with self._changed:

@@ -17,7 +17,6 @@ from enum import Enum
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
-from dicomweb_server.dicom.codecs import encode_content
 from dicomweb_server.dicom.describe import Content, Description, describe
 from dicomweb_server.dicom.errors import (
     DicomError,
@@ -39,6 +38,7 @@ from storage.model import (
     Place,
     Stored,
 )
+from storage.zstd import compressed
 
 logger = logging.getLogger(__name__)
 
@@ -274,7 +274,9 @@ def _append(
     description = candidate.description
     skeleton = candidate.instance.skeleton
     if skeleton not in known and skeleton not in placed:
-        form, payload = encode_content(None, description.skeleton)
+        payload, form = compressed(description.skeleton), Form.ZSTD
+        if len(payload) >= len(description.skeleton):
+            payload, form = description.skeleton, Form.RAW
         placed[skeleton] = blobs.append(
             skeleton, payload, form=form, content_length=len(description.skeleton)
         )

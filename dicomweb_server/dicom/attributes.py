@@ -213,6 +213,12 @@ class Attributes:
     def level_of(self) -> Mapping[str, QueryLevel]:
         return {key: level for level, keys in self.levels.items() for key in keys}
 
+    @cached_property
+    def remembered(self) -> "dict[tuple[QueryLevel, str | None, bytes], Level]":
+        """What `level_of` made lately, by what it was made of: the slices of a series say the same
+        of their study and series, and working out terms takes longer than seeing that."""
+        return {}
+
 
 STANDARD = Attributes(
     {QueryLevel.STUDY: STUDY, QueryLevel.SERIES: SERIES, QueryLevel.INSTANCE: INSTANCE}, {}
@@ -260,21 +266,47 @@ _BULK_VRS = ("OB", "OD", "OF", "OL", "OV", "OW")
 
 def level_of(document: Json, level: QueryLevel, attributes: Attributes = STANDARD) -> Level:
     """What an instance's DICOM JSON says of one level."""
-    kept: Json = {}
+    kept: Json = {key: document[key] for key in attributes.levels[level] if key in document}
+    private: list[tuple[str, Json]] = []
+    shown = kept
+    for each in attributes.private.get(level, ()):
+        if (keys := each.key_in(document)) is not None:
+            shown = shown | {key: document[key] for key in keys}
+            private.append((each.term, document[keys[0]] | {"vr": each.vr}))
+    timezone = _timezone_of(document)
+    encoded = encode(dict(sorted(shown.items())) if private else shown)
+    if level is QueryLevel.INSTANCE or len(encoded) > _REMEMBERED_BYTES:
+        return Level(terms=_terms(kept, private, level, timezone), document=encoded)
+    found = attributes.remembered.get((level, timezone, encoded))
+    if found is None:
+        found = Level(terms=_terms(kept, private, level, timezone), document=encoded)
+        if len(attributes.remembered) >= _REMEMBERED:
+            attributes.remembered.clear()
+        attributes.remembered[level, timezone, encoded] = found
+    return found
+
+
+def _timezone_of(document: Json) -> str | None:
+    values = document.get(TIMEZONE, {}).get("Value")
+    first = values[0] if isinstance(values, list) else None
+    return first if isinstance(first, str) else None
+
+
+_REMEMBERED = 256
+_REMEMBERED_BYTES = 16 * 1024
+
+
+def _terms(
+    kept: Json, private: Iterable[tuple[str, Json]], level: QueryLevel, timezone: str | None
+) -> dict[str, tuple[str, ...]]:
     terms: dict[str, tuple[str, ...]] = {}
-    for key in attributes.levels[level]:
-        element = document.get(key)
-        if element is None:
-            continue
-        kept[key] = element
+    for key, element in kept.items():
         if key not in _NOT_MATCHED:
             _add_terms(terms, key, element)
-    for private in attributes.private.get(level, ()):
-        if (keys := private.key_in(document)) is not None:
-            kept |= {key: document[key] for key in keys}
-            _add_terms(terms, private.term, document[keys[0]] | {"vr": private.vr})
-    _add_moments(terms, level, document.get(TIMEZONE, {}).get("Value", [None])[0])
-    return Level(terms=terms, document=encode(dict(sorted(kept.items()))))
+    for term, element in private:
+        _add_terms(terms, term, element)
+    _add_moments(terms, level, timezone)
+    return terms
 
 
 def _add_terms(

@@ -76,8 +76,10 @@ _STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507, Refusal.F
 
 async def store_instances(service: Service, request: Request) -> Reply:
     """Handler of POST /studies and /studies/{study}."""
-    # Before a byte of the body is taken; the audit says of each request what it stored.
-    await service.workers.run(service.archive.permit, Act.STORE)
+    # Before a byte of the body is taken. A thread only for a refusal, which the audit has to have.
+    if not service.archive.permits(Act.STORE):
+        await service.workers.run(service.archive.permit, Act.STORE)
+    # The audit says of each request what it stored.
     caller = service.caller
     service = service.seen_by(
         replace(caller, session_id=f"{caller.session_id}/{secrets.token_hex(4)}")
@@ -85,7 +87,9 @@ async def store_instances(service: Service, request: Request) -> Reply:
     try:
         return await _stored(service, request)
     finally:
-        await service.workers.run(service.doors.journal.ended, service.caller.session_id)
+        journal, session_id = service.doors.journal, service.caller.session_id
+        if not journal.ended_ready(session_id):
+            await service.workers.run(journal.ended, session_id)
 
 
 async def _stored(service: Service, request: Request) -> Reply:

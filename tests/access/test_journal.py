@@ -160,3 +160,17 @@ def test_whatever_somebody_asks_for_is_in_the_audit(database: Database, odd: str
     journal.note_now(WHO, Event("query", "number", detail={"n": 2**60, "x": float("nan")}))
     journal.close()
     assert verify(database).checked == 2
+
+
+def test_an_end_with_nothing_to_note_waits_for_nothing(database: Database) -> None:
+    journal = Journal(database)
+    journal.count(WHO, "study.store", "1.2")
+    assert journal.ended_ready("s1")
+    assert not journal.counted(WHO, "study.store", "1.2"), "the end is the end of the count"
+    for _ in range(2):
+        journal.count(WHO, "study.store", "1.2")
+    assert not journal.ended_ready("s1")
+    journal.ended("s1")
+    journal.flush()
+    assert [row.detail[:9] for row in written(database)] == ["{}", "{}", '{"more":1']
+    journal.close()

@@ -38,13 +38,15 @@ export class DecodePool {
 
   /** Starts a worker, and compiles the codec that the archive keeps most frames for. */
   warm(): void {
-    this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl)).then(
-      (openjph) => {
-        this.openjph = openjph;
-        for (const { worker } of this.slots) worker.postMessage({ kind: "warm", openjph } satisfies ToWorker);
-      },
-      () => undefined, // a worker then loads it itself, and says what is wrong
-    );
+    // Without WebAssembly the server decodes, and sends samples as they are.
+    if (typeof WebAssembly !== "undefined")
+      this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl)).then(
+        (openjph) => {
+          this.openjph = openjph;
+          for (const { worker } of this.slots) worker.postMessage({ kind: "warm", openjph } satisfies ToWorker);
+        },
+        () => undefined, // a worker then loads it itself, and says what is wrong
+      );
     // One is enough for the first image, which the start of others would hold up.
     if (this.slots.length === 0) this.slots.push(this.open(true));
   }
