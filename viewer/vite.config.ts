@@ -61,7 +61,7 @@ export default defineConfig({
           groups: [
             { name: "ahead", test: /src.(reading.ahead|net.opening|decode.(pool|parts)|dicom.format|render.webgl)\.ts$|openjphjs\.wasm/, priority: 3 },
             { name: "shared", test: /src.(ui|i18n|access|net|dicom|report.model)\b|node_modules.(preact|@preact)|preload-helper/, minShareCount: 2, priority: 1 },
-            { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|dicom|net.(?!api)|report.insertion)/ },
+            { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|dicom|net.(?!api)|report.insertion|access.kept)/ },
           ],
         },
       },
