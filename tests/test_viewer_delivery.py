@@ -78,7 +78,7 @@ def test_the_reading_page_names_all_that_it_needs_first(dist: Path) -> None:
     page = (dist / "read.html").read_text()
     named = {dist / each for each in re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)}
     assert loaded_at_once(dist, "read.html") <= named
-    # A browser has six connections. A fourth script is a module that no group of vite.config.ts has.
+    # A browser has six connections. A fourth script is a module that vite.config.ts groups nowhere.
     scripts = sorted(each.name.partition("-")[0] for each in named if each.suffix == ".js")
     assert scripts == ["ahead", "main", "shared", "worker"]
     assert sum(each.suffix == ".wasm" for each in named) == 1
