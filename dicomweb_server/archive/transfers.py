@@ -218,14 +218,14 @@ def gave_up(desk: Desk, transfer: Transfer, reason: str) -> None:
         )
 
 
-def postponed(desk: Desk, transfers: Sequence[Transfer], reason: str, for_s: float) -> None:
-    """The peer is away: these wait, without that counting as a failure of theirs."""
+def waits(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
+    """The peer is away: says so of these, which stay as due as they were, so that what is urgent
+    goes first once it is back."""
     desk.permit(Act.OPERATE)
-    due_us = time.time_ns() // 1000 + int(for_s * 1e6)
     with desk.write() as connection:
         connection.executemany(
-            "UPDATE transfers SET due_us = ?, error = ? WHERE id = ? AND state = 'waiting'",
-            [(due_us, reason[:500], each.id) for each in transfers],
+            "UPDATE transfers SET error = ? WHERE id = ? AND state = 'waiting'",
+            [(reason[:500], each.id) for each in transfers],
         )
 
 

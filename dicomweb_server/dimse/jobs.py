@@ -224,7 +224,8 @@ class Jobs:
             except (PeerGone, Rejected) as error:
                 # It is away: everything for it waits, and nothing of it counts as tried.
                 logger.warning("%s: %s", title, error)
-                transfers.postponed(self._desk, batch, str(error), pause_s)
+                transfers.waits(self._desk, batch, str(error))
+                turns = Turns()
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
