@@ -193,14 +193,14 @@ def test_who_is_alone_syncs_with_the_transaction_written_and_not_yet_committed(
 
     def sync() -> None:
         # Another process's writer would wait; a reader sees nothing of it yet.
-        seen.append((index.counts().instances, index._writer._led))
+        seen.append((opened.counts().instances, opened._writer._led))
 
-    index = open_index(tmp_path, before_commit=sync)
-    apply(index, landed("1.1"))
-    apply(index, landed("1.2", frames=tuple(map(str, range(100)))))
+    opened = open_index(tmp_path, before_commit=sync)
+    apply(opened, landed("1.1"))
+    apply(opened, landed("1.2", frames=tuple(map(str, range(100)))))
     assert seen == [(0, True), (1, False)], "much to sync is synced before"
-    assert index.counts().instances == 2
-    index.close()
+    assert opened.counts().instances == 2
+    opened.close()
 
 
 def test_closing_waits_for_what_was_begun(tmp_path: Path) -> None:
