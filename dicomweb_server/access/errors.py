@@ -8,6 +8,7 @@ AccessError
   Denied             the caller may not do this
   Unknown            there is no such person, account, role, token, identity
   Refused            what is asked for cannot be, whoever asks
+  Stale              what is to be changed has been changed since it was seen
   AuditUnavailable   what happens cannot be written down, so it does not happen
 """
 
@@ -78,6 +79,10 @@ class Refused(AccessError):
         super().__init__(reason)
         self.field = field
         self.name = name
+
+
+class Stale(AccessError):
+    """Somebody has changed it since; the message says how often."""
 
 
 class AuditUnavailable(AccessError):

@@ -1,4 +1,5 @@
-"""Rows of persons, accounts, sessions, tokens, roles, signing identities, audit (migration 1)."""
+"""Rows of persons, accounts, sessions, tokens, roles, signing identities, audit (migration 1), and
+of preferences (migration 5)."""
 
 from datetime import date, datetime
 
@@ -137,6 +138,20 @@ class SigningIdentityRow(Base):
     valid_to: Mapped[datetime] = mapped_column(Instant)
     revoked_at: Mapped[datetime | None] = mapped_column(Instant)
     revoked_by: Mapped[str] = mapped_column(sa.String(36), default="")
+
+
+class PreferenceRow(Base):
+    """What a person has set for the pages."""
+
+    __tablename__ = "preferences"
+
+    person_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    """Empty for what is set for everybody, so it refers to no row."""
+    name: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(sa.Text)
+    """JSON."""
+    revision: Mapped[int]
+    changed_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class AuditRow(Base):

@@ -79,6 +79,21 @@ def export(
     return done
 
 
+FORMS = ("print", "pdf", "png", "film")
+"""In which pictures leave a page."""
+
+
+def note_pictures(archive: Archive, study_uid: str, *, form: str, panes: int) -> None:
+    """Writes down that pictures of a study are about to leave a page, printed or saved.
+
+    Raises NotFound for a study that is not stored.
+    """
+    archive.permit(Act.EXPORT)
+    archive.storage.index.series_of(study_uid)
+    detail = {"form": form, "panes": panes}
+    archive.note_now(Event("study.export", study_uid, detail=detail))
+
+
 def _export_series(
     archive: Archive,
     row: Row,

@@ -1,10 +1,10 @@
-"""Greyscale softcopy presentation states (PS3.3 §A.33, PS3.4 §N): how an image is to be shown.
+"""Softcopy presentation states (PS3.3 §A.33, PS3.4 §N): how an image is to be shown.
 
 A state replaces what the image says of its own modality and VOI transformations and of its polarity
 (PS3.4 §N.2), and adds a displayed area, turns, mirroring, a shutter, lines and texts. What of it is
 drawn: window or VOI LUT, modality LUT, presentation LUT shape, spatial transformation, displayed
-area, rectangular and circular shutters, graphic objects and unformatted texts in units of PIXEL and
-DISPLAY. Layers are not told apart by colour, and overlays are not activated.
+area, rectangular, circular and polygonal shutters, graphic objects and unformatted texts in units
+of PIXEL and DISPLAY. Layers are not told apart by colour, and overlays are not activated.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from math import cos, pi, sin
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from dicomweb_server.dicom.annotations import Label, Line
 from dicomweb_server.dicom.lookup_tables import Json
@@ -68,6 +69,13 @@ class Presentation:
             down = np.arange(rows)[:, None] - (float(center[0]) - 1)
             across = np.arange(columns)[None, :] - (float(center[1]) - 1)
             visible &= down**2 + across**2 <= radius**2
+        corners = [float(value) for value in _values(self.state, "00181620")]
+        if "POLYGONAL" in shapes and len(corners) >= 6:
+            # Corners are pixels, row before column; their outline belongs to what is shown.
+            points = [(x - 1, y - 1) for y, x in zip(corners[::2], corners[1::2], strict=False)]
+            cover = Image.new("1", (columns, rows))
+            ImageDraw.Draw(cover).polygon(points, fill=1, outline=1)
+            visible &= np.asarray(cover)
         if visible.all():
             return picture
         shown = np.array(picture)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from dicomweb_server.access.caller import Act
-from dicomweb_server.web.access_routes import IDENTITIES
+from dicomweb_server.access.preferences import NAMES
+from dicomweb_server.web.access_routes import IDENTITIES, PREFERENCE, SHARED
 from dicomweb_server.web.described import COUNT, FLAG, MOMENT, TEXT, Described, Schema, one_of
 
 _ACTS: Schema = {"type": "array", "items": one_of(act.value for act in Act)}
+_NAMES = " or ".join(NAMES)
 _TEXTS: Schema = {"type": "array", "items": TEXT}
 _PERSON: Mapping[str, Schema] = {
     "name": TEXT,
@@ -68,6 +70,14 @@ ACCESS_DESCRIBED: Mapping[tuple[str, str], Described] = {
     ),
     ("POST", IDENTITIES + "/{identity}/actions/revoke"): Described(
         "Revokes it.", body={"reason": TEXT}
+    ),
+    ("GET", PREFERENCE): Described(f"What the caller has set for the pages: {_NAMES}."),
+    ("PUT", PREFERENCE): Described(
+        "Sets it, by the revision it replaces.", body={"value": {"type": "object"}}, if_match=True
+    ),
+    ("GET", SHARED): Described(f"What is set for everybody: {_NAMES}."),
+    ("PUT", SHARED): Described(
+        "Sets it, by the revision it replaces.", body={"value": {"type": "object"}}, if_match=True
     ),
     ("GET", "/api/v1/audit"): Described(
         "Events of the audit, newest first.",

@@ -1,9 +1,11 @@
-"""Where persons, accounts, sessions and the audit are under /api/v1."""
+"""Where persons, accounts, sessions, preferences and the audit are under /api/v1."""
 
-from dicomweb_server.web import audit, persons, session
+from dicomweb_server.web import audit, persons, preferences, session
 from dicomweb_server.web.service import Handler
 
 IDENTITIES = "/api/v1/signing-identities"
+PREFERENCE = "/api/v1/preferences/{name}"
+SHARED = "/api/v1/preferences/shared/{name}"
 
 ACCESS_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/v1/session", session.show),
@@ -27,6 +29,10 @@ ACCESS_ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", IDENTITIES, persons.enrol_identity),
     ("POST", IDENTITIES + "/{identity}/actions/approve", persons.approve_identity),
     ("POST", IDENTITIES + "/{identity}/actions/revoke", persons.revoke_identity),
+    ("GET", PREFERENCE, preferences.shower(shared=False)),
+    ("PUT", PREFERENCE, preferences.setter(shared=False)),
+    ("GET", SHARED, preferences.shower(shared=True)),
+    ("PUT", SHARED, preferences.setter(shared=True)),
     ("GET", "/api/v1/audit", audit.search),
     ("POST", "/api/v1/audit/verify", audit.check),
 )

@@ -111,6 +111,7 @@ _ROWS = (
     _Row(access.Denied, 403, name="denied"),
     _Row(access.Unknown, 404, "name", name="not-found"),
     _Row(access.Refused, 422, "field", name=".name"),
+    _Row(access.Stale, 412, name="stale-revision"),
     _Row(access.AuditUnavailable, 503, name="audit-unavailable"),
     _Row(reading.Unknown, 404, "kind", name="not-found"),
     _Row(records.RecordsUnavailable, 503, name="records-unavailable"),

@@ -310,6 +310,19 @@ def test_ps3_3_c_7_6_11_outside_of_the_shutter_is_black(http: httpx.Client) -> N
     assert (drawn(http, STATE) == expected).all()
 
 
+def test_ps3_3_c_7_6_11_outside_of_a_polygonal_shutter_is_black(http: httpx.Client) -> None:
+    # A triangle with its right angle in row 5, column 3; corners are row and column, from 1.
+    shutter = {
+        "ShutterShape": "POLYGONAL",
+        "VerticesOfThePolygonalShutter": [5, 3, 5, 12, 14, 3],
+    }
+    put(http, image(), state(**shutter))
+    expected = np.zeros_like(WINDOWED)
+    for row in range(5, 15):
+        expected[row - 1, 2 : 12 - (row - 5)] = WINDOWED[row - 1, 2 : 12 - (row - 5)]
+    assert (drawn(http, STATE) == expected).all()
+
+
 def test_ps3_3_c_10_5_graphics_lie_on_the_pixels_they_name(http: httpx.Client) -> None:
     line = {
         "GraphicAnnotationUnits": "PIXEL",

@@ -38,9 +38,14 @@ export const reader = computed(() => session.value?.person ?? undefined);
 /** Pages hide what may not be done; the server is who forbids it. */
 export const may = (act: Act): boolean => session.value?.acts.includes(act) ?? false;
 
+let told: () => void;
+/** Resolves when the server has said who reads. */
+export const asked = new Promise<void>((resolve) => (told = resolve));
+
 export async function whoReads(): Promise<Session> {
   const { value } = await rest<Session>("GET", "/session", { anonymous: true });
   session.value = value;
+  told();
   return value;
 }
 

@@ -7,7 +7,8 @@ import { formatMoment } from "../i18n";
 import { rest } from "../net/rest";
 import { ReasonDialog } from "../report/ReasonDialog";
 import { rtOr } from "../report/texts";
-import { attempt, Choices, FormDialog, Input, Table, textOf, useListed } from "./parts";
+import { FormDialog } from "../ui/dialogs";
+import { attempt, Choices, Input, Table, textOf, useListed } from "./parts";
 import { dt } from "./texts";
 
 export interface Person {
@@ -129,7 +130,8 @@ export function People(): JSX.Element {
         <FormDialog
           title={`${dt("account.add")} · ${adding.value.name}`}
           close={() => (adding.value = undefined)}
-          send={(given) =>
+          action={dt("save")}
+          submit={(given) =>
             attempt(async () => {
               const body = { person_id: adding.value!.person_id, login: textOf(given, "login"), password: String(given.get("password")), roles: given.getAll("roles") };
               await rest("POST", "/accounts", { body });
@@ -146,7 +148,8 @@ export function People(): JSX.Element {
         <FormDialog
           title={`${dt(changing.value.what === "roles" ? "account.roles" : "account.resetPassword")} · ${changing.value.account.login}`}
           close={() => (changing.value = undefined)}
-          send={(given) => {
+          action={dt("save")}
+          submit={(given) => {
             const { account, what } = changing.value!;
             return patch(account, what === "roles" ? { roles: given.getAll("roles") } : { password: String(given.get("password")) });
           }}
@@ -177,7 +180,7 @@ function PersonDialog({ person, close, changed }: { person: Person | undefined; 
       await changed();
     });
   return (
-    <FormDialog title={person?.name ?? dt("add")} close={close} send={send}>
+    <FormDialog title={person?.name ?? dt("add")} close={close} action={dt("save")} submit={send}>
       <Input name="name" label={dt("person.name")} value={person?.name} required />
       <Input name="licence" label={dt("person.licence")} value={person?.licence} maxLength={64} />
       <label class="field">
@@ -234,7 +237,8 @@ export function Roles(): JSX.Element {
         <FormDialog
           title={editing.value.name || dt("add")}
           close={() => (editing.value = undefined)}
-          send={(given) =>
+          action={dt("save")}
+          submit={(given) =>
             attempt(async () => {
               const name = editing.value!.name || textOf(given, "name");
               await rest("PUT", `/roles/${encodeURIComponent(name)}`, { body: { acts: given.getAll("acts") } });
@@ -304,7 +308,8 @@ export function Tokens(): JSX.Element {
         <FormDialog
           title={dt("tab.tokens")}
           close={() => (adding.value = false)}
-          send={(given) =>
+          action={dt("save")}
+          submit={(given) =>
             attempt(async () => {
               const until = textOf(given, "expires");
               const body = { name: textOf(given, "name"), acts: given.getAll("acts"), expires_at: until ? new Date(`${until}T23:59:59`).toISOString() : null };
@@ -386,7 +391,8 @@ export function Identities(): JSX.Element {
         <FormDialog
           title={dt("tab.identities")}
           close={() => (adding.value = false)}
-          send={(given) =>
+          action={dt("save")}
+          submit={(given) =>
             attempt(async () => {
               await rest("POST", "/signing-identities", { body: { person_id: textOf(given, "person"), driver: "local" } });
               await identities.load();

@@ -5,7 +5,8 @@ import type { JSX } from "preact";
 import { apiUrl, rest } from "../net/rest";
 import { SECTIONS, type Phrase, type Template } from "../report/model";
 import { rt } from "../report/texts";
-import { attempt, FormDialog, Input, Table, textOf, useListed } from "./parts";
+import { FormDialog } from "../ui/dialogs";
+import { attempt, Input, Table, textOf, useListed } from "./parts";
 import { dt, isAdminKey } from "./texts";
 
 const STATUSES = ["DRAFT", "ACTIVE", "RETIRED"] as const;
@@ -106,7 +107,7 @@ export function Templates(): JSX.Element {
         }}
       />
       {shown && (
-        <FormDialog title={shown.title || dt("add")} close={() => (editing.value = undefined)} send={send}>
+        <FormDialog title={shown.title || dt("add")} close={() => (editing.value = undefined)} action={dt("save")} submit={send}>
           <Input name="title" label={dt("template.title")} value={shown.title} required />
           <div class="pair">
             <Input name="modality" label={dt("template.modality")} value={shown.modality} maxLength={16} />
@@ -192,7 +193,7 @@ export function Phrases(): JSX.Element {
         )}
       />
       {editing.value && (
-        <FormDialog title={shown?.title ?? dt("add")} close={() => (editing.value = undefined)} send={send}>
+        <FormDialog title={shown?.title ?? dt("add")} close={() => (editing.value = undefined)} action={dt("save")} submit={send}>
           <div class="pair">
             <Input name="title" label={dt("phrase.title")} value={shown?.title} required />
             <Input name="shortcut" label={dt("phrase.shortcut")} value={shown?.shortcut} maxLength={16} />

@@ -1,10 +1,9 @@
-// What the tabs of the administration page are made of: a list that loads, a form in a dialog.
+// What the tabs of the administration page are made of: a list that loads, fields of forms.
 
-import { signal, useSignal, type Signal } from "@preact/signals";
-import type { ComponentChildren, JSX } from "preact";
+import { signal, type Signal } from "@preact/signals";
+import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { rest } from "../net/rest";
-import { Dialog } from "../ui/dialogs";
 import { reasonOf, say } from "../ui/notices";
 import { dt } from "./texts";
 
@@ -68,43 +67,6 @@ export function Table<T>({ listed, columns, row }: TableProps<T>): JSX.Element {
         <tbody>{items.map(row)}</tbody>
       </table>
     </div>
-  );
-}
-
-interface FormProps {
-  title: string;
-  close: () => void;
-  /** Sends the form; the dialog closes when it resolves to true. */
-  send: (given: FormData) => Promise<boolean>;
-  children: ComponentChildren;
-}
-
-export function FormDialog({ title, close, send, children }: FormProps): JSX.Element {
-  const busy = useSignal(false);
-  return (
-    <Dialog title={title} close={close}>
-      <form
-        class="admin-form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          busy.value = true;
-          void send(new FormData(event.currentTarget)).then((done) => {
-            busy.value = false;
-            if (done) close();
-          });
-        }}
-      >
-        {children}
-        <footer>
-          <button type="button" class="button" onClick={close}>
-            {dt("cancel")}
-          </button>
-          <button type="submit" class="button primary" disabled={busy.value}>
-            {dt("save")}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
   );
 }
 

@@ -13,7 +13,7 @@ export function Help({ close }: { close: () => void }): JSX.Element {
     if (!name || ["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
-    bind(name, describe(event));
+    void bind(name, describe(event));
     changing.value = undefined;
   };
   return (
@@ -33,7 +33,7 @@ export function Help({ close }: { close: () => void }): JSX.Element {
         ))}
       </div>
       <footer>
-        <button type="button" class="button" onClick={resetKeys}>
+        <button type="button" class="button" onClick={() => void resetKeys()}>
           {t("help.reset")}
         </button>
       </footer>

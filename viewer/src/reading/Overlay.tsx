@@ -15,6 +15,7 @@ import { Drawings } from "./Drawings";
 import { resultText } from "./format";
 import { ContourLines } from "./Overlays";
 import { showingIn } from "./presentations";
+import { Shutters } from "./Shutters";
 import type { Viewport } from "./viewport";
 
 export function Overlay({ viewport }: { viewport: Viewport }): JSX.Element | null {
@@ -23,6 +24,7 @@ export function Overlay({ viewport }: { viewport: Viewport }): JSX.Element | nul
   if (!viewport.source.value || width === 0) return null;
   return (
     <svg class="overlay" width={width} height={height} aria-hidden="true">
+      <Shutters viewport={viewport} />
       {session.showReferenceLines.value && <ReferenceLines viewport={viewport} />}
       <ContourLines viewport={viewport} />
       <Crosshair viewport={viewport} />

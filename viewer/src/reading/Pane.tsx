@@ -12,6 +12,7 @@ import { DocumentView } from "./DocumentView";
 import { Gestures } from "./gestures";
 import { Overlay } from "./Overlay";
 import { Segments } from "./Overlays";
+import { Rendered } from "./Rendered";
 import type { Viewport } from "./viewport";
 
 export function Pane({ viewport }: { viewport: Viewport }): JSX.Element {
@@ -64,7 +65,7 @@ function label(viewport: Viewport): string {
   return source.kind === "mpr" ? t(`mpr.${source.view}`) : t("volume.title");
 }
 
-/** Why there is no picture: nothing chosen, on its way, or an error with its reason. */
+/** Why there is no picture: nothing chosen, on its way, or an error with its reason; the server's picture instead. */
 function State({ viewport }: { viewport: Viewport }): JSX.Element | null {
   const { session } = useReading();
   const source = viewport.source.value;
@@ -89,25 +90,29 @@ function State({ viewport }: { viewport: Viewport }): JSX.Element | null {
     );
   }
   const trouble = viewport.trouble.value;
-  if (trouble)
-    return (
+  const frame = viewport.frame.value;
+  if (trouble) {
+    const said = (
       <div class="pane-state error" role="alert">
         <strong>{t("state.undrawable")}</strong>
         <span>{trouble}</span>
       </div>
     );
-  const frame = viewport.frame.value;
+    return frame ? <Rendered key={frame.id} viewport={viewport} frame={frame}>{said}</Rendered> : said;
+  }
   if (source.kind !== "stack" || !frame) return null;
   const failure = viewport.failure.value;
   if (failure)
     return (
-      <div class="pane-state error" role="alert">
-        <strong>{t("state.undecodable")}</strong>
-        <span>{failure}</span>
-        <button type="button" class="button" onClick={() => session.store.retry(frame)}>
-          {t("action.retry")}
-        </button>
-      </div>
+      <Rendered key={frame.id} viewport={viewport} frame={frame}>
+        <div class="pane-state error" role="alert">
+          <strong>{t("state.undecodable")}</strong>
+          <span>{failure}</span>
+          <button type="button" class="button" onClick={() => session.store.retry(frame)}>
+            {t("action.retry")}
+          </button>
+        </div>
+      </Rendered>
     );
   const pixels = viewport.pixels.value;
   if (pixels && pixels.reduced > 1) return <div class="preview-mark">{t("state.preview", { part: pixels.reduced })}</div>;

@@ -9,7 +9,7 @@ import { Tag } from "../dicom/tags";
 import { formatDate, formatTime, t, type Key } from "../i18n";
 import { may } from "../access/session";
 import { KEY_OBJECT_SELECTION, selectedFrames } from "../tools/kos";
-import { GRAYSCALE_PRESENTATION_STATE } from "../tools/presentation";
+import { COLOR_PRESENTATION_STATE, GRAYSCALE_PRESENTATION_STATE } from "../tools/presentation";
 import { COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR } from "../tools/sr";
 import { IconButton } from "../ui/controls";
 import { FormDialog } from "../ui/dialogs";
@@ -49,6 +49,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     },
   },
   [GRAYSCALE_PRESENTATION_STATE]: { icon: "state", label: "stored.view", open: showPresentation },
+  [COLOR_PRESENTATION_STATE]: { icon: "state", label: "stored.view", open: showPresentation },
 };
 
 export function Stored(): JSX.Element {
@@ -89,7 +90,6 @@ export function Stored(): JSX.Element {
           close={() => (keeping.value = false)}
           action={t("action.save")}
           submit={(form) => {
-            keeping.value = false;
             keepView(session, viewport, String(form.get("name") ?? "").trim()).then(
               () => say("info", t("save.done")),
               (error: unknown) => say("error", t("save.failed", { reason: reasonOf(error) })),
@@ -117,7 +117,6 @@ function RemoveDialog({ document, close }: { document: Document; close: () => vo
       action={t("stored.remove")}
       danger
       submit={() => {
-        close();
         removeStored(session, document).then(
           () => say("info", t("stored.removed")),
           (error: unknown) => say("error", t("common.error", { reason: reasonOf(error) })),

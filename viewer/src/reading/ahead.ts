@@ -7,6 +7,5 @@ import { webGl } from "../render/webgl";
 const query = new URLSearchParams(location.search);
 const wanted = query.get("series");
 for (const study of query.getAll("study")) begin(study, wanted);
-void import("./main");
 // The page needs to know soon, and now there is nothing to do but wait.
 setTimeout(webGl);

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { text } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, locale, t } from "../i18n";
+import { rest } from "../net/rest";
 import { reasonOf, say } from "../ui/notices";
 import type { Reading } from "./context";
 import { ageText, sexText } from "./Corners";
@@ -21,18 +22,28 @@ export async function exportSeen(reading: Reading, what: Export): Promise<void> 
     const panes = what === "pane" || what === "film" ? (active ? [active] : []) : session.visible.value;
     const [first] = panes;
     if (!first?.source.value || first.source.value.kind === "document") return say("error", t("export.none"));
+    const studies = new Set(panes.flatMap((pane) => pane.reference.value?.study ?? []));
+    const form = what === "pane" || what === "layout" ? "png" : what;
+    // It is written down before anything leaves: what cannot be, does not.
+    const note = async (): Promise<void> => {
+      for (const study of studies) await rest("POST", "/exports", { body: { study, form, panes: panes.length } });
+    };
     if (what === "film") {
       const { film } = await import("./film");
       const { blob, ending } = await film(reading, first);
+      await note();
       return save(blob, `${fileName(first)}.${ending}`);
     }
     const picture = compose(reading, panes);
     if (what === "pdf") {
       const { pdf } = await import("./pdf");
-      return save(await pdf({ title: banner(first), heading: heading(first, picture.width), picture }), `${fileName(first)}.pdf`);
+      const document = await pdf({ title: banner(first), heading: heading(first, picture.width), picture });
+      await note();
+      return save(document, `${fileName(first)}.pdf`);
     }
     const blob = await new Promise<Blob | null>((resolve) => picture.toBlob(resolve, "image/png"));
     if (!blob) throw new Error(t("export.tooLarge"));
+    await note();
     if (what === "print") print(blob, heading(first, 1600));
     else save(blob, `${fileName(first)}.png`);
   } catch (error) {
@@ -118,9 +129,25 @@ export function compose({ painter }: Reading, panes: readonly Viewport[]): HTMLC
   context.scale(ratio, ratio);
   for (const pane of panes) {
     const element = document.querySelector(`[data-pane="${pane.id}"]`);
+    const rendered = element?.querySelector<HTMLImageElement>("img.rendered");
+    if (rendered) drawRendered(context, rendered, pane, pane.rect.value.x - left, pane.rect.value.y - top);
     if (element) drawOverlay(context, element, pane.rect.value.x - left, pane.rect.value.y - top);
   }
   return canvas;
+}
+
+/** The server's picture, where the pane shows that one. */
+function drawRendered(context: CanvasRenderingContext2D, image: HTMLImageElement, pane: Viewport, x: number, y: number): void {
+  const { width, height } = pane.rect.value;
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  context.translate(x, y);
+  context.transform(...pane.toScreen.value!);
+  context.filter = pane.inverted.value ? "invert(1)" : "none";
+  context.drawImage(image, 0, 0, image.width, image.height);
+  context.restore();
 }
 
 function drawOverlay(context: CanvasRenderingContext2D, pane: Element, x: number, y: number): void {
@@ -131,6 +158,11 @@ function drawOverlay(context: CanvasRenderingContext2D, pane: Element, x: number
     const style = getComputedStyle(path);
     if (path.tagName === "rect" && path.closest(".legend")) continue;
     const shape = new Path2D(outline(path));
+    if (path.classList.contains("shutter")) {
+      context.fillStyle = style.fill;
+      context.fill(shape, "evenodd");
+      continue;
+    }
     context.setLineDash(style.strokeDasharray === "none" ? [] : style.strokeDasharray.split(",").map(parseFloat));
     context.lineWidth = parseFloat(style.strokeWidth) || 1;
     context.strokeStyle = style.stroke;

@@ -1,6 +1,10 @@
-// Hanging protocols: layouts as data. A few are shipped; the reader saves the present one as his own.
+// Hanging protocols: layouts as data. A few are shipped; the reader saves the present one as his own,
+// who manages templates for everybody.
 
-import { batch, signal } from "@preact/signals";
+import { batch } from "@preact/signals";
+import { Kept } from "../access/kept";
+import { may } from "../access/session";
+import { newUid } from "../dicom/uid";
 import type { ColormapName } from "../pixels/colormap";
 import type { Voi } from "../pixels/voi";
 import type { Key } from "../i18n";
@@ -38,36 +42,33 @@ const SHIPPED: readonly Protocol[] = [
   { id: "prior", name: "", title: "hanging.prior", modalities: [], rows: 1, columns: 2, panes: [pane(0, 0), pane(1, 0)], link: together, automatic: false },
 ];
 
-const KEPT = "hanging";
-
-function kept(): Protocol[] {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? "[]") as Protocol[];
-  } catch {
-    return [];
-  }
+interface Protocols {
+  readonly protocols: readonly Protocol[];
 }
 
-const own = signal<readonly Protocol[]>(kept());
+const own = new Kept<Protocols>("hanging-protocols", { protocols: [] });
+const everybodys = new Kept<Protocols>("hanging-protocols", { protocols: [] }, true);
 
-export const isOwn = (protocol: Protocol): boolean => own.value.includes(protocol);
+const ownOnes = (): readonly Protocol[] => own.value.value.protocols;
+const sharedOnes = (): readonly Protocol[] => everybodys.value.value.protocols;
 
-function keep(next: readonly Protocol[]): void {
-  own.value = next;
-  localStorage.setItem(KEPT, JSON.stringify(next));
-}
+export const isShared = (protocol: Protocol): boolean => sharedOnes().includes(protocol);
 
-export const remove = (protocol: Protocol): void => keep(own.value.filter((p) => p !== protocol));
+/** Whether the reader may take it away: his own, and what is for everybody if he keeps that. */
+export const isRemovable = (protocol: Protocol): boolean => ownOnes().includes(protocol) || (isShared(protocol) && may("templates"));
 
-/** Those that fit what is open: the reader's own first. */
+export const remove = (protocol: Protocol): Promise<void> =>
+  (isShared(protocol) ? everybodys : own).change(({ protocols }) => ({ protocols: protocols.filter((p) => p.id !== protocol.id) }));
+
+/** Those that fit what is open: the reader's own first, then those for everybody. */
 export function fitting(session: Session): Protocol[] {
   const modalities = new Set(session.stacks.value.map((stack) => stack.modality));
   const studies = session.studies.value.length;
-  return [...own.value, ...SHIPPED].filter(
+  return [...ownOnes(), ...sharedOnes(), ...SHIPPED].filter(
     (p) =>
       (p.modalities.length === 0 || p.modalities.some((m) => modalities.has(m))) &&
       p.panes.every((rule) => rule.study < studies) &&
-      (isOwn(p) || p.panes.filter((rule) => find(session, rule)).length === p.panes.length),
+      (!p.title || p.panes.filter((rule) => find(session, rule)).length === p.panes.length),
   );
 }
 
@@ -97,8 +98,8 @@ export function hang(session: Session, protocol: Protocol): void {
   });
 }
 
-/** The present layout as a protocol of its own. */
-export function save(session: Session, name: string, automatic: boolean): void {
+/** The present layout as a protocol, the reader's own or for everybody. */
+export function save(session: Session, name: string, { automatic, shared }: { automatic: boolean; shared: boolean }): Promise<void> {
   const studies = session.studies.value.map((study) => study.uid);
   const panes = session.viewports.value.map((viewport): PaneRule => {
     const stack = viewport.stack.value;
@@ -115,7 +116,7 @@ export function save(session: Session, name: string, automatic: boolean): void {
   const { sync } = session;
   const modality = session.active.value?.stack.value?.modality;
   const protocol: Protocol = {
-    id: `own-${Date.now()}`,
+    id: newUid(),
     name,
     modalities: modality ? [modality] : [],
     rows,
@@ -124,14 +125,19 @@ export function save(session: Session, name: string, automatic: boolean): void {
     link: { scroll: sync.scroll.value, window: sync.window.value, view: sync.view.value },
     automatic,
   };
-  keep([protocol, ...own.value.filter((p) => p.name !== name)]);
+  return (shared ? everybodys : own).change(({ protocols }) => ({ protocols: [protocol, ...protocols.filter((p) => p.name !== name)] }));
 }
 
 const windowOf = (voi: Voi | undefined): PaneRule["window"] =>
   voi?.kind === "window" ? { center: voi.center, width: voi.width } : undefined;
 
 /** Hangs the first automatic protocol that fits, once everything of the study is known. */
-export function hangAutomatically(session: Session): void {
+export async function hangAutomatically(session: Session): Promise<void> {
+  const { layout } = session;
+  const before = layout.value;
+  await Promise.all([own.ready, everybodys.ready]);
+  // Not when the reader has chosen a layout meanwhile.
+  if (layout.value !== before) return;
   const protocol = fitting(session).find((p) => p.automatic);
   if (protocol) hang(session, protocol);
 }

@@ -1,41 +1,34 @@
-// The keyboard map: defaults from ACTIONS, changed by the reader, kept in this browser.
+// The keyboard map: defaults from ACTIONS, changed by the reader, kept with his account or, where
+// there are none, in this browser.
 
-import { computed, signal } from "@preact/signals";
+import { computed } from "@preact/signals";
+import { Kept } from "../access/kept";
 import { t } from "../i18n";
 import { ACTIONS, type ActionName } from "./actions";
 import type { Reading } from "./context";
 
-const KEPT = "keyboard";
+type Changed = Partial<Record<ActionName, string>>;
 
-function kept(): Partial<Record<ActionName, string>> {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? "{}") as Partial<Record<ActionName, string>>;
-  } catch {
-    return {};
-  }
-}
+const changed = new Kept<Changed>("keyboard", {});
 
-const changed = signal(kept());
-
-export const keymap = computed(() => {
+const mapOf = (changes: Changed): Record<ActionName, string> => {
   const map = {} as Record<ActionName, string>;
-  for (const name of Object.keys(ACTIONS) as ActionName[]) map[name] = changed.value[name] ?? ACTIONS[name].keys;
+  for (const name of Object.keys(ACTIONS) as ActionName[]) map[name] = changes[name] ?? ACTIONS[name].keys;
   return map;
-});
+};
+
+export const keymap = computed(() => mapOf(changed.value.value));
 
 /** Gives a key to an action and takes it from whichever had it. */
-export function bind(name: ActionName, key: string): void {
-  const next = { ...changed.value };
-  for (const [other, held] of Object.entries(keymap.value)) if (held === key) next[other as ActionName] = "";
-  next[name] = key;
-  changed.value = next;
-  localStorage.setItem(KEPT, JSON.stringify(next));
-}
+export const bind = (name: ActionName, key: string): Promise<void> =>
+  changed.change((held) => {
+    const next = { ...held };
+    for (const [other, its] of Object.entries(mapOf(held))) if (its === key) next[other as ActionName] = "";
+    next[name] = key;
+    return next;
+  });
 
-export function resetKeys(): void {
-  changed.value = {};
-  localStorage.removeItem(KEPT);
-}
+export const resetKeys = (): Promise<void> => changed.change(() => ({}));
 
 /** A key press as one text: modifiers, then the key. A sign such as ? has its Shift in it already. */
 export function describe(event: KeyboardEvent): string {

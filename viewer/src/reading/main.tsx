@@ -70,10 +70,9 @@ const gpuGone = signal(false);
 /** `draw=gpu` in the address draws with WebGL2 even where that is software, `draw=processor` without it. */
 function painterOn(canvas: HTMLCanvasElement): Painter {
   const kind = webGl();
-  if (kind === "none") {
-    session.flat.value = true;
-    say("info", t("state.noGpu"));
-  }
+  if (kind === "none") session.flat.value = true;
+  const missing = [kind === "none" && t("state.noGpu"), typeof WebAssembly === "undefined" && t("state.noWasm")].filter(Boolean);
+  if (missing.length > 0) say("info", missing.join(" "));
   const wanted = new URLSearchParams(location.search).get("draw") ?? (kind === "gpu" ? "gpu" : "processor");
   if (wanted !== "gpu" || kind === "none" || gpuGone.value) return new ProcessorPainter(canvas, session.store);
   return new GpuPainter(canvas, session.store, () => {
@@ -149,7 +148,6 @@ function TextDialog(): JSX.Element | null {
       action={t("action.ok")}
       submit={(form) => {
         const written = String(form.get("text") ?? "").trim();
-        close();
         if (written || pending.tool === "arrow") drafts.add({ ...pending, text: written });
       }}
     >
@@ -194,7 +192,7 @@ async function start(): Promise<void> {
   const layout = session.layout.value;
   await Promise.all(uids.map((uid) => session.open(uid, wantedSeries)));
   // Not when the reader has already chosen a layout, or the address a series.
-  if (session.layout.value === layout && !wantedSeries) hangAutomatically(session);
+  if (session.layout.value === layout && !wantedSeries) await hangAutomatically(session);
   const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
   if (patients.size > 1) say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);

@@ -231,22 +231,25 @@ export class GpuPainter extends Painter {
 }
 
 export class ProcessorPainter extends Painter {
-  private readonly context: CanvasRenderingContext2D;
+  /** Null where the browser has no canvas to draw on: then each pane says so. */
+  private readonly context: CanvasRenderingContext2D | null;
   private image = new ImageData(1, 1);
   private scene: Scene | undefined;
 
   constructor(canvas: HTMLCanvasElement, store: FrameStore) {
     super(canvas, store);
-    this.context = canvas.getContext("2d", { alpha: false })!;
+    this.context = canvas.getContext("2d", { alpha: false });
   }
 
   protected clear(): void {
+    if (!this.context) return;
     this.context.fillStyle = "#232c37";
     this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   protected paint(viewport: Viewport, rect: Rect): void {
     const { ratio, context } = this;
+    if (!context) throw new Error("no canvas to draw on");
     const [left, top] = [Math.round(rect.x * ratio), Math.round(rect.y * ratio)];
     const width = Math.round((rect.x + rect.width) * ratio) - left;
     const height = Math.round((rect.y + rect.height) * ratio) - top;

@@ -7,7 +7,7 @@ import { t } from "../i18n";
 import { apply, fitZoom } from "../geometry/view";
 import type { Vec2 } from "../geometry/vector";
 import { resultsOf } from "../tools";
-import { GRAYSCALE_PRESENTATION_STATE, isAbout, presentationOf, presentationState, referenced, type Drawn, type Presentation } from "../tools/presentation";
+import { COLOR_PRESENTATION_STATE, GRAYSCALE_PRESENTATION_STATE, isAbout, isColour, presentationOf, presentationState, referenced, type Drawn, type Presentation } from "../tools/presentation";
 import { say } from "../ui/notices";
 import { resultText } from "./format";
 import { send } from "./saving";
@@ -31,21 +31,20 @@ export function showingIn(viewport: Viewport): Showing | undefined {
   return shown?.source === viewport.source.value ? shown : undefined;
 }
 
-export const isPresentation = (document: Document): boolean => document.sopClass === GRAYSCALE_PRESENTATION_STATE;
+const STATES = [GRAYSCALE_PRESENTATION_STATE, COLOR_PRESENTATION_STATE];
+export const isPresentation = (document: Document): boolean => STATES.includes(document.sopClass);
 
 export function endShowing(viewport: Viewport): void {
   if (showing.value.has(viewport.id)) showing.value = new Map([...showing.value].filter(([id]) => id !== viewport.id));
 }
 
-/** Whether a pane has something that a greyscale state can hold. */
-export const canKeepView = (viewport: Viewport | undefined): boolean => {
-  const frame = viewport?.frame.value;
-  return frame !== undefined && frame.format.samples === 1 && frame.palette === undefined && viewport?.voi.value !== undefined;
-};
+/** Whether a pane shows an image, of which a state can be kept. */
+export const canKeepView = (viewport: Viewport | undefined): boolean => viewport?.frame.value !== undefined && viewport.voi.value !== undefined;
 
 export async function keepView(session: Session, viewport: Viewport, label: string): Promise<void> {
   const [frame, stack, voi, toImage] = [viewport.frame.value, viewport.stack.value, viewport.voi.value, viewport.toImage.value];
   if (!frame || !stack || !voi || !toImage) return;
+  if (isColour(frame) && (viewport.chosenVoi.value || viewport.inverted.value)) throw new Error(t("stored.colourWindow"));
   const { width, height } = viewport.rect.value;
   const chosen = viewport.chosen.value;
   // One state has one modality transformation for all its images: PS3.3 §A.33.1.1.
@@ -62,6 +61,7 @@ export async function keepView(session: Session, viewport: Viewport, label: stri
       frame,
       voi,
       inverse: frame.inverse !== viewport.inverted.value,
+      shutter: viewport.shutter.value,
       rotation: chosen.rotation,
       flipX: chosen.flipX,
       flipY: chosen.flipY,
@@ -86,7 +86,9 @@ export function showPresentation(session: Session, document: Document): void {
     session.showStack(viewport, stack, index);
     session.activeId.value = viewport.id;
     viewport.chosenVoi.value = presentation.voi;
-    viewport.inverted.value = frame.inverse !== presentation.inverse;
+    viewport.inverted.value = !isColour(frame) && frame.inverse !== presentation.inverse;
+    // A state takes the place of the image's own shutter (PS3.4 §N.2).
+    viewport.chosenShutter.value = presentation.shutter ?? "none";
     viewport.chosen.value = { ...presentation.turn, ...placed(viewport, frame, presentation) };
     const hidden = session.annotations.value.filter((a) => a.target.kind === "frame" && isAbout(presentation.frames, a.target.frame)).map((a) => a.id);
     showing.value = new Map(showing.value).set(viewport.id, { presentation, source: viewport.source.value!, hidden: new Set(hidden) });

@@ -15,6 +15,7 @@ import { autoVoi, defaultVoi, type Voi } from "../pixels/voi";
 import type { Rect } from "../render/stage";
 import type { TransferName } from "../render/transfer";
 import type { Picture } from "../tools/annotation";
+import { shutterOf, type Shutter } from "../tools/shutter";
 import type { Surface } from "../tools/surface";
 import { MprGroup, type MprView } from "./mpr";
 
@@ -58,6 +59,8 @@ export class Viewport {
   readonly colormap = signal<ColormapName | undefined>(undefined);
   readonly interpolate = signal(true);
   readonly filter = signal(0);
+  /** Chosen by the reader or by a state; "none" too is chosen. */
+  readonly chosenShutter = signal<Shutter | "none" | undefined>(undefined);
   readonly fusion = signal<Fusion | undefined>(undefined);
   readonly slab = signal<Slab>({ mode: "max", thickness: 0 });
   readonly turn = signal<readonly [yaw: number, pitch: number]>([0, 0]); // of volume rendering, radians
@@ -99,6 +102,14 @@ export class Viewport {
     if (!frame) return undefined;
     void this.store.changed(frame.series).value;
     return this.store.shown(frame);
+  });
+
+  /** What covers a part of the image: its own shutter unless another one was chosen. */
+  readonly shutter = computed((): Shutter | undefined => {
+    const chosen = this.chosenShutter.value;
+    const frame = this.frame.value;
+    if (chosen === "none" || !frame) return undefined;
+    return chosen ?? shutterOf(frame.dataset);
   });
 
   readonly failure = computed(() => {
@@ -196,6 +207,7 @@ export class Viewport {
     this.inverted.value = false;
     this.colormap.value = undefined;
     this.filter.value = 0;
+    this.chosenShutter.value = undefined;
     this.fusion.value = undefined;
     this.playing.value = 0;
     this.turn.value = [0, 0];
@@ -274,6 +286,7 @@ export class Viewport {
     this.inverted.value = false;
     this.colormap.value = undefined;
     this.filter.value = 0;
+    this.chosenShutter.value = undefined;
     this.interpolate.value = true;
     this.turn.value = [0, 0];
     const source = this.source.value;

@@ -17,10 +17,7 @@ export function ReasonDialog({ title, label, done, close }: ReasonProps): JSX.El
       title={title}
       action={title}
       close={close}
-      submit={(form) => {
-        close();
-        done(String(form.get("reason")).trim());
-      }}
+      submit={(form) => done(String(form.get("reason")).trim())}
     >
       <label class="field">
         {label ?? rt("reasonTitle")}

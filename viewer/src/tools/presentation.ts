@@ -1,6 +1,6 @@
-// A view kept as a Grayscale Softcopy Presentation State (PS3.3 §A.33.1) and read back: window or
-// VOI LUT, polarity, displayed area, rotation and mirroring, lines and texts. Shutters, overlays and
-// compound graphics of states that others wrote are not shown.
+// A view kept as a Grayscale or, of images in colour, a Color Softcopy Presentation State (PS3.3
+// §A.33.1, §A.33.2) and read back: window or VOI LUT and polarity, where grey; shutter, displayed area,
+// rotation and mirroring, lines and texts. Overlays and compound graphics that others wrote are not shown.
 
 import { da, tm } from "../dicom/dates";
 import { grouped } from "../dicom/grouped";
@@ -14,9 +14,12 @@ import { lutFrom, type Lut } from "../pixels/lut";
 import type { Voi } from "../pixels/voi";
 import type { Annotation } from "./annotation";
 import { graphic, type Graphic } from "./graphic";
+import { srgbProfile } from "./icc";
+import { shutterItem, shutterOf, type Shutter } from "./shutter";
 import { decimal, head, reference } from "./written";
 
 export const GRAYSCALE_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1";
+export const COLOR_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.2";
 
 const LAYER = "MEASUREMENTS";
 
@@ -37,8 +40,9 @@ export interface View extends Turn {
   readonly label: string;
   /** The frame that is seen first; those with drawings follow. */
   readonly frame: Frame;
-  readonly voi: Voi;
+  readonly voi: Voi; // where grey
   readonly inverse: boolean; // the least value is white
+  readonly shutter?: Shutter;
   /** Image coordinates at the pane's upper left and lower right corner; undefined: the whole image. */
   readonly area?: readonly [Vec2, Vec2];
   readonly drawn: readonly Drawn[];
@@ -49,7 +53,9 @@ export interface View extends Turn {
 export function presentationState(view: View, now: Date): Item {
   const { frame, drawn } = view;
   const frames = [...new Set([frame, ...drawn.map((d) => d.frame)])];
-  const described = head(frame, { sopClass: GRAYSCALE_PRESENTATION_STATE, modality: "PR", description: "Presentation states", seriesNumber: 97 }, now);
+  const colour = isColour(frame);
+  const sopClass = colour ? COLOR_PRESENTATION_STATE : GRAYSCALE_PRESENTATION_STATE;
+  const described = head(frame, { sopClass, modality: "PR", description: "Presentation states", seriesNumber: 97 }, now);
   return {
     ...described,
     "00200060": ["CS", ""],
@@ -57,9 +63,8 @@ export function presentationState(view: View, now: Date): Item {
       "SQ",
       [...grouped(frames, (f) => f.series)].map(([series, ofSeries]): Item => ({ "0020000E": ["UI", series], "00081140": ["SQ", images(ofSeries)] })),
     ],
-    ...modalityTransformation(frame),
-    "00283110": ["SQ", [voiTransformation(view.voi, frame)]],
-    "20500020": ["CS", view.inverse ? "INVERSE" : "IDENTITY"],
+    ...(colour ? { "00282000": ["OB", srgbProfile()] as const } : transformations(view)),
+    ...(view.shutter && shutterItem(view.shutter, colour)),
     ...turnItem(view),
     "0070005A": ["SQ", [displayedArea(view)]],
     ...(drawn.length > 0 && {
@@ -73,6 +78,14 @@ export function presentationState(view: View, now: Date): Item {
     "00700084": ["PN", ""],
   };
 }
+
+export const isColour = (frame: Frame): boolean => frame.format.samples === 3 || frame.palette !== undefined;
+
+const transformations = ({ frame, voi, inverse }: View): Item => ({
+  ...modalityTransformation(frame),
+  "00283110": ["SQ", [voiTransformation(voi, frame)]],
+  "20500020": ["CS", inverse ? "INVERSE" : "IDENTITY"],
+});
 
 /** One item an instance, all its frames in it. */
 const images = (frames: readonly Frame[]): Item[] =>
@@ -229,6 +242,7 @@ export interface Presentation {
   readonly frames: readonly string[]; // ids
   readonly voi?: Voi;
   readonly inverse: boolean;
+  readonly shutter?: Shutter;
   readonly turn: Turn;
   /** Image coordinates of opposite corners of what is shown; undefined: all. */
   readonly area?: { readonly min: Vec2; readonly max: Vec2 };
@@ -245,6 +259,7 @@ export function presentationOf(state: Dataset, frame: Frame): Presentation {
     frames: referenced(state),
     voi: voi && voiOf(voi, frame),
     inverse: text(state, "20500020") === "INVERSE",
+    shutter: shutterOf(state),
     turn: turnOf(state),
     area:
       first.length === 2 && last.length === 2

@@ -1,5 +1,6 @@
 // Modal dialogs of the browser: focus stays in them, Escape closes them.
 
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { t } from "../i18n";
@@ -32,20 +33,30 @@ export function Dialog({ title, close, children, wide }: DialogProps): JSX.Eleme
 interface FormDialogProps extends DialogProps {
   readonly action: string;
   readonly danger?: boolean;
-  readonly submit: (form: FormData) => void;
+  /** Closes the dialog unless it resolves to false: what was entered then stays to be put right. */
+  readonly submit: (form: FormData) => Promise<boolean> | void;
 }
 
 /**
- * A dialog with fields, or with a question alone: Enter and the button submit it. An input method's
- * Enter is its own. Without fields the focus is on the way out.
+ * A dialog with fields, or with a question alone: Enter and the button submit it, once. An input
+ * method's Enter is its own. Without fields the focus is on the way out.
  */
 export function FormDialog({ title, close, children, wide, action, danger, submit }: FormDialogProps): JSX.Element {
+  const busy = useSignal(false);
   return (
     <Dialog title={title} close={close} wide={wide}>
       <form
+        class="dialog-form"
         onSubmit={(event) => {
           event.preventDefault();
-          submit(new FormData(event.currentTarget));
+          if (busy.value) return;
+          const sent = submit(new FormData(event.currentTarget));
+          if (!sent) return close();
+          busy.value = true;
+          void sent.then((done) => {
+            busy.value = false;
+            if (done) close();
+          });
         }}
       >
         {children}
@@ -53,7 +64,7 @@ export function FormDialog({ title, close, children, wide, action, danger, submi
           <button type="button" class="button" onClick={close} autofocus={danger}>
             {t("action.cancel")}
           </button>
-          <button type="submit" class={`button ${danger ? "danger" : "primary"}`}>
+          <button type="submit" class={`button ${danger ? "danger" : "primary"}`} disabled={busy.value}>
             {action}
           </button>
         </footer>

@@ -29,7 +29,6 @@ function DeleteDialog({ row }: { row: Dataset }): JSX.Element {
     deleting.value = undefined;
   };
   const confirmed = async (): Promise<void> => {
-    close();
     try {
       await remove(studyPath(uidOf(row)));
       say("info", t("study.deleted"));
@@ -97,7 +96,6 @@ function CorrectDialog({ row }: { row: Dataset }): JSX.Element {
       const value = kind === "date" ? entered.replaceAll("-", "") : entered;
       if (value !== written(row, tag)) attributes[keyword] = value;
     }
-    close();
     if (Object.keys(attributes).length === 0) return say("info", t("study.unchanged"));
     try {
       const { edits } = await post<Edits>("edits", {

@@ -1,16 +1,32 @@
 // Everybody can use it: axe finds nothing serious, phones, no WebGL2, the worklist by keyboard.
 
 import { beforeAll, expect, test } from "vitest";
+import { newUid } from "../../src/dicom/uid";
 import { image } from "../instances";
 import { findings } from "./axe";
-import { BASE, canvas, drag, exact, measured, open, read, settled, store, uid, until } from "./support";
+import { BASE, canvas, drag, exact, measured, open, read, settled, store, uid, until, type Opened } from "./support";
 
 const SIDE = 128;
 const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
 const phantom = image({ rows: SIDE, columns: SIDE, values });
 const study = uid(phantom, "0020000D");
 
+const compressed = newUid();
+
+/** The same image kept as HTJ2K, which the server does with what comes compressed. */
+async function storeCompressed(): Promise<void> {
+  const plain = image({ study: compressed, rows: SIDE, columns: SIDE, values });
+  await store(plain);
+  const path = `${BASE}/dicom-web/studies/${compressed}`;
+  const accept = "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.201";
+  const file = await (await fetch(`${path}/series/${uid(plain, "0020000E")}/instances/${uid(plain, "00080018")}`, { headers: { Accept: accept } })).arrayBuffer();
+  expect((await fetch(path, { method: "DELETE" })).status).toBe(204);
+  const stored = await fetch(`${BASE}/dicom-web/studies`, { method: "POST", headers: { "Content-Type": "application/dicom" }, body: file });
+  expect(stored.status, await stored.clone().text()).toBe(200);
+}
+
 beforeAll(async () => {
+  await storeCompressed();
   await store(phantom, image({ study, rows: SIDE, columns: SIDE, values, extra: { "00200011": ["IS", 2] } }), image());
 });
 
@@ -58,6 +74,63 @@ test("without WebGL2 slices are drawn by the processor, with a notice, and still
   await page.evaluate(() => (window.reading.session.tool.value = "length"));
   await drag(page, [20, 20], [60, 20]);
   expect((await measured(page))[0]).toMatch(/20\.\d mm|19\.9 mm/);
+});
+
+test("without WebAssembly the server decodes: the same values, with a notice", async () => {
+  const page = await open(`read.html?lang=en&study=${compressed}`, { args: ["--js-flags=--jitless"] });
+  expect(await page.evaluate(() => typeof WebAssembly)).toBe("undefined");
+  await until(page, () => document.querySelector(".notice")?.textContent?.includes("WebAssembly") ?? false);
+  await until(page, () => window.reading.session.active.value?.pixels.value !== undefined);
+  const row = await page.evaluate(() => {
+    const { session } = window.reading;
+    return [...session.store.get(session.active.value!.frame.value!)!.values.subarray(0, 128)];
+  });
+  expect(row).toEqual([...values.subarray(0, SIDE)]);
+  expect(page.complaints).toEqual([]);
+});
+
+/** Greatest difference between the server's picture in the pane and what its window says, along a row. */
+async function renderedRow(page: Opened, center: number, width: number): Promise<number> {
+  const row = await page.evaluate(async () => {
+    const image = document.querySelector<HTMLImageElement>("img.rendered")!;
+    await image.decode();
+    const context = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d")!;
+    context.drawImage(image, 0, 0);
+    return [...context.getImageData(0, 5, image.naturalWidth, 1).data].filter((_, i) => i % 4 === 0);
+  });
+  expect(row.length).toBe(SIDE);
+  return Math.max(...row.map((v, x) => Math.abs(v - Math.min(Math.max((x * 10 - 600 - (center - 0.5)) / (width - 1) + 0.5, 0), 1) * 255)));
+}
+
+test("where frames cannot be decoded the server draws them, marked, in the window that is chosen", async () => {
+  const page = await open("?lang=en");
+  await page.route(/assets\/worker-.*\.js/, (route) => route.abort());
+  await page.goto(`${BASE}/read.html?lang=en&study=${study}`);
+  await until(page, () => document.querySelector(".preview-mark")?.textContent?.includes("Drawn by the server") ?? false);
+  expect(await renderedRow(page, 0, 200)).toBeLessThanOrEqual(1);
+  await page.evaluate(() => (window.reading.session.active.value!.chosenVoi.value = { kind: "window", center: -100, width: 800, shape: "LINEAR" }));
+  await until(page, () => document.querySelector<HTMLImageElement>("img.rendered")!.src.includes("window=-100,800,linear"));
+  await settled(page);
+  expect(await renderedRow(page, -100, 800)).toBeLessThanOrEqual(1);
+  // It lies where the image lies, so lines are drawn and measured on it; values it has none of.
+  const { box, corner } = await page.evaluate(() => {
+    const pane = document.querySelector(".pane")!.getBoundingClientRect();
+    const r = document.querySelector("img.rendered")!.getBoundingClientRect();
+    const m = window.reading.session.active.value!.toScreen.value!;
+    return { box: [r.left - pane.left, r.top - pane.top, r.width], corner: [m[4], m[5], m[0] * 128] };
+  });
+  box.forEach((v, i) => expect(v).toBeCloseTo(corner[i]!, 1));
+  await page.evaluate(() => (window.reading.session.tool.value = "ellipse"));
+  await drag(page, [20, 20], [60, 60]);
+  expect((await measured(page))[0]).toMatch(/^Ellipse \| Area 31[34]\.\d mm²$/);
+});
+
+test("where there is no canvas to draw on at all the server draws, and it says so", async () => {
+  const page = await open("?lang=en");
+  await page.addInitScript(() => (HTMLCanvasElement.prototype.getContext = () => null));
+  await page.goto(`${BASE}/read.html?lang=en&study=${study}`);
+  await until(page, () => document.querySelector(".preview-mark")?.textContent?.includes("Drawn by the server") ?? false);
+  expect(await renderedRow(page, 0, 200)).toBeLessThanOrEqual(1);
 });
 
 test("when the GPU goes and does not come back, the processor draws on, and the page says so", async () => {

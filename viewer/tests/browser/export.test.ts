@@ -126,9 +126,8 @@ test("a film has every image for its time, with what is written upon it", async 
   expect(page.complaints).toEqual([]);
 });
 
-test("a video in H.264 plays from the server's stream; its picture is the one that was stored", async () => {
-  const { bytes } = await saved(page, "Save as a film");
-  if (bytes.subarray(4, 8).toString() !== "ftyp") throw new Error("this Chromium records no MP4, so there is no video to try with");
+/** Stores a stream as one video object; its study. */
+async function storeVideo(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<string> {
   const own = newUid();
   const instance = newUid();
   const json = (vr: string, ...Value: unknown[]): unknown => ({ vr, Value });
@@ -156,8 +155,8 @@ test("a video in H.264 plays from the server's stream; its picture is the one th
   const body = new Blob([
     part("Content-Type: application/dicom+json"),
     JSON.stringify([metadata]),
-    part("Content-Type: video/mp4\r\nContent-Location: video"),
-    new Uint8Array(bytes),
+    part(`Content-Type: ${type}\r\nContent-Location: video`),
+    bytes,
     "\r\n--b--",
   ]);
   const answer = await fetch(`${BASE}/dicom-web/studies`, {
@@ -166,6 +165,13 @@ test("a video in H.264 plays from the server's stream; its picture is the one th
     body,
   });
   expect(answer.status, await answer.clone().text()).toBe(200);
+  return own;
+}
+
+test("a video in H.264 plays from the server's stream; its picture is the one that was stored", async () => {
+  const { bytes } = await saved(page, "Save as a film");
+  if (bytes.subarray(4, 8).toString() !== "ftyp") throw new Error("this Chromium records no MP4, so there is no video to try with");
+  const own = await storeVideo(new Uint8Array(bytes), "video/mp4");
   const film = await open(`read.html?lang=en&study=${own}`);
   await until(film, () => (document.querySelector("video")?.readyState ?? 0) >= 2);
   const seen = await film.evaluate(async () => {
@@ -181,4 +187,31 @@ test("a video in H.264 plays from the server's stream; its picture is the one th
   expect(seen.grey[0]).toBeLessThan(200);
   expect(seen.seekable).toBeGreaterThan(0.4);
   expect(film.complaints).toEqual([]);
+});
+
+/** A sequence header and one empty picture of MPEG-2: 704 x 576, 25 images/s (ISO/IEC 13818-2 §6.2.2). */
+const MPEG2 = Uint8Array.from([0, 0, 1, 0xb3, 0x2c, 0x02, 0x40, 0x33, 0xff, 0xff, 0xe0, 0x18, 0, 0, 1, 0xb5, 0x14, 0x8a, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0x0f, 0xff, 0xf8, 0, 0, 1, 0xb7]);
+
+test("a video in MPEG-2, which no browser plays, says so and can be had as it was stored", async () => {
+  const own = await storeVideo(MPEG2, "video/mpeg");
+  const film = await open(`read.html?lang=en&study=${own}`);
+  await until(film, () => document.querySelector(".pane-state[role=alert]")?.textContent?.includes("does not play MPEG-2 video") ?? false);
+  expect(await film.locator("video").count()).toBe(0);
+  const download = film.waitForEvent("download");
+  await film.click("text=Download the video");
+  const file = await download;
+  expect(file.suggestedFilename()).toBe("Gastroscopy.mpg");
+  const { readFile } = await import("node:fs/promises");
+  const got = await readFile(await file.path());
+  expect([...got.subarray(0, MPEG2.length)]).toEqual([...MPEG2]);
+  expect(film.complaints).toEqual([]);
+});
+
+test("a video in HEVC that this browser does not play says so and can be had", async () => {
+  const { bytes } = await saved(page, "Save as a film");
+  // H.264 under HEVC's name would play: what is no stream at all does not.
+  const own = await storeVideo(new Uint8Array(bytes.length).fill(7), 'video/H265; transfer-syntax=1.2.840.10008.1.2.4.107');
+  const film = await open(`read.html?lang=zh&study=${own}`);
+  await until(film, () => document.querySelector(".pane-state[role=alert]")?.textContent?.includes("不能播放 HEVC 视频") ?? false);
+  expect(await film.locator("a.button[download]").count()).toBe(1);
 });

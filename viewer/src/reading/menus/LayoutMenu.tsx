@@ -2,11 +2,12 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { may, reader } from "../../access/session";
 import { t } from "../../i18n";
 import { IconButton, Menu, MenuItem } from "../../ui/controls";
 import { FormDialog } from "../../ui/dialogs";
 import { useReading } from "../context";
-import { fitting, hang, isOwn, remove, save } from "../hanging";
+import { fitting, hang, isRemovable, isShared, remove, save } from "../hanging";
 
 export function LayoutMenu(): JSX.Element {
   const { session } = useReading();
@@ -43,8 +44,8 @@ export function LayoutMenu(): JSX.Element {
           <hr />
           {fitting(session).map((protocol) => (
             <div class="protocol" key={protocol.id}>
-              <MenuItem label={protocol.title ? t(protocol.title) : protocol.name} hint={`${protocol.rows} × ${protocol.columns}`} onClick={() => { close(); hang(session, protocol); }} />
-              {isOwn(protocol) && <IconButton icon="trash" label={`${t("action.remove")} ${protocol.name}`} onClick={() => remove(protocol)} />}
+              <MenuItem label={protocol.title ? t(protocol.title) : protocol.name} hint={`${isShared(protocol) ? `${t("hanging.shared")} · ` : ""}${protocol.rows} × ${protocol.columns}`} onClick={() => { close(); hang(session, protocol); }} />
+              {isRemovable(protocol) && <IconButton icon="trash" label={`${t("action.remove")} ${protocol.name}`} onClick={() => void remove(protocol)} />}
             </div>
           ))}
           <MenuItem icon="save" label={t("hanging.save")} onClick={() => { close(); saving.value = true; }} />
@@ -67,8 +68,7 @@ function HangingDialog({ close }: { close: () => void }): JSX.Element {
       action={t("action.save")}
       submit={(form) => {
         const name = String(form.get("name") ?? "").trim();
-        if (name) save(session, name, form.get("automatic") !== null);
-        close();
+        if (name) void save(session, name, { automatic: form.get("automatic") !== null, shared: form.get("shared") !== null });
       }}
     >
       <label class="field">
@@ -78,6 +78,11 @@ function HangingDialog({ close }: { close: () => void }): JSX.Element {
       <label class="field check">
         <input name="automatic" type="checkbox" /> {t("hanging.automatic", { modality })}
       </label>
+      {reader.value && may("templates") && (
+        <label class="field check">
+          <input name="shared" type="checkbox" /> {t("hanging.forEverybody")}
+        </label>
+      )}
     </FormDialog>
   );
 }

@@ -5,8 +5,11 @@ import { t } from "../../i18n";
 import { Menu, MenuItem } from "../../ui/controls";
 import type { IconName } from "../../ui/icons";
 import { ACTIONS, type ActionName } from "../actions";
+import { pointsOn } from "../../tools/annotation";
+import { shutterAround } from "../../tools/shutter";
 import { useReading } from "../context";
 import { shortcut } from "../keys";
+import type { Viewport } from "../viewport";
 
 export function ViewMenu(): JSX.Element {
   const reading = useReading();
@@ -38,6 +41,7 @@ export function ViewMenu(): JSX.Element {
           {(["fit", "one", "rotate", "flipX", "flipY", "invert", "reset"] as const).map((name) => (
             <MenuItem key={name} icon={(ACTIONS[name] as { icon?: IconName }).icon} label={t(ACTIONS[name].label)} hint={shortcut(name)} onClick={() => run(name)} />
           ))}
+          <ShutterItems viewport={viewport} />
           <hr />
           <MenuItem label={t("action.toggleCorners")} hint="C" checked={session.showCorners.value} onClick={() => run("toggleCorners")} />
           <MenuItem label={t("action.toggleAnnotations")} hint="M" checked={session.showAnnotations.value} onClick={() => run("toggleAnnotations")} />
@@ -49,5 +53,26 @@ export function ViewMenu(): JSX.Element {
         </>
       )}
     </Menu>
+  );
+}
+
+/** Covers all but the region that is selected; takes the cover away, the image's own one too. */
+function ShutterItems({ viewport }: { viewport: Viewport | undefined }): JSX.Element | null {
+  const { session } = useReading();
+  const surface = viewport?.surface.value;
+  if (!viewport?.frame.value || !surface) return null;
+  const selected = session.annotations.value.find((a) => a.id === session.selected.value && pointsOn(a, viewport.picture.value));
+  const shutter = selected && shutterAround(selected, surface);
+  return (
+    <>
+      <hr />
+      <MenuItem label={t("view.shutterAround")} disabled={!shutter} onClick={() => (viewport.chosenShutter.value = shutter)} />
+      <MenuItem
+        label={t("view.shutter")}
+        checked={viewport.shutter.value !== undefined}
+        disabled={viewport.shutter.value === undefined && viewport.chosenShutter.value !== "none"}
+        onClick={() => (viewport.chosenShutter.value = viewport.shutter.value ? "none" : undefined)}
+      />
+    </>
   );
 }
