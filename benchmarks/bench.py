@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.data import Series, ct500, head_ct, tiny_studies
+from benchmarks.data import Series, ct500, head_ct, large_study, tiny_studies
 from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 from benchmarks.studies import make
@@ -102,6 +102,11 @@ class Bench:
         peer.name = f"{self.orthanc.name}, 10,000 studies"
         self.loaded(peer, [*self.tiny, *self.ct500.files])
         return peer
+
+    @cached_property
+    def large_study(self) -> tuple[str, list[Path]]:
+        """A study of 7,000 instances: its UID and its files."""
+        return large_study(self.cache / "large-study", self.ct500)
 
     @cached_property
     def tiny(self) -> list[Path]:

@@ -118,6 +118,26 @@ def ct500(directory: Path, *, slices: Path | None = None, count: int = SLICES) -
     return Series(study, series, tuple(uids), tuple(paths), origin.read_text())
 
 
+def large_study(directory: Path, series: Series, *, repeats: int = 14) -> tuple[str, list[Path]]:
+    """A study of `repeats` times as many instances as `series` has, their headers as they are there
+    and pixels of 8x8: its UID and its files, written once and reused."""
+    directory.mkdir(parents=True, exist_ok=True)
+    study = _uid("large study", repeats)
+    paths = [directory / f"{number:05}.dcm" for number in range(repeats * len(series.files))]
+    if not all(path.is_file() for path in paths):
+        headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in series.files]
+        for number, path in enumerate(paths):
+            dataset = headers[number % len(headers)]
+            part, uid = number // len(headers), _uid("large instance", repeats, number)
+            dataset.StudyInstanceUID, dataset.AccessionNumber = study, "BENCHLARGE"
+            dataset.SeriesInstanceUID, dataset.SeriesNumber = _uid("large series", part), part + 1
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+            dataset.Rows = dataset.Columns = 8
+            dataset.add_new("PixelData", "OW", number.to_bytes(8, "little") * 16)
+            dataset.save_as(path, enforce_file_format=True)
+    return study, paths
+
+
 def head_ct() -> Series | None:
     """The real head CT beside the project, as it is; None when it is not there."""
     folder = SHARED / SOURCES[0]

@@ -27,7 +27,10 @@
     if (sum === last) return;
     last = sum;
     changes++;
-    if (seen.length < 400) seen.push({ at: performance.now(), grey: data.filter((_, i) => i % 4 === 1) });
+    if (seen.length >= 400) return;
+    const grey = new Uint8Array(words.length);
+    for (let i = 0; i < words.length; i++) grey[i] = data[i * 4 + 1];
+    seen.push({ at: performance.now(), grey, deviation: deviation(grey) });
   }
 
   function deviation(grey) {
@@ -56,7 +59,7 @@
     },
     /** When a picture first stood there, and when the one that stayed did (ms; null: not yet). */
     pictures() {
-      const drawn = seen.filter(({ grey }) => deviation(grey) > 8);
+      const drawn = seen.filter(({ deviation }) => deviation > 8);
       const end = drawn.at(-1);
       return {
         first: drawn[0]?.at ?? null,

@@ -29,6 +29,7 @@ from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import (
     collect_seldom,
+    context_with,
     end_with_parent,
     leave_interrupts_to_parent,
     take_short_turns,
@@ -329,7 +330,7 @@ class Beside:
             self._thread.join()
 
     def _run(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = context_with(__name__)
         while not self._stopping.is_set():
             process = context.Process(target=self._run_it, args=self._arguments, name=self._name)
             process.start()

@@ -4,8 +4,8 @@
 `storage/memory.py` keeps them in dicts and is the executable specification.
 
 The one order of writing: payloads are appended, made durable by `BlobStore.sync`, and only then
-does one index transaction make them exist. A crash in between leaves bytes nobody refers to,
-which `verify` sweeps. So a place that the index gives out always holds its payload.
+is the one index transaction committed that makes them exist. A crash in between leaves bytes nobody
+refers to, which `verify` sweeps. So a place that the index gives out always holds its payload.
 
 The one order of removing: `Index.retire` says that nothing refers to a pack and that nothing ever
 will, and only then does `BlobStore.remove` take it away. So what was appended but not yet applied
@@ -69,6 +69,10 @@ class BlobStore(Protocol):
     def sync(self) -> None:
         """All that any thread of this process appended before the call is durable on return."""
 
+    def begin_sync(self) -> None:
+        """Begins what `sync` does where that saves its caller a wait, and returns at once. What
+        goes wrong is for `sync` to say, which has to be called all the same."""
+
     def read(self, place: Place) -> bytes:
         """The payload at `place`, its checksum compared.
 
@@ -129,7 +133,7 @@ class Index(Protocol):
 
         On return all that the answers say is durable, and every process reads it. Each instance is
         applied whole or not at all, and one that is refused hinders no other. The blob store is
-        synced before the transaction. Calls that wait together are committed together.
+        synced before the transaction is committed. Calls that wait together are committed together.
         Two instances of one batch with the same UID are applied one after the other.
         """
 

@@ -5,7 +5,8 @@ second, together many thousands. So one thread at a time leads: it does all that
 transaction, and answers when it is durable. What comes meanwhile waits, and the first of those
 leads next. Who comes alone commits at once, in his own thread: a thread of the writer's own would
 cost him two changes of thread, milliseconds on a busy machine. Payloads are synced before the work
-joins the queue, so those of the next transaction go to the disk while one is committed.
+joins the queue, so those of the next transaction go to the disk while one is committed; those of
+somebody alone go to the disk while his transaction is written, and it is committed after them.
 
 Other processes have writers of their own; LMDB lets one transaction after the other in.
 """
@@ -23,17 +24,24 @@ from storage.lmdb_transaction import Writing
 
 T = TypeVar("T")
 
+LIGHT_WEIGHT = 8
+"""As many contents at most are synced with the transaction open: other processes wait for it."""
+
 BATCH_WEIGHT = 4000
 """About as many contents as are written in one transaction (some 100 ms); one piece of work that
 is heavier has a transaction to itself."""
 
 
 class _Waiting(Generic[T]):
-    """A piece of work and, in the end, its answer; or the request to lead."""
+    """A piece of work and, in the end, its answer; or the request to lead.
+
+    syncs  its payloads are still to be synced, before it is committed
+    """
 
     def __init__(self, work: Callable[[Writing], T], *, weight: int) -> None:
         self.work = work
         self.weight = weight
+        self.syncs = False
         self.answer: T | None = None
         self.failure: BaseException | None = None
         self.answered = False
@@ -75,14 +83,14 @@ class LmdbWriter:
         if os.getpid() != self._process:
             # LMDB does not come through a fork.
             raise RuntimeError("this index was opened before a fork; open it in the child")
-        if needs_sync:
-            self._before_commit()
         waiting = _Waiting(work, weight=weight)
-        with self._idle:
-            if self._closed:
-                raise Unavailable("the index is closed", retry_after_s=1.0)
-            self._queue.append(waiting)
-            leads, self._led = not self._led, True
+        waiting.syncs = needs_sync and weight <= LIGHT_WEIGHT
+        leads = waiting.syncs and self._joins(waiting, only_to_lead=True)
+        if not leads:
+            if needs_sync:
+                self._before_commit()
+            waiting.syncs = False
+            leads = self._joins(waiting)
         if not leads:
             waiting.wait()
         if not waiting.answered:
@@ -90,6 +98,18 @@ class LmdbWriter:
         if waiting.failure is not None:
             raise waiting.failure
         return waiting.answer  # type: ignore[return-value]
+
+    def _joins(self, waiting: _Waiting[Any], *, only_to_lead: bool = False) -> bool:
+        """Whether it is the one to lead; else it is in the queue, or not even there when it came
+        only to lead."""
+        with self._idle:
+            if self._closed:
+                raise Unavailable("the index is closed", retry_after_s=1.0)
+            leads = not self._led
+            if leads or not only_to_lead:
+                self._queue.append(waiting)
+                self._led = True
+            return leads
 
     def close(self) -> None:
         """Returns when what waits is done."""
@@ -123,7 +143,9 @@ class LmdbWriter:
         with self._idle:
             batch = [self._queue.popleft()]
             weight = batch[0].weight
-            while self._queue and weight + self._queue[0].weight <= BATCH_WEIGHT:
+            # Were the disk to refuse the sync, those beside it would fail without a reason.
+            limit = 0 if batch[0].syncs else BATCH_WEIGHT
+            while self._queue and weight + self._queue[0].weight <= limit:
                 batch.append(self._queue.popleft())
                 weight += batch[-1].weight
             return batch
@@ -151,6 +173,8 @@ class LmdbWriter:
                 except StorageError as failure:
                     waiting.failure = failure
             writing.finish()
+            if any(waiting.syncs for waiting in batch):
+                self._before_commit()
 
         self._environment.write(work)
         self.commits += 1

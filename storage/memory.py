@@ -125,6 +125,9 @@ class MemoryBlobStore:
             self._appended_at = time.monotonic()
             return self._landing.append(digest, payload, form=form, content_length=content_length)
 
+    def begin_sync(self) -> None:
+        """Nothing to begin."""
+
     def sync(self) -> None:
         """Memory is as durable as it gets."""
 

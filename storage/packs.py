@@ -18,6 +18,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -340,6 +341,7 @@ class PackStore:
         _stores.add(self)
 
     def _begin_locks(self) -> None:
+        self._beside: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._synced = threading.Condition()
         self._sync_under_way = False
@@ -371,6 +373,21 @@ class PackStore:
         with self._synced:
             self._written += 1
         return place
+
+    def begin_sync(self) -> None:
+        """For who is alone: threads side by side sync for one another anyway, each while the
+        others compute."""
+        with self._lock:
+            if len(self._pending) != 1 or self._sync_under_way:
+                return
+            if self._beside is None:
+                self._beside = ThreadPoolExecutor(1, thread_name_prefix="sync")
+            self._beside.submit(self._sync_beside)
+
+    def _sync_beside(self) -> None:
+        # Who needs it durable asks again, and is told.
+        with suppress(StorageError):
+            self.sync()
 
     def sync(self) -> None:
         """Threads that wait together share one fdatasync.
@@ -614,6 +631,8 @@ class PackStore:
         raise InUse(_name(pack), "the process that appends to it")
 
     def close(self) -> None:
+        if self._beside is not None:
+            self._beside.shutdown()
         self.roll()
         with self._readers_lock:
             self._readers.clear()

@@ -5,10 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.records.databases import database, migrated, postgresql, records_url
 
 __all__ = ["database", "migrated", "postgresql", "records_url", "shared_data"]
+
+# No test is timed: on a busy machine anything takes long, also making the examples.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

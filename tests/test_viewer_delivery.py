@@ -73,6 +73,25 @@ def test_the_reading_page_stays_light(dist: Path) -> None:
     assert 50_000 < weight < BUDGET  # less is a part of the page, and nothing is said of the rest
 
 
+def test_the_reading_page_names_all_that_it_needs_first(dist: Path) -> None:
+    """What is found only in what has come is a round trip late."""
+    page = (dist / "read.html").read_text()
+    named = {dist / each for each in re.findall(r'(?:src|href)="\./(assets/[^"]+)"', page)}
+    assert loaded_at_once(dist, "read.html") <= named
+    # Another script is a round trip, and a module that vite.config.ts groups nowhere.
+    scripts = sorted(each.name.partition("-")[0] for each in named if each.suffix == ".js")
+    assert scripts == ["main", "shared", "worker"]
+    assert sum(each.suffix == ".css" for each in named) == 2
+    assert sum(each.suffix == ".wasm" for each in named) == 1
+
+
+@pytest.mark.parametrize("page", ["index.html", "reports.html", "admin.html", "signin.html"])
+def test_no_other_page_loads_what_the_reading_page_begins_with(dist: Path, page: str) -> None:
+    names = {each.name.partition("-")[0] for each in loaded_at_once(dist, page)}
+    assert "shared" in names
+    assert "main" not in names
+
+
 def test_films_and_pdf_are_loaded_when_they_are_asked_for(dist: Path) -> None:
     at_once = b"".join(each.read_bytes() for each in loaded_at_once(dist, "read.html"))
     assert b"%PDF-1.4" not in at_once

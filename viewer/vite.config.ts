@@ -7,29 +7,17 @@ import { defineConfig, type HtmlTagDescriptor, type Plugin } from "vite";
 const pages = resolve(import.meta.dirname, "html");
 const server = process.env["DICOMWEB"] ?? "http://127.0.0.1:8000";
 
-/**
- * The reading page begins with a few kilobytes (reading/ahead.ts). What it needs next is named in
- * the page, so that all of it is fetched side by side: the page proper, its style, the worker, and
- * the codec that the archive keeps most frames for.
- */
+/** What the reading page's first script asks for is named in the page, to be fetched beside it. */
 const sideBySide: Plugin = {
   name: "side-by-side",
   transformIndexHtml: {
     order: "post",
-    handler(html, { bundle, filename }) {
+    handler(_, { bundle, filename }) {
       if (!bundle || !filename.endsWith("read.html")) return [];
-      const main = Object.values(bundle).find((file) => file.type === "chunk" && file.facadeModuleId?.endsWith("reading/main.tsx"));
-      if (main?.type !== "chunk") throw new Error("the reading page is not among what was built");
-      const chunks = [main, ...main.imports.flatMap((name) => bundle[name] ?? [])];
-      const css = new Set(chunks.flatMap((chunk) => ("viteMetadata" in chunk ? [...(chunk.viteMetadata?.importedCss ?? [])] : [])));
       const named = (pattern: RegExp): string[] => Object.keys(bundle).filter((name) => pattern.test(name));
       const link = (attributes: Record<string, string | boolean>): HtmlTagDescriptor => ({ tag: "link", attrs: attributes, injectTo: "head" });
       return [
-        ...chunks
-          .filter(({ fileName }) => !html.includes(fileName))
-          .map(({ fileName }) => link({ rel: "modulepreload", crossorigin: true, href: `./${fileName}` })),
         ...named(/worker.*\.js$/).map((file) => link({ rel: "modulepreload", crossorigin: true, href: `./${file}` })),
-        ...[...css].map((file) => link({ rel: "stylesheet", crossorigin: true, href: `./${file}` })),
         ...named(/openjph.*\.wasm$/).map((file) => link({ rel: "preload", as: "fetch", crossorigin: true, href: `./${file}` })),
       ];
     },
@@ -65,12 +53,15 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      // Few files: each costs a round trip, and a browser has six under way at a time.
+      // Few files: each costs a round trip, and a browser has six connections, of which the first is
+      // free again when the others are open. What the reading page needs for its first image is seven:
+      // the opening, `shared`, `main` (what no other page uses), a style of each, the worker, the codec.
       output: {
         codeSplitting: {
+          includeDependenciesRecursively: false,
           groups: [
-            { name: "ahead", test: /src.(net.(opening|dicomweb|multipart)|decode.(pool|parts)|dicom.(json|tags|format)|render.webgl)\.ts$|preload-helper/, priority: 2 },
-            { name: "shared", test: /src.(ui|i18n|access|net|dicom)\b|node_modules.(preact|@preact)/, minShareCount: 3, priority: 1 },
+            { name: "shared", test: /src.(ui|i18n|access|net|dicom|report.model)\b|node_modules.(preact|@preact)|preload-helper/, minShareCount: 2, priority: 1 },
+            { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|decode|dicom|net.(?!api)|report.insertion|access.kept)|openjphjs\.wasm/ },
           ],
         },
       },

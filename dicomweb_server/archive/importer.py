@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from dicomweb_server.access.audit import Event
@@ -21,6 +20,7 @@ from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.processes import (
     collect_seldom,
+    context_with,
     end_with_parent,
     leave_interrupts_to_parent,
 )
@@ -184,7 +184,7 @@ def _stored_groups(
     else:
         return
     pool = ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_open, initargs=(archive.config,)
+        processes, mp_context=context_with(__name__), initializer=_open, initargs=(archive.config,)
     )
     try:
         running: set[Future[Summary]] = set()

@@ -11,12 +11,14 @@ but bytes nobody refers to.
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.beside import Beside
 from dicomweb_server.dicom.describe import Content, Description, describe
 from dicomweb_server.dicom.errors import (
     DicomError,
@@ -162,8 +164,9 @@ def _read(
             if study_uid is not None and twin.study_uid != study_uid:
                 return _of(twin, refusal=Refusal.WRONG_STUDY, comment=_wrong_study(twin, study_uid))
             return _of(twin, stored=Stored.DUPLICATE)
+        file_digest = _begin_file_digest(part.source)
         description = describe(part.source, limits=archive.limits, attributes=archive.attributes)
-        instance = _instance(part, description)
+        instance = _instance(part, description, file_digest)
         if study_uid is not None and instance.study_uid != study_uid:
             comment = _wrong_study(instance, study_uid)
             return _of(instance, refusal=Refusal.WRONG_STUDY, comment=comment)
@@ -184,10 +187,30 @@ def _stored_file(archive: Archive, source: Source) -> Instance | None:
     known = [each for each in _kept(archive, uid) if each.file_length == source.length]
     if not known:
         return None
+    digest = _file_digest(source)
+    return next((each for each in known if each.file_digest == digest), None)
+
+
+_beside = Beside()
+
+_WORTH_A_THREAD = 128 * 1024
+"""Bytes whose hash takes longer than asking another thread for it."""
+
+
+def _begin_file_digest(source: Source) -> Callable[[], Digest] | None:
+    """What gives `_file_digest` of a file in memory, which is hashed while it is described; None
+    for one that is better hashed in the one walk over it."""
+    if not isinstance(source, BytesSource) or source.length < _WORTH_A_THREAD:
+        return None
+    return _beside.begin(partial(_file_digest, source))
+
+
+def _file_digest(source: Source) -> Digest:
+    """SHA-256 of the whole file."""
     digest = hashlib.sha256()
     for piece in read_pieces(source, 0, source.length):
         digest.update(piece)
-    return next((each for each in known if each.file_digest == digest.digest()), None)
+    return Digest(digest.digest())
 
 
 def _kept(archive: Archive, uid: str | None) -> list[Instance]:
@@ -241,6 +264,7 @@ def _keep(
                 yield candidate, _of(candidate.instance, like=refused(error))
         if not landed:
             return
+        archive.storage.blobs.begin_sync()
         try:
             applied = index.apply(
                 [Landed(_facts(each), each.appended) for each in landed], conflict=archive.conflict
@@ -297,8 +321,10 @@ def _contents_of(candidate: _Candidate) -> Iterator[Digest]:
     yield from candidate.instance.blobs
 
 
-def _instance(part: Received, description: Description) -> Instance:
-    file, dataset, contents = _digests(part.source, description)
+def _instance(
+    part: Received, description: Description, file_digest: Callable[[], Digest] | None = None
+) -> Instance:
+    file, dataset, contents = _digests(part.source, description, file_digest)
     return Instance(
         study_uid=description.study_uid,
         series_uid=description.series_uid,
@@ -331,14 +357,20 @@ def _facts(candidate: _Candidate) -> InstanceFacts:
     )
 
 
-def _digests(source: Source, description: Description) -> tuple[Digest, Digest, tuple[Digest, ...]]:
+def _digests(
+    source: Source, description: Description, file_digest: Callable[[], Digest] | None
+) -> tuple[Digest, Digest, tuple[Digest, ...]]:
     """SHA-256 of the file, the data set's digest (`Instance.dataset_digest`) and SHA-256 of each
     content, in one walk over the source. Contents enter the data set's digest as theirs: hashing
-    the pixels a third time was a sixth of all the CPU that storing a CT slice takes."""
+    the pixels a third time was a sixth of all the CPU that storing a CT slice takes.
+
+    file_digest  gives the first of them when it is worked out elsewhere
+    """
     file, dataset = hashlib.sha256(), hashlib.sha256()
+    take = file.update if file_digest is None else _pass_over
     contents: list[Digest] = []
     for piece in read_pieces(source, 0, description.dataset_offset):
-        file.update(piece)
+        take(piece)
     at = description.dataset_offset
     for content in description.contents:
         if content.inflated:
@@ -346,22 +378,27 @@ def _digests(source: Source, description: Description) -> tuple[Digest, Digest, 
             contents.append(Digest(hashlib.sha256(value).digest()))
             continue
         for piece in read_pieces(source, at, content.extent.offset):
-            file.update(piece)
+            take(piece)
             dataset.update(piece)
         at = content.extent.offset + content.extent.length
         part = hashlib.sha256()
         for piece in read_pieces(source, content.extent.offset, at):
-            file.update(piece)
+            take(piece)
             part.update(piece)
         contents.append(Digest(part.digest()))
         dataset.update(contents[-1])
     for piece in read_pieces(source, at, source.length):
-        file.update(piece)
+        take(piece)
         dataset.update(piece)
     # Where the contents were cut, so that no bytes between them can be taken for one of them.
     cuts = [hole - description.dataset_offset for hole in description.holes]
     dataset.update(repr(cuts).encode())
-    return Digest(file.digest()), Digest(dataset.digest()), tuple(contents)
+    whole = Digest(file.digest()) if file_digest is None else file_digest()
+    return whole, Digest(dataset.digest()), tuple(contents)
+
+
+def _pass_over(piece: Buffer) -> None:
+    """For bytes that somebody else hashes."""
 
 
 def read_pieces(source: Source, start: int, end: int) -> Iterator[Buffer]:

@@ -186,6 +186,23 @@ def test_payloads_are_synced_while_another_transaction_is_committed(tmp_path: Pa
     index.close()
 
 
+def test_who_is_alone_syncs_with_the_transaction_written_and_not_yet_committed(
+    tmp_path: Path,
+) -> None:
+    seen: list[tuple[int, bool]] = []
+
+    def sync() -> None:
+        # Another process's writer would wait; a reader sees nothing of it yet.
+        seen.append((opened.counts().instances, opened._writer._led))
+
+    opened = open_index(tmp_path, before_commit=sync)
+    apply(opened, landed("1.1"))
+    apply(opened, landed("1.2", frames=tuple(map(str, range(100)))))
+    assert seen == [(0, True), (1, False)], "much to sync is synced before"
+    assert opened.counts().instances == 2
+    opened.close()
+
+
 def test_closing_waits_for_what_was_begun(tmp_path: Path) -> None:
     index = open_index(tmp_path)
     with ThreadPoolExecutor(2) as pool:

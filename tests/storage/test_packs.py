@@ -1,5 +1,6 @@
 """What PackStore promises beyond the contract: crashes, damage, full disks, many processes."""
 
+import errno
 import json
 import os
 import random
@@ -652,3 +653,44 @@ def test_a_damaged_place_asks_for_no_buffer_of_its_length(store: PackStore) -> N
     with pytest.raises(Corrupt):
         store.read(huge)
     assert store.read_ready(huge) is None
+
+
+def test_a_sync_that_was_begun_is_not_done_again(
+    store: PackStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fdatasync = os.fdatasync
+
+    def noted(descriptor: int) -> None:
+        synced.append(threading.current_thread().name)
+        fdatasync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    with store.pending():
+        append(store, b"alone")
+        store.begin_sync()
+        until = time.monotonic() + 10
+        while not synced and time.monotonic() < until:
+            time.sleep(0.001)
+        store.sync()
+    assert len(synced) == 1 and synced[0].startswith("sync")
+    with store.pending(), store.pending():
+        append(store, b"side by side")
+        store.begin_sync()
+        store.sync()
+    assert synced[1:] == [threading.current_thread().name], "others compute meanwhile"
+
+
+def test_a_begun_sync_that_fails_is_told_to_who_syncs(
+    store: PackStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    with store.pending():
+        append(store, b"x")
+        monkeypatch.setattr(os, "fdatasync", fail)
+        store.begin_sync()
+        with pytest.raises(Unavailable):
+            store.sync()
+    monkeypatch.undo()

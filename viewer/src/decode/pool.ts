@@ -32,15 +32,23 @@ export class DecodePool {
   private readonly slots: Slot[] = [];
   private streamer: Slot | undefined;
   private nextJob = 1;
-  private compiled: Promise<WebAssembly.Module> | undefined;
+  /** When the codec of most frames has been compiled: who asks a worker sooner has it compile another. */
+  compiled: Promise<void> | undefined;
+  private openjph: WebAssembly.Module | undefined;
 
-  /** Starts every worker, and compiles the codec that the archive keeps most frames for. */
+  /** Starts a worker, and compiles the codec that the archive keeps most frames for. */
   warm(): void {
     // Without WebAssembly the server decodes, and sends samples as they are.
-    if (typeof WebAssembly !== "undefined") this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl));
-    this.compiled?.catch(() => undefined); // a worker then loads it itself, and says what is wrong
-    while (this.slots.length < this.size) this.slots.push(this.open(true));
-    this.streamer ??= this.open(false);
+    if (typeof WebAssembly !== "undefined")
+      this.compiled ??= WebAssembly.compileStreaming(fetch(openjphUrl)).then(
+        (openjph) => {
+          this.openjph = openjph;
+          for (const { worker } of this.slots) worker.postMessage({ kind: "warm", openjph } satisfies ToWorker);
+        },
+        () => undefined, // a worker then loads it itself, and says what is wrong
+      );
+    // One is enough for the first image, which the start of others would hold up.
+    if (this.slots.length === 0) this.slots.push(this.open(true));
   }
 
   fetch(request: Sent<FetchFrames>, events: JobEvents): Handle {
@@ -67,8 +75,9 @@ export class DecodePool {
   }
 
   private leastBusy(): Slot {
-    if (this.slots.length < this.size) this.slots.push(this.open(true));
-    return this.slots.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a));
+    const idle = this.slots.find(({ jobs }) => jobs.size === 0);
+    if (!idle && this.slots.length < this.size) this.slots.push(this.open(true));
+    return idle ?? this.slots.reduce((a, b) => (b.jobs.size < a.jobs.size ? b : a));
   }
 
   private open(decodes: boolean): Slot {
@@ -87,7 +96,7 @@ export class DecodePool {
       worker.terminate();
       for (const events of slot.jobs.values()) events.done("the decoder stopped");
     };
-    if (decodes) this.compiled?.then((openjph) => worker.postMessage({ kind: "warm", openjph } satisfies ToWorker), () => undefined);
+    if (decodes && this.openjph) worker.postMessage({ kind: "warm", openjph: this.openjph } satisfies ToWorker);
     return slot;
   }
 }

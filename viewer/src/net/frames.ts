@@ -59,6 +59,7 @@ export class FrameStore {
   private readonly palettes = new Map<Palette, Promise<PaletteTable>>();
   private readonly listeners = new Set<(frame: Frame) => void>();
   private readonly changes = new Map<string, Signal<number>>();
+  private expected = 0;
   private requests = 0;
   private decoding = 0;
   private pumpQueued = false;
@@ -106,17 +107,21 @@ export class FrameStore {
     return () => this.listeners.delete(listener);
   }
 
-  /** One of the frames is being decoded by somebody else: nobody fetches it meanwhile. */
+  /** One of the frames is being decoded by somebody else: nothing is fetched that would hold it up. */
   expect(frames: readonly Frame[], { id, pixels }: Early): void {
     const frame = frames.find((each) => each.id === id);
     if (!frame) return;
+    this.expected++;
     this.busy.add(id);
     const { frame: arrived } = this.events(new Map([[id, frame]]), () => undefined);
     void pixels
       .then((decoded) => arrived({ id, pixels: decoded }))
       // Whatever was wrong with it is found again by who fetches it.
       .catch(() => this.busy.delete(id))
-      .then(() => this.pump());
+      .then(() => {
+        this.expected--;
+        this.pump();
+      });
   }
 
   want(interest: Interest): () => void {
@@ -160,6 +165,7 @@ export class FrameStore {
     this.pumpQueued = true;
     queueMicrotask(() => {
       this.pumpQueued = false;
+      if (this.expected > 0) return;
       const ranked = [...this.interests].filter(({ frames }) => frames.length > 0).sort((a, b) => a.rank - b.rank);
       while (this.decoding < this.pool.size * 2 && this.decodeNext(ranked));
       while (this.requests < REQUESTS && this.fetchNext(ranked));

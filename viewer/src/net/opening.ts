@@ -184,19 +184,21 @@ function decodeEarly({ study, series }: SeriesEntry, own: Dataset, part: Part): 
   const { instance = "", frame = "" } = subjectOf(part);
   const id = `${instance}/${frame}`;
   const url = `${root()}${instancePath(study, series, instance)}`;
-  const pixels = new Promise<Pixels>((resolve, reject) => {
-    if (TABLES.some((tag) => own[tag])) return reject(new Error("has tables"));
-    const source = { ...encoded(part), id };
-    pool.decode(
-      { frames: [{ ...source, url }], reduced: 1, format: formatOf(own) },
-      {
-        frame: (message) => resolve(message.pixels),
-        failed: ({ reason }) => reject(new Error(reason)),
-        done: (reason) => reject(new Error(reason ?? "not decoded")),
-      },
-      [source.bytes.buffer],
-    );
-  });
+  const source = { ...encoded(part), id };
+  const decoded = (): Promise<Pixels> =>
+    new Promise((resolve, reject) => {
+      if (TABLES.some((tag) => own[tag])) return reject(new Error("has tables"));
+      pool.decode(
+        { frames: [{ ...source, url }], reduced: 1, format: formatOf(own) },
+        {
+          frame: (message) => resolve(message.pixels),
+          failed: ({ reason }) => reject(new Error(reason)),
+          done: (reason) => reject(new Error(reason ?? "not decoded")),
+        },
+        [source.bytes.buffer],
+      );
+    });
+  const pixels = Promise.resolve(pool.compiled).then(decoded);
   pixels.catch(() => undefined);
   return { id, pixels };
 }
