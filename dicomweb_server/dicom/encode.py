@@ -227,3 +227,6 @@ _ROWS: Final[dict[str, _Row]] = {
     RLE_LOSSLESS: _Row(_integers(8, 16, 32), _rle),
     JPEG_BASELINE: _Row(_jpeg_carries, _jpeg, photometric="YBR_FULL_422"),
 }
+
+SYNTAXES: Final = tuple(_ROWS)
+"""The transfer syntaxes that frames can be encoded in."""

@@ -109,6 +109,12 @@ class Message:
 OpenSink = Callable[[Context, Command], Sink]
 
 
+class Responder(Protocol):
+    """`hold` as in `Association.respond`."""
+
+    def __call__(self, data_sets: Iterable[bytes], *, hold: bool) -> None: ...
+
+
 class Association:
     """An association that is being made, or is there.
 
@@ -313,7 +319,7 @@ class Association:
             return
         self.send(request.context, command, None if data_set is None else (data_set,))
 
-    def responder(self, request: Message, status: int) -> Callable[[Iterable[bytes]], None]:
+    def responder(self, request: Message, status: int) -> "Responder":
         """Sends responses that differ in their data sets only, many in one write: a query has
         thousands."""
         context = request.context
@@ -328,12 +334,12 @@ class Association:
         )
         head = self._pdus(context, head, command=True)
 
-        def respond(data_sets: Iterable[bytes]) -> None:
-            self._send(
-                b"".join(
-                    head + self._pdus(context, data_set, command=False) for data_set in data_sets
-                )
+        def respond(data_sets: Iterable[bytes], *, hold: bool) -> None:
+            self._held += (
+                head + self._pdus(context, data_set, command=False) for data_set in data_sets
             )
+            if not hold:
+                self._send()
 
         return respond
 
@@ -523,8 +529,8 @@ class Association:
 
     def _send(self, *parts: Buffer) -> None:
         """What is held, and these after it."""
-        remaining = [*self._held, *filter(len, parts)]
-        self._held.clear()
+        held, self._held = b"".join(self._held), []
+        remaining = [part for part in (held, *parts) if len(part)]
         try:
             if isinstance(self._connection, ssl.SSLSocket):
                 for part in remaining:

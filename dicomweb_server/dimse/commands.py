@@ -107,7 +107,8 @@ def encode(command: Command, *, with_data_set: bool) -> bytes:
 
 
 def decode(raw: bytes) -> dict[int, int | str]:
-    """A command set. Raises ProtocolError; elements that are not known here are passed over."""
+    """A command set. Raises ProtocolError; elements that are not known here are passed over, those
+    of other groups too: Orthanc 1.10 appends Failed SOP Instance UID List to a response."""
     command: dict[int, int | str] = {}
     at = 0
     while at < len(raw):
@@ -115,9 +116,11 @@ def decode(raw: bytes) -> dict[int, int | str]:
             raise ProtocolError(f"{len(raw) - at} bytes after the last command element")
         group, element, length = _HEADER.unpack_from(raw, at)
         value = raw[at + 8 : at + 8 + length]
-        if group != 0 or len(value) != length:
+        if len(value) != length:
             raise ProtocolError(f"command element ({group:04X},{element:04X}) of {length} bytes")
         at += 8 + length
+        if group != 0:
+            continue
         if element in _UI or element in _TEXT:
             command[element] = value.decode("latin-1").strip("\0 ")
         elif length == 2 and element not in _TAGS:

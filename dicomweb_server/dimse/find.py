@@ -75,17 +75,22 @@ def answer(session: Session, message: Message, rows: Iterator[Json], *, unsuppor
     association = session.association
     respond = association.responder(message, pending)
     count = FIRST_ROWS
-    while page := list(islice(rows, count)):
+    last = False
+    while not last and (page := list(islice(rows, count))):
         if association.cancelled(message.message_id):
             association.respond(message, status.CANCEL)
             return
+        last = len(page) < count
         respond(
-            identifiers.write(
-                row,
-                transfer_syntax_uid=message.context.transfer_syntax,
-                charset=session.peer.charset,
-            )
-            for row in page
+            (
+                identifiers.write(
+                    row,
+                    transfer_syntax_uid=message.context.transfer_syntax,
+                    charset=session.peer.charset,
+                )
+                for row in page
+            ),
+            hold=last,
         )
         count = PAGE
     association.respond(message, status.SUCCESS)

@@ -7,7 +7,7 @@ the whole data set to ISO_IR 192, which it then says: never a `?` in a patient's
 
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from struct import Struct, pack
 from typing import Any, Final
@@ -67,6 +67,8 @@ _NUMBERS = {
     for vr, letter in zip(["US", "SS", "UL", "SL", "FL", "FD", "UV", "SV"], "HhIifdQq", strict=True)
 }
 
+_BINARY = frozenset(["AT", *_NUMBERS])
+
 
 def read(raw: bytes, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET) -> Json:
     """A data set as DICOM JSON. Raises Malformed and TooLarge.
@@ -125,7 +127,9 @@ def _element(
     vr: str = element.get("vr") or vr_of(key)
     values = element.get("Value")
     plain = True
-    if vr == "SQ":
+    if vr not in _BINARY and (text := _plain_text(values)):
+        value = text.encode("ascii")
+    elif vr == "SQ":
         value, plain = _items(values or (), implicit=implicit, codecs=codecs)
     elif values:
         value, plain = _value(vr, values, codecs)
@@ -135,6 +139,13 @@ def _element(
         value += b"\0" if vr in ("UI", "OB", "UN") else b" "
     head, length = _head(key, vr, implicit=implicit)
     return head + length.pack(len(value)) + value, plain
+
+
+def _plain_text(values: Sequence[Any] | None) -> str | None:
+    """The one value there is, when it is a text in ASCII: most are, and a query has thousands."""
+    if values and len(values) == 1 and isinstance(values[0], str) and values[0].isascii():
+        return values[0]
+    return None
 
 
 _SHORT, _LONG = Struct("<H"), Struct("<I")

@@ -1,7 +1,7 @@
 """Fetching from a remote archive as SCU: C-FIND for what there is, then C-GET over the same
 association or C-MOVE to ourselves (PS3.4 §C.4). What comes is stored as anybody's C-STORE is."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dicomweb_server.archive import orders
@@ -122,15 +122,7 @@ def pull(
         return _retrieve(archive, desk, peer, identifier, [], STUDY_MOVE, report)
     classes = _classes(archive, peer, study_uid, series_uid)
     done = Pulled()
-    # A context with the uncompressed syntaxes, one with all others: what is stored compressed
-    # comes as it is, from those that choose so.
-    per_association = (MOST_CONTEXTS - 1) // 2
-    for at in range(0, len(classes), per_association):
-        wanted = [
-            context
-            for uid in classes[at : at + per_association]
-            for context in ((uid, _COMPRESSED), (uid, UNCOMPRESSED))
-        ]
+    for wanted in _contexts(classes):
         part = _retrieve(archive, desk, peer, identifier, wanted, STUDY_GET, report)
         done.completed += part.completed
         done.warnings += part.warnings
@@ -139,11 +131,25 @@ def pull(
     return done
 
 
-_COMPRESSED = tuple(
-    one.uid
-    for one in TRANSFER_SYNTAXES.values()
-    if one.uid not in UNCOMPRESSED and one.encapsulated and not one.video
-)
+_ENCAPSULATED = tuple(one for one in TRANSFER_SYNTAXES.values() if one.encapsulated)
+
+
+def _contexts(classes: Sequence[str]) -> Iterator[list[Wanted]]:
+    """The storage contexts of each association. A compressed syntax has a context of its own, so
+    that what is stored so comes as it is: of several in one the peer takes the one it likes, and
+    transcodes. Where that would be too many contexts, one has them all."""
+    room = MOST_CONTEXTS - 1
+    each: list[tuple[str, ...]] = [(one.uid,) for one in _ENCAPSULATED]
+    if len(classes) * (len(each) + 1) > room:
+        # Not those of video: a peer might take one of them for what is none.
+        each = [tuple(one.uid for one in _ENCAPSULATED if not one.video)]
+    count = room // (len(each) + 1)
+    for at in range(0, len(classes), count):
+        yield [
+            (uid, syntaxes)
+            for uid in classes[at : at + count]
+            for syntaxes in (*each, UNCOMPRESSED)
+        ]
 
 
 def _classes(archive: Archive, peer: Peer, study_uid: str, series_uid: str) -> list[str]:

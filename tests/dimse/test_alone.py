@@ -6,7 +6,9 @@ import socket
 from pathlib import Path
 
 from dicomweb_server.config import load
+from dicomweb_server.dimse import status
 from dicomweb_server.dimse.conformance import conformance
+from dicomweb_server.dimse.sop_classes import SERVICES
 from tests.dimse.programs import free_port, run, wait_for_port
 from tests.dimse.test_transfers import files
 from tests.servers import command, kill_session, session_of, wait_for
@@ -45,6 +47,7 @@ def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_the_conformance_statement_says_what_is_configured_in_the_order_of_ps3_2() -> None:
+    """The chapters of the template of PS3.2 Annex N (2024d), which its annexes follow."""
     text = conformance(
         load(
             environment={},
@@ -57,16 +60,22 @@ def test_the_conformance_statement_says_what_is_configured_in_the_order_of_ps3_2
         )
     )
     chapters = [line for line in text.splitlines() if line.startswith("## ")]
-    assert [chapter.split(" ", 2)[2] for chapter in chapters] == [
-        "Conformance statement overview",
-        "Introduction",
-        "Networking",
-        "Media interchange",
-        "Support of character sets",
-        "Security",
-        "Annexes",
+    assert chapters == [
+        "## 1 Overview",
+        "## 2 Table of contents",
+        "## 3 Introduction",
+        "## 4 Implementation model",
+        "## 5 Service and interoperability description",
+        "## 6 Configuration",
+        "## 7 Network and media communication details",
+        "## 8 Security",
+        "## 9 Annexes",
     ]
     assert "| CT1 | 10.0.0.1:104 |" in text
     assert "| CT1 | any | CT | any | urgent | no |" in text
     assert "`ARCHIVE7`" in text
     assert "1.2.840.10008.5.1.4.1.1.2 |" in text
+    for uid in set().union(*SERVICES.values()):
+        assert f"| {uid} |" in text, uid
+    for code in {*status.OF_REFUSAL.values()}:
+        assert f"| C-STORE | {code:04X} |" in text

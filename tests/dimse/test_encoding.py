@@ -69,6 +69,14 @@ def test_any_bytes_are_an_identifier_or_a_dicom_error(raw: bytes) -> None:
             identifiers.read(raw, transfer_syntax_uid=uid)
 
 
+def test_elements_of_other_groups_behind_a_command_are_passed_over() -> None:
+    raw = commands.encode(
+        {commands.COMMAND_FIELD: 0x8010, commands.STATUS: 0xC000}, with_data_set=False
+    )
+    failed = b"\x08\0\x58\0\x04\0\0\x001.2\0"
+    assert commands.decode(raw + failed) == commands.decode(raw)
+
+
 def test_a_command_set_is_read_as_it_was_written() -> None:
     command: dict[int, int | str] = {
         commands.AFFECTED_CLASS: CT,

@@ -14,6 +14,7 @@ from tests.dicom.build import part10
 from tests.dimse.conftest import Bridge, bridged
 from tests.dimse.programs import free_port, run, running, wait_for_port
 from tests.dimse.test_dcmtk import data_set, qido, wado
+from tests.dimse.test_worklist import asked
 from tests.servers import wait_for
 
 STUDY = "2.25.9001"
@@ -144,3 +145,38 @@ def test_orthanc_is_promised_storage(both: tuple[Bridge, Orthanc]) -> None:
     wait_for(lambda: report()["Status"] != "Pending", seconds=20)
     assert report()["Status"] == "Success"
     assert [one["SOPInstanceUID"] for one in report()["Success"]] == [f"{STUDY}.1.50"]
+
+
+@pytest.mark.parametrize("by_move", [False, True])
+def test_a_study_is_pulled_from_orthanc(both: tuple[Bridge, Orthanc], *, by_move: bool) -> None:
+    bridge, orthanc = both
+    study = f"{STUDY}.7{int(by_move)}"
+    files = [
+        part10(
+            study_uid=study,
+            series_uid=f"{study}.1",
+            instance_uid=f"{study}.1.{number}",
+            transfer_syntax_uid=J2K,
+            rows=8,
+            columns=8,
+            fragments=[os.urandom(300)],
+            PatientName="LI^LEI=李^雷",
+            PatientID="PULLED",
+        )
+        for number in range(3)
+    ]
+    for file in files:
+        orthanc.ask("/instances", raw=file)
+    wish = {"peer": "ORTHANC", "study_uid": study, "by_move": by_move}
+    status, answer = asked(bridge, "POST", "/pulls", wish)
+    assert status == 202
+
+    def pulled() -> dict[str, Any]:
+        found: dict[str, Any] = asked(bridge, "GET", f"/pulls/{answer['id']}")[1]
+        assert not found["error"], found
+        return found
+
+    wait_for(lambda: pulled()["state"] == "done", seconds=30)
+    for number, file in enumerate(files):
+        path = f"studies/{study}/series/{study}.1/instances/{study}.1.{number}"
+        assert data_set(wado(bridge, path)) == data_set(file)

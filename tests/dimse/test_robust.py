@@ -17,15 +17,16 @@ from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.desk import open_desk
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.config import load
-from dicomweb_server.dimse import commands, pdu, server
+from dicomweb_server.dimse import commands, identifiers, pdu, server
 from dicomweb_server.dimse.association import Association, Context
 from dicomweb_server.dimse.session import Bridge as Shared
 from dicomweb_server.dimse.session import terms_of
+from dicomweb_server.dimse.sop_classes import STUDY_FIND, STUDY_GET
 from storage.errors import OutOfSpace
 from tests.dicom.build import part10
 from tests.dimse.conftest import Bridge, bridged
 from tests.dimse.programs import run
-from tests.dimse.wire import CT, Wire, echo_command, store_command
+from tests.dimse.wire import CT, EXPLICIT, Wire, echo_command, store_command
 
 STUDY = "2.25.6001"
 
@@ -139,6 +140,42 @@ def test_a_context_that_was_not_accepted_is_aborted(bridge: Bridge) -> None:
     wire.associate()
     wire.command(77, echo_command())
     assert wire.read()[0] == pdu.ABORT
+
+
+@pytest.mark.parametrize("how", ["abort", "vanish"])
+def test_a_peer_that_goes_while_it_is_answered_leaves_the_others_alone(
+    bridge: Bridge, how: str
+) -> None:
+    """In the middle of the sub-operations of a C-GET, and of the rows of a C-FIND."""
+    sending = Wire.to(bridge.port)
+    sending.associate()
+    for number in range(40):
+        uid = f"{STUDY}.4.{number}"
+        raw = part10(
+            study_uid=f"{STUDY}.4", series_uid=f"{STUDY}.4.0", instance_uid=uid, rows=64,
+            columns=64, meta=False, preamble=False,
+        )  # fmt: skip
+        assert sending.store(uid, raw) == 0
+    for abstract, field, level in (
+        (STUDY_GET, commands.C_GET, "STUDY"),
+        (STUDY_FIND, commands.C_FIND, "IMAGE"),
+    ):
+        wire = Wire.to(bridge.port)
+        wire.associate((abstract, CT), roles={CT: (False, True)})
+        command = {**store_command(""), commands.COMMAND_FIELD: field}
+        command[commands.AFFECTED_CLASS] = abstract
+        del command[commands.AFFECTED_INSTANCE]
+        wire.command(1, command, with_data_set=True)
+        asked = {
+            "00080052": {"vr": "CS", "Value": [level]},
+            "0020000D": {"vr": "UI", "Value": [f"{STUDY}.4"]},
+        }
+        wire.data(1, identifiers.write(asked, transfer_syntax_uid=EXPLICIT))
+        assert wire.read()[0] == pdu.P_DATA_TF
+        if how == "abort":
+            wire.send(pdu.encode_abort(source=0, reason=0))
+        wire.close()
+        lives(bridge)
 
 
 def test_an_operation_that_does_not_belong_to_its_context_is_0211(bridge: Bridge) -> None:

@@ -1,7 +1,7 @@
 """A peer that says what the test wants, byte by byte."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dicomweb_server.dimse import commands, pdu
 from dicomweb_server.dimse.commands import Command
@@ -50,6 +50,7 @@ class Wire:
         calling: str = "WIRE",
         called: str = "DICOMWEB",
         context: str = pdu.APPLICATION_CONTEXT,
+        roles: Mapping[str, tuple[bool, bool]] | None = None,
     ) -> tuple[int, bytes]:
         """Asks for an association with contexts 1, 3, ...; the answer."""
         request = pdu.Associate(
@@ -61,6 +62,7 @@ class Wire:
             ),
             max_length=16384,
             implementation_uid="1.2.3",
+            roles=roles or {},
         )
         self.send(pdu.encode_associate(request, accept=False))
         return self.read()
