@@ -31,7 +31,7 @@ check: $(VENV)/.installed-test ## lint, format and types
 
 unit: $(VENV)/.installed-test ## the tests alone
 	@echo "· tests"
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest $(PYTEST); result=$$?; tests/artefacts; exit $$result
 
 bench: $(VENV)/.installed ## the short round of the benchmarks, ten minutes; BENCH="frames search" for some questions
 	@$(BIN)/python -m benchmarks $(BENCH)

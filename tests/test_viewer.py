@@ -137,7 +137,7 @@ def faults(said: str) -> list[str]:
 
 
 def test_every_page_is_kept_as_a_picture(node: list[str], tmp_path: Path) -> None:
-    """Pictures of the demonstration archive in artefacts/viewer, for people to look at."""
+    """Pictures of the demonstration archive in artefacts/pages, for people to look at."""
     if BROWSER is None:
         missing("Chromium is missing: tests/install-tools installs it")
     data = tmp_path / "archive"

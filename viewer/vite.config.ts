@@ -53,15 +53,15 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      // Few files: each costs a round trip, and a browser has six under way at a time. `ahead` is what
-      // the reading page begins with, `main` all that nobody else uses of what comes next.
+      // Few files: each costs a round trip, and a browser has six connections, of which the first is
+      // free again when the others are open. What the reading page needs for its first image is seven:
+      // the opening, `shared`, `main` (what no other page uses), a style of each, the worker, the codec.
       output: {
         codeSplitting: {
           includeDependenciesRecursively: false,
           groups: [
-            { name: "ahead", test: /src.(reading.ahead|net.opening|decode.(pool|parts)|dicom.format|render.webgl)\.ts$|openjphjs\.wasm/, priority: 3 },
             { name: "shared", test: /src.(ui|i18n|access|net|dicom|report.model)\b|node_modules.(preact|@preact)|preload-helper/, minShareCount: 2, priority: 1 },
-            { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|dicom|net.(?!api)|report.insertion|access.kept)/ },
+            { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|decode|dicom|net.(?!api)|report.insertion|access.kept)|openjphjs\.wasm/ },
           ],
         },
       },

@@ -17,7 +17,8 @@ share once, and are a tenth as long for a page to read:
     {"shared": {"00100020": {...}, ...}, "instances": [{"00080018": {...}, ...}, ...]}
 
 There, `BulkDataURI` is relative to the instance: "bulkdata/7FE00010" is of .../instances/1.2.3.4/.
-Of a series without pictures, two parts are missing; of a study without series, all but the first.
+Of a series without pictures, two parts are missing; of a study without series, all but the first;
+what is long by itself is left out too, and asked for by itself.
 It is compressed as one: frames gain nothing by it, and lose next to nothing.
 """
 
@@ -39,8 +40,8 @@ from storage.model import Buffer, Instance, QueryLevel, Scope, SeriesKey
 SHOWN = ("0008103E", "00080021", "00080031", "00200011", "00180015")
 """Of each series: Description, Date, Time, Number, Body Part Examined."""
 
-FRAME_BYTES = 16 * 2**20
-"""A larger frame is asked for by itself."""
+FRAME_BYTES = 2**20
+"""A larger frame is asked for by itself: what a round trip costs beside it is little."""
 
 _ANY_SYNTAX = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 _NEGOTIATED = frozenset({b"accept", b"accept-encoding", b"if-none-match", b"range", b"if-range"})
@@ -98,8 +99,9 @@ async def opening(service: Service, request: Request) -> Reply:
             parts.append((DICOM_JSON, f"{url}/metadata", own))
             parts.append((kept.content_type, f"{url}/frames/{index + 1}", payload))
     if series:
-        content = await run(_shared_once, service, SeriesKey(study, series))
-        parts.append(("application/json", f"{study_url}/series/{series}/metadata", content))
+        whole = await run(_shared_once, service, SeriesKey(study, series))
+        if whole:
+            parts.append(("application/json", f"{study_url}/series/{series}/metadata", whole))
     pieces = _pieces(boundary, parts)
     if not coding:
         return Reply(200, headers, tuple(pieces))
@@ -141,7 +143,10 @@ def _first(archive: Archive, study: str, series: str) -> tuple[Instance, int] | 
 
 
 def _shared_once(service: Service, key: SeriesKey) -> bytes:
+    """The metadata of a series; nothing when they are more than is made at once."""
     one = retrieve.metadata(service.archive, Scope(key.study_uid, key.series_uid))[0]
+    if sum(one.lengths) > metadata.WHOLE_BYTES:
+        return b""
     name = f"{key} {one.version} shared once"
     if (found := service.encoded.get(name)) is not None:
         return found

@@ -1,5 +1,6 @@
 """What a reading page needs first, in one answer."""
 
+import os
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -119,6 +120,14 @@ def test_a_series_without_pictures_has_no_first_image(
     http: httpx.Client, site: httpx.Client
 ) -> None:
     put(http, image(1, pixel_data=None, rows=0, columns=0))
+    assert [path for path, _, _ in taken_apart(site.get(OPENING))] == [
+        f"{STUDY}/series",
+        f"{ROOT}{SERIES}/metadata",
+    ]
+
+
+def test_a_frame_that_is_long_by_itself_is_left_out(http: httpx.Client, site: httpx.Client) -> None:
+    put(http, image(1, rows=800, columns=800, pixel_data=os.urandom(800 * 800 * 2)))
     assert [path for path, _, _ in taken_apart(site.get(OPENING))] == [
         f"{STUDY}/series",
         f"{ROOT}{SERIES}/metadata",

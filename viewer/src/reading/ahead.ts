@@ -1,5 +1,5 @@
-// The reading page's first few kilobytes: they ask for what the address names while the rest of the
-// page is still on its way.
+// What runs before anything else of the reading page: it takes what the head of the page has asked for,
+// and has the first image decoded while the rest is evaluated.
 
 import { begin } from "../net/opening";
 import { webGl } from "../render/webgl";

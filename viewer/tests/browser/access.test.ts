@@ -71,6 +71,12 @@ test("without WebGL2 slices are drawn by the processor, with a notice, and still
   const wanted = Array.from({ length: SIDE }, (_, x) => Math.round(Math.min(Math.max((x * 10 - 600 + 0.5) / 199 + 0.5, 0), 1) * 255));
   expect(Math.max(...row.map((v, i) => Math.abs(v - wanted[i]!)))).toBeLessThanOrEqual(1);
   expect(await page.locator('button[aria-label="Reconstruction"]').count()).toBe(0);
+  // The processor filters too.
+  await page.click('button[aria-label="Display and filters"]');
+  await page.click("text=Sharpen strongly");
+  expect(await page.evaluate(() => window.reading.session.active.value!.filter.value)).toBe(3);
+  await page.click("text=No filter");
+  await page.keyboard.press("Escape");
   await page.evaluate(() => (window.reading.session.tool.value = "length"));
   await drag(page, [20, 20], [60, 20]);
   expect((await measured(page))[0]).toMatch(/20\.\d mm|19\.9 mm/);

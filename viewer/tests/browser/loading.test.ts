@@ -51,7 +51,8 @@ async function holding(held: (url: string) => boolean): Promise<{ page: Opened; 
   let release = (): void => undefined;
   const released = new Promise<void>((go) => (release = go));
   page.on("request", (request: Request) => {
-    if (/\/(frames|pixeldata)/.test(request.url())) asked.push(request.url());
+    // Of this study: the patient has others, which are fetched when there is nothing else to do.
+    if (request.url().includes(study) && /\/(frames|pixeldata)/.test(request.url())) asked.push(request.url());
   });
   await page.route(/\/(frames|pixeldata)/, async (route) => {
     if (held(route.request().url())) await released;

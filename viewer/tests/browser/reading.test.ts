@@ -240,6 +240,7 @@ test("an instance whose frame is damaged says so in the pane", async () => {
   const broken = image({ rows: SIDE, columns: SIDE });
   await store(broken);
   const bad = await open("");
+  await bad.route("**/opening", (route) => route.abort()); // it has the frame too
   await bad.route("**/frames/*", (route) => route.fulfill({ status: 500, body: "broken" }));
   await bad.goto(`${process.env["VIEWER_URL"]}/read.html?lang=en&study=${uid(broken, "0020000D")}`);
   await until(bad, () => document.querySelector(".pane-state.error")?.textContent?.includes("500") ?? false);

@@ -1,5 +1,5 @@
 // Every page in both languages, at a desktop's and a phone's width, as pictures for people to look
-// at (artefacts/viewer), with what a machine can see of them: nothing wider than the screen, no
+// at (artefacts/pages), with what a machine can see of them: nothing wider than the screen, no
 // complaint of the browser, no word of the other language. VIEWER_URL names a server with the
 // demonstration archive.
 
@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { BASE, drag, drawn, open, settled, until, type Opened } from "../browser/support";
 
-const FOLDER = resolve(import.meta.dirname, "../../../artefacts/viewer");
+const FOLDER = resolve(import.meta.dirname, "../../../artefacts/pages");
 mkdirSync(FOLDER, { recursive: true });
 
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844, touch: true } } as const;

@@ -28,7 +28,7 @@ export function ViewMenu(): JSX.Element {
     <Menu icon="filter" label={t("toolbar.view")} pressed={(viewport?.filter.value ?? 0) !== 0}>
       {() => (
         <>
-          {!session.flat.value && filters.map(([value, label]) => (
+          {filters.map(([value, label]) => (
             <MenuItem key={value} label={t(label)} checked={viewport?.filter.value === value} onClick={() => { if (viewport) viewport.filter.value = value; }} />
           ))}
           <hr />
