@@ -7,8 +7,8 @@ archive for every sample of C-STORE. Orthanc is Debian 13's where that can be ha
 has a fixed number of studies, is rewritten with each image and does not stand eight writers, so it
 is asked among 500 studies and stored to by one.
 
-Both peers are loaded with 100,000 studies once, which takes Orthanc a quarter of an hour; the short
-round does without until the long one has done so.
+Both peers are loaded with 100,000 studies once, which takes Orthanc half an hour; the short round
+asks among 2,000 until the long one has done so.
 
 Debian's dcmtk, and Orthanc with it, leave Nagle's algorithm on and write a response in two pieces,
 so that every C-STORE waits 40 ms for an acknowledgement. TCP_NODELAY=1 in their environment, as set
