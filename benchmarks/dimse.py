@@ -7,8 +7,8 @@ archive for every sample of C-STORE. Orthanc is Debian 13's where that can be ha
 has a fixed number of studies, is rewritten with each image and does not stand eight writers, so it
 is asked among 500 studies and stored to by one.
 
-Both peers are loaded with 100,000 studies once, which takes Orthanc a quarter of an hour; the short
-round does without until the long one has done so.
+Both peers are loaded with 100,000 studies once, which takes Orthanc half an hour; the short round
+asks among 2,000 until the long one has done so.
 
 Debian's dcmtk, and Orthanc with it, leave Nagle's algorithm on and write a response in two pieces,
 so that every C-STORE waits 40 ms for an acknowledgement. TCP_NODELAY=1 in their environment, as set
@@ -21,6 +21,7 @@ import socket
 import struct
 import subprocess
 import time
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -341,11 +342,12 @@ def found(
     bench: Bench, makers: Sequence[Callable[[Path], Peer]], *, count: int
 ) -> Iterator[Summary]:
     one = next(studies(count))
-    month = one.date[:6]
+    days = monthrange(int(one.date[:4]), int(one.date[4:6]))[1]
+    month = f"{one.date[:6]}01-{one.date[:6]}{days}"
     cases = (
         ("Patient ID", {"PatientID": one.patient_id}),
         ("a day", {"StudyDate": one.date}),
-        ("a month of CT", {"StudyDate": f"{month}01-{month}31", "ModalitiesInStudy": "CT"}),
+        ("a month of CT", {"StudyDate": month, "ModalitiesInStudy": "CT"}),
         ("a family name", {"PatientName": "ZHANG^WEI*"}),
     )
     with ExitStack() as stack:
@@ -467,8 +469,11 @@ def query(port: int, keys: dict[str, str]) -> Iterator[int]:
                     raise RuntimeError(f"port {port} answered a query with PDU {kind}")
                 if at < 0:  # a data set
                     continue
-                if body[at + 9] != 0xFF:  # not pending
+                status = int.from_bytes(body[at + 8 : at + 10], "little")
+                if status == 0:
                     break
+                if status >> 8 != 0xFF:  # not pending
+                    raise RuntimeError(f"port {port} answered a query with status {status:04X}")
                 rows += 1
             yield rows
 

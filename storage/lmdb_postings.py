@@ -92,8 +92,8 @@ def _add_name(transaction: Transaction, tables: Tables, name: bytes) -> None:
     number = (last + 1).to_bytes(NAME_NUMBER_LENGTH, "big")
     transaction.put(name, number, db=tables.names)
     transaction.put(number, name, db=tables.name_numbers)
-    for gram in name_grams(name):
-        transaction.put(gram, number, db=tables.grams)
+    with transaction.cursor(db=tables.grams) as cursor:
+        cursor.putmulti([(gram, number) for gram in sorted(name_grams(name))])
 
 
 def _remove_name(transaction: Transaction, tables: Tables, name: bytes) -> None:

@@ -265,9 +265,11 @@ def find(
     study_uid: str = "",
     since: str = "",
     until: str = "",
+    after: Order | None = None,
     limit: int = 1000,
 ) -> list[Order]:
-    """Orders that fit all that is given, by scheduled time. since and until are YYYYMMDD."""
+    """Orders that fit all that is given, by scheduled time, behind `after`. since and until are
+    YYYYMMDD."""
     desk.permit(Act.SEARCH)
     clauses, values = ["1"], list[object]()
     if states:
@@ -289,6 +291,9 @@ def find(
     if until:
         clauses.append("scheduled <= ?")
         values.append(until + "~")
+    if after is not None:
+        clauses.append("(scheduled, id) > (?, ?)")
+        values += (_when(after.wish["step"]["start"]), after.id)
     rows = desk.read(
         f"SELECT * FROM orders WHERE {' AND '.join(clauses)} ORDER BY scheduled, id LIMIT ?",
         *values,

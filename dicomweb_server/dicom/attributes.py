@@ -384,6 +384,8 @@ def term_of(vr: str, value: Any) -> str:
     DA becomes YYYYMMDD, TM HHMMSS.FFFFFF, numbers lose what does not change them. A value that is
     none of its VR is only trimmed: it can still be found as it is.
     """
+    if isinstance(value, float):
+        return _shortest(value)
     if vr in _TRIMMED_AS:
         return _TRIMMED_AS[vr](str(value))
     return str(value).strip(" \0")
@@ -427,6 +429,10 @@ def _number(text: str) -> str:
         number = float(text)
     except ValueError:
         return text
+    return _shortest(number)
+
+
+def _shortest(number: float) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 2**63 else repr(number)
 
 

@@ -17,6 +17,7 @@ which `bulk.bulk_value` takes.
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import isfinite
 from struct import unpack
 from typing import Any
@@ -83,6 +84,12 @@ def encode(document: Json) -> bytes:
     return orjson.dumps(document)
 
 
+@lru_cache(maxsize=16384)
+def key_of(tag: int) -> str:
+    """The 8 hex digits under which an element stands."""
+    return f"{tag:08X}"
+
+
 class _Unreadable(Exception):
     """The value's bytes do not fit its VR."""
 
@@ -109,7 +116,7 @@ def _object(
         if tag < previous:
             ascending = False
         previous = tag
-        key = f"{tag:08X}"
+        key = key_of(tag)
         vr, _, length, value = element
         if not length:
             result[key] = {"vr": settled_vr(tag, element, data_set, above)}

@@ -6,6 +6,7 @@ pages. Keys may be of any level at once (relational queries, PS3.4 §C.4.1.2.2.1
 """
 
 import dataclasses
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -157,6 +158,8 @@ class Asked:
             return
         if element["vr"] not in ("UI", "CS") and "\\" in value:
             value = value.split("\\")[0]
+        if element["vr"] == "DA" and "-" in value:
+            value = "-".join(map(_day_there_is, value.split("-")))
         yield path, value
 
     def rows(self) -> Iterator[Json]:
@@ -198,6 +201,18 @@ class Asked:
         row[LEVEL] = {"vr": "CS", "Value": [self.level]}
         row[RETRIEVE_TITLE] = {"vr": "AE", "Value": [self.archive.config.aet]}
         return row
+
+
+def _day_there_is(date: str) -> str:
+    """An end of a range, the last day of its month for one behind that: workstations ask for
+    20120901-20120931, and mean September."""
+    date = date.strip()
+    if len(date) != 8 or not date.isdecimal():
+        return date
+    year, month, day = int(date[:4]), int(date[4:6]), int(date[6:])
+    if not (year and 1 <= month <= 12 and 28 < day <= 31):
+        return date
+    return f"{date[:6]}{min(day, monthrange(year, month)[1]):02}"
 
 
 def all_rows(archive: Archive, parsed: ParsedQuery) -> Iterator[Item]:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from dicomweb_server.archive import orders
+from dicomweb_server.archive.desk import Desk
+from dicomweb_server.archive.orders import Order
 from dicomweb_server.dicom.attributes import term_of
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.json_model import Json
@@ -37,26 +39,34 @@ def handle_find(session: Session, message: Message) -> None:
 
 
 def _rows(session: Session, identifier: Json) -> Iterator[Json]:
-    asked = orders.first_item(identifier, STEPS)
-    station = matching_text(asked["00400001"]) if "00400001" in asked else ""
-    date = matching_text(asked["00400002"]) if "00400002" in asked else ""
-    low, dash, high = date.partition("-")
-    candidates = orders.find(
-        session.desk,
-        states=orders.OPEN,
-        station="" if _is_wild(station) else station.strip(),
-        since=low,
-        until=high if dash else low,
-        limit=MOST,
-    )
-    for order in candidates:
+    for order in candidates(session.desk, identifier):
         item = orders.worklist_item(order)
         if matches(item, identifier):
             yield returned(item, identifier)
 
 
-MOST = 10_000
-"""Orders that one worklist query looks at."""
+PAGE = 500
+"""Orders that are read at a time."""
+
+
+def candidates(desk: Desk, identifier: Json) -> Iterator[Order]:
+    """The open orders of the station and days asked for, in order."""
+    asked = orders.first_item(identifier, STEPS)
+    station = matching_text(asked["00400001"]) if "00400001" in asked else ""
+    date = matching_text(asked["00400002"]) if "00400002" in asked else ""
+    low, dash, high = date.partition("-")
+    after: Order | None = None
+    while page := orders.find(
+        desk,
+        states=orders.OPEN,
+        station="" if _is_wild(station) else station.strip(),
+        since=low,
+        until=high if dash else low,
+        after=after,
+        limit=PAGE,
+    ):
+        yield from page
+        after = page[-1]
 
 
 def matches(item: Mapping[str, Any], identifier: Mapping[str, Any]) -> bool:

@@ -87,6 +87,8 @@ PATIENT_ROOT, STUDY_ROOT = "-P", "-S"
         (STUDY_ROOT, "STUDY", [OURS], 2),
         (STUDY_ROOT, "STUDY", [f"StudyInstanceUID={STUDY}.1\\{STUDY}.2\\1.2.3"], 2),
         (STUDY_ROOT, "STUDY", [OURS, "StudyDate=20260202-"], 1),
+        # There is no 31 February; who asks so means the month.
+        (STUDY_ROOT, "STUDY", [OURS, "StudyDate=20260201-20260231"], 2),
         (STUDY_ROOT, "STUDY", [OURS, "StudyTime=1000-1100"], 2),
         (STUDY_ROOT, "STUDY", [OURS, "StudyTime=1100-"], 0),
         (STUDY_ROOT, "STUDY", [OURS, "ModalitiesInStudy=MR"], 1),

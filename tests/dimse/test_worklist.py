@@ -17,6 +17,7 @@ from pynetdicom import AE
 from dicomweb_server.archive import orders
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.dicom.errors import Malformed
+from dicomweb_server.dimse import worklist as worklist_service
 from dicomweb_server.dimse.sop_classes import PERFORMED_STEP, WORKLIST_FIND
 from storage.errors import Conflict
 from tests.dicom.build import part10
@@ -207,6 +208,30 @@ def test_an_order_is_completed_once_whoever_says_so(tmp_path: Path) -> None:
             connection, study_uid=order.study_uid, accession="", status="completed", by="quiet"
         )
     assert orders.get(desk, order.id).completed_by == "mpps"
+    desk.close()
+
+
+def test_a_worklist_of_more_than_a_page_is_whole_and_in_order(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    made = [
+        orders.create(desk, wish(step={"station_aet": "CT1", "modality": "CT", "start": start}))
+        for start in ("2026-11-22T10:30", "2026-11-22T10:30", "2026-11-22T08:00")
+        for _ in range(worklist_service.PAGE // 2)
+    ]
+    orders.create(
+        desk, wish(step={"station_aet": "CT1", "modality": "CT", "start": "2026-11-23T10:30"})
+    )
+    asked_for = {
+        worklist_service.STEPS: {
+            "vr": "SQ",
+            "Value": [{"00400002": {"vr": "DA", "Value": ["20261122"]}}],
+        }
+    }
+    found = list(worklist_service.candidates(desk, asked_for))
+    assert {order.id for order in found} == {order.id for order in made}
+    assert len(found) == len(made)
+    starts = [order.wish["step"]["start"] for order in found]
+    assert starts == sorted(starts)
     desk.close()
 
 
