@@ -35,18 +35,18 @@ class Acting:
             object.__setattr__(view, name, value)
         return view
 
-    def permit(self, act: Act) -> None:
-        """The first line of a verb; a refusal is in the audit. Raises access.errors.Denied and
-        NotSignedIn."""
-        if act in self.caller.acts:
+    def permit(self, act: Act, *others: Act) -> None:
+        """The first line of a verb, which one act of several may allow; a refusal is in the audit.
+        Raises access.errors.Denied and NotSignedIn."""
+        if self.permits(act, *others):
             return
         if self.journal is not None:
             self.journal.count(self.caller, REFUSED, act.value, "failure")
-        self.caller.permit(act)
+        self.caller.permit(act, *others)
 
-    def permits(self, act: Act) -> bool:
+    def permits(self, *acts: Act) -> bool:
         """Whether `permit` would let this pass: asked where a refusal must not be waited for."""
-        return act in self.caller.acts
+        return not self.caller.acts.isdisjoint(acts)
 
     def note(self, event: Event) -> None:
         """Has an event written soon. Raises AuditUnavailable."""

@@ -61,9 +61,10 @@ class Caller:
     session_id: str = ""
     address: str = ""
 
-    def permit(self, act: Act) -> None:
-        """Raises Denied when the caller may not do this, NotSignedIn when nobody is known."""
-        if act not in self.acts:
+    def permit(self, act: Act, *others: Act) -> None:
+        """Raises Denied when the caller may neither do this nor any of the others, NotSignedIn when
+        nobody is known."""
+        if self.acts.isdisjoint((act, *others)):
             if not self.name:
                 raise NotSignedIn(f"to {act.value.replace('-', ' ')} is for who has signed in")
             raise Denied(self, act)

@@ -17,6 +17,7 @@ from enum import Enum
 from functools import partial
 
 from dicomweb_server.access.caller import Act
+from dicomweb_server.access.errors import Denied
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.beside import Beside
 from dicomweb_server.dicom.describe import Content, Description, describe
@@ -27,7 +28,7 @@ from dicomweb_server.dicom.errors import (
     UnsupportedEncoding,
 )
 from dicomweb_server.dicom.source import BytesSource, Source
-from storage.errors import OutOfSpace, Unavailable
+from storage.errors import NotFound, OutOfSpace, Unavailable
 from storage.model import (
     Applied,
     Buffer,
@@ -65,6 +66,7 @@ class Refusal(Enum):
     CONFLICT = "conflict"
     MISPLACED = "misplaced"
     OUT_OF_SPACE = "out of space"
+    DENIED = "denied"
     FAILED = "failed"
 
 
@@ -103,9 +105,12 @@ def store(
 
     study_uid  parts of other studies are refused, when given (PS3.18 §10.5.1.1)
 
+    Who may draft reports but not store keeps what he says of images: measurements, key images,
+    presentation states, of studies that are there.
+
     Raises storage.errors.Unavailable, and then nothing of the batch is stored.
     """
-    archive.permit(Act.STORE)
+    archive.permit(Act.STORE, Act.DRAFT)
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
     for number, part in enumerate(parts):
@@ -170,12 +175,37 @@ def _read(
         if study_uid is not None and instance.study_uid != study_uid:
             comment = _wrong_study(instance, study_uid)
             return _of(instance, refusal=Refusal.WRONG_STUDY, comment=comment)
+        if (denied := _denied(archive, instance)) is not None:
+            return denied
         decided = _decided_already(archive, instance)
         return decided or _Candidate(number, part.source, description, instance)
     except Unavailable:
         raise
     except Exception as error:
         return refused(error)
+
+
+_SAYS_OF_IMAGES = ("1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11.")
+"""What the UIDs of the storage SOP classes of structured reports, key object selections among them,
+and of presentation states begin with (PS3.4 Table B.5-1)."""
+
+
+def _denied(archive: Archive, instance: Instance) -> Outcome | None:
+    """The refusal of what the caller may not store."""
+    if archive.permits(Act.STORE):
+        return None
+    try:
+        if instance.sop_class_uid.startswith(_SAYS_OF_IMAGES):
+            archive.storage.index.series_of(instance.study_uid)
+            return None
+    except NotFound:
+        pass
+    try:
+        archive.permit(Act.STORE)
+    except Denied as error:
+        comment = f"{error}, only what says something of the images of a study that is there"
+        return _of(instance, refusal=Refusal.DENIED, comment=comment)
+    return None
 
 
 def _stored_file(archive: Archive, source: Source) -> Instance | None:

@@ -31,6 +31,7 @@ from typing import Any, Protocol
 import orjson
 
 from dicomweb_server.access.caller import Act
+from dicomweb_server.access.errors import Denied
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import Outcome, Received, Refusal, refused, store
 from dicomweb_server.dicom.errors import TooLarge
@@ -66,6 +67,7 @@ _FAILURE_REASONS = {
     Refusal.CONFLICT: 0x0111,
     Refusal.MISPLACED: 0x0111,
     Refusal.OUT_OF_SPACE: 0xA700,
+    Refusal.DENIED: 0x0124,
     Refusal.FAILED: 0x0110,
 }
 _COERCED = 0xB000
@@ -77,7 +79,7 @@ _STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507, Refusal.F
 async def store_instances(service: Service, request: Request) -> Reply:
     """Handler of POST /studies and /studies/{study}."""
     # Before a byte of the body is taken. A thread only for a refusal, which the audit has to have.
-    if not service.archive.permits(Act.STORE):
+    if not service.archive.permits(Act.STORE, Act.DRAFT):
         await service.workers.run(service.archive.permit, Act.STORE)
     # The audit says of each request what it stored.
     caller = service.caller
@@ -117,6 +119,8 @@ async def _stored(service: Service, request: Request) -> Reply:
         raise Problem(400, "the body has no parts, so there is nothing to store", field="body")
     if line.unavailable is not None and all(outcome.refusal for outcome in outcomes):
         raise line.unavailable
+    if all(outcome.refusal is Refusal.DENIED for outcome in outcomes):
+        raise Denied(service.caller, Act.STORE)
     response = response_data_set(outcomes, root=service.root(request))
     if representation.media_type == DICOM_XML:
         body = to_xml(response)

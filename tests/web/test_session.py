@@ -16,6 +16,8 @@ from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.config import Config
 from dicomweb_server.web.access_routes import ACCESS_ROUTES
 from dicomweb_server.web.app import DICOMWEB_ROUTES, OTHER_ROUTES, PUBLIC, Application, application
+from tests.dicom.build import STUDY_UID, part10
+from tests.web.bodies import CONTENT_TYPE, related
 from tests.web.conftest import Server, Socket
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
 
@@ -172,6 +174,44 @@ def test_who_is_signed_in_may_what_the_roles_say_and_no_more(site: Site) -> None
         assert refused.status_code == 403, refused.text
         assert problem(refused) == "/problems/denied"
     assert admin.delete(SERIES).status_code == 204
+
+
+def test_who_drafts_stores_what_he_says_of_images_and_no_images(site: Site) -> None:
+    site.account("wang", "administrator")
+    site.account("li", "radiologist")
+    site.account("zhou", "clinician")
+    admin, reader, clinician = (site.signed_in(login) for login in ("wang", "li", "zhou"))
+    for each in (admin, reader, clinician):
+        each.base_url = httpx.URL(site.url + "/dicom-web")
+    put(admin, image(1))
+
+    def says(number: int, sop_class_uid: str, study_uid: str = STUDY_UID) -> bytes:
+        return part10(
+            study_uid=study_uid,
+            series_uid="1.9",
+            instance_uid=f"1.9.{number}",
+            sop_class_uid=sop_class_uid,
+        )
+
+    put(reader, says(1, "1.2.840.10008.5.1.4.1.1.88.33"), says(2, "1.2.840.10008.5.1.4.1.1.11.1"))
+    one = {"Content-Type": "application/dicom"}
+    elsewhere = says(3, "1.2.840.10008.5.1.4.1.1.88.33", study_uid="1.77")
+    for client, content in ((reader, elsewhere), (reader, image(2)), (clinician, says(4, KEY))):
+        refused = client.post("/studies", content=content, headers=one)
+        assert (refused.status_code, problem(refused)) == (403, "/problems/denied")
+    mixed = reader.post(
+        "/studies", content=related(says(5, KEY), image(3)), headers={"Content-Type": CONTENT_TYPE}
+    )
+    assert mixed.status_code == 202
+    assert mixed.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0x0124]
+    stored = {row["00080018"]["Value"][0] for row in reader.get("/instances").json()}
+    assert stored == {"1.5.1", "1.9.1", "1.9.2", "1.9.5"}
+    admin.base_url = httpx.URL(site.url)
+    events = admin.get("/api/v1/audit?action=access.refused&actor=li").json()
+    assert "store" in str(events)
+
+
+KEY = "1.2.840.10008.5.1.4.1.1.88.59"
 
 
 def test_what_is_remembered_is_for_who_may_see_it(site: Site) -> None:

@@ -91,29 +91,17 @@ function State({ viewport }: { viewport: Viewport }): JSX.Element | null {
   }
   const trouble = viewport.trouble.value;
   const frame = viewport.frame.value;
-  if (trouble) {
-    const said = (
+  if (trouble && !frame)
+    return (
       <div class="pane-state error" role="alert">
         <strong>{t("state.undrawable")}</strong>
         <span>{trouble}</span>
       </div>
     );
-    return frame ? <Rendered key={frame.id} viewport={viewport} frame={frame}>{said}</Rendered> : said;
-  }
-  if (source.kind !== "stack" || !frame) return null;
+  if (!frame) return null;
   const failure = viewport.failure.value;
-  if (failure)
-    return (
-      <Rendered key={frame.id} viewport={viewport} frame={frame}>
-        <div class="pane-state error" role="alert">
-          <strong>{t("state.undecodable")}</strong>
-          <span>{failure}</span>
-          <button type="button" class="button" onClick={() => session.store.retry(frame)}>
-            {t("action.retry")}
-          </button>
-        </div>
-      </Rendered>
-    );
+  if (trouble) return <Rendered key={frame.id} viewport={viewport} frame={frame} title={t("state.undrawable")} reason={trouble} />;
+  if (failure) return <Rendered key={frame.id} viewport={viewport} frame={frame} title={t("state.undecodable")} reason={failure} retry={() => session.store.retry(frame)} />;
   const pixels = viewport.pixels.value;
   if (pixels && pixels.reduced > 1) return <div class="preview-mark">{t("state.preview", { part: pixels.reduced })}</div>;
   if (pixels) return null;

@@ -1,7 +1,7 @@
 // A frame as the server draws it (PS3.18 §10.4.1.1.3), where this browser cannot decode or draw it:
 // 8 bits, windowed there, without values, and marked as such.
 
-import type { ComponentChildren, JSX } from "preact";
+import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Frame } from "../dicom/image";
 import { suvFactor } from "../dicom/suv";
@@ -16,11 +16,14 @@ const REST = 150;
 interface Props {
   readonly viewport: Viewport;
   readonly frame: Frame;
-  /** What is shown when the server has no picture either. */
-  readonly children: ComponentChildren;
+  /** What is wrong, said when the server has no picture either. */
+  readonly title: string;
+  readonly reason: string;
+  /** Has the frame fetched and decoded anew. */
+  readonly retry?: () => void;
 }
 
-export function Rendered({ viewport, frame, children }: Props): JSX.Element {
+export function Rendered({ viewport, frame, title, reason, retry }: Props): JSX.Element {
   const wanted = urlOf(frame, viewport.chosenVoi.value);
   const [url, setUrl] = useState(wanted);
   const [state, setState] = useState<"asked" | "shown" | "failed">("asked");
@@ -29,7 +32,22 @@ export function Rendered({ viewport, frame, children }: Props): JSX.Element {
     return () => clearTimeout(timer);
   }, [wanted]);
   const toScreen = viewport.toScreen.value;
-  if (state === "failed" || !toScreen) return <>{children}</>;
+  const again = retry && ((): void => {
+    setState("asked");
+    retry();
+  });
+  if (state === "failed" || !toScreen)
+    return (
+      <div class="pane-state error" role="alert">
+        <strong>{title}</strong>
+        <span>{reason}</span>
+        {again && (
+          <button type="button" class="button" onClick={again}>
+            {t("action.retry")}
+          </button>
+        )}
+      </div>
+    );
   const { columns, rows } = frame.format;
   return (
     <>
@@ -50,6 +68,11 @@ export function Rendered({ viewport, frame, children }: Props): JSX.Element {
       {state === "shown" && (
         <div class="preview-mark" role="status">
           {t("state.rendered")}
+          {again && (
+            <button type="button" class="link" onClick={again}>
+              {t("action.retry")}
+            </button>
+          )}
         </div>
       )}
     </>

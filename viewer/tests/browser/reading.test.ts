@@ -241,12 +241,17 @@ test("an instance whose frame is damaged says so in the pane", async () => {
   await store(broken);
   const bad = await open("");
   await bad.route("**/opening", (route) => route.abort()); // it has the frame too
-  await bad.route("**/frames/*", (route) => route.fulfill({ status: 500, body: "broken" }));
+  await bad.route("**/frames/**", (route) => route.fulfill({ status: 500, body: "broken" }));
   await bad.goto(`${process.env["VIEWER_URL"]}/read.html?lang=en&study=${uid(broken, "0020000D")}`);
   await until(bad, () => document.querySelector(".pane-state.error")?.textContent?.includes("500") ?? false);
+  // What the server can still draw is shown, and the frame itself asked for again.
+  await bad.unroute("**/frames/**");
+  await bad.route("**/frames/*", (route) => route.fulfill({ status: 500, body: "broken" }));
+  await bad.click("text=Try again");
+  await until(bad, () => document.querySelector(".preview-mark")?.textContent?.includes("Drawn by the server") ?? false);
   await bad.unroute("**/frames/*");
   await bad.click("text=Try again");
-  await until(bad, () => window.reading.session.active.value?.pixels.value !== undefined);
+  await until(bad, () => window.reading.session.active.value?.pixels.value !== undefined && document.querySelector("img.rendered") === null);
 });
 
 test("nothing of all this complained or asked another host", () => {
