@@ -401,6 +401,11 @@ class _Line:
                         await self._store(batch)
                 finally:
                     await self._release(batch)
+        # Without waiting for the callback, which comes a turn later: a part added in between would
+        # be left to a lane that looks no more.
+        lane = asyncio.current_task()
+        assert lane is not None
+        self._lanes.discard(lane)
 
     async def _store(self, batch: list[tuple[int, _Part]]) -> None:
         received = [
