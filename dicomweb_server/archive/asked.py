@@ -1,5 +1,6 @@
 """A query as people write it, for the audit: `PatientName=ZHANG* StudyDate=20240101-20240131`."""
 
+import re
 from functools import lru_cache
 
 from pydicom.datadict import keyword_for_tag
@@ -31,6 +32,11 @@ def _said(condition: Condition) -> str:
 
 @lru_cache(maxsize=1000)
 def _keyword(tag: str) -> str:
-    """The keyword of PS3.6, or the eight digits of an attribute that has none, and what the terms
-    of the index have behind these: `PatientName~` is how a name sounds."""
-    return (keyword_for_tag(int(tag[:8], 16)) or tag[:8]) + tag[8:]
+    """The keyword of PS3.6, or what the index calls an attribute that has none, as a private one;
+    `PatientName~` is how a name sounds."""
+    digits, more = tag[:8], tag[8:]
+    known = keyword_for_tag(int(digits, 16)) if _DIGITS.fullmatch(digits) else ""
+    return (known or digits) + more
+
+
+_DIGITS = re.compile("[0-9A-F]{8}")

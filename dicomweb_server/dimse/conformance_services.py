@@ -108,6 +108,7 @@ STATUSES = (
     ("C-STORE", status.CANNOT_UNDERSTAND, "no data set, or one that breaks PS3.5"),
     ("C-STORE", status.CONFLICTS, "the SOP Instance UID is stored with other content"),
     ("C-STORE", status.CLASS_NOT_SUPPORTED, "the context is for another SOP class"),
+    ("C-STORE", status.NOT_AUTHORIZED, "the caller may not store this"),
     ("C-STORE", status.PROCESSING_FAILURE, "the archive failed"),
     ("C-FIND", status.PENDING, "a match"),
     (

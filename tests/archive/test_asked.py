@@ -5,7 +5,7 @@ import pytest
 from dicomweb_server.archive.asked import asked_for
 from dicomweb_server.dicom.attributes import STANDARD
 from dicomweb_server.dicom.matching import parse_query
-from storage.model import QueryLevel
+from storage.model import Like, OneOf, Query, QueryLevel
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_a_query_is_told_as_it_was_written(asked: dict[str, str], said: str) -> 
     level, told = asked_for(parsed.query)
     assert level == "study"
     assert told.casefold() == said.casefold()
+
+
+def test_a_private_attribute_and_a_sound_are_told_as_the_index_calls_them() -> None:
+    level = QueryLevel.STUDY
+    private = OneOf(level, "0009xx01 ACME", ("7",))
+    sound = Like(level, "00100010~", "wei*")
+    query = Query(level, conditions=(private, sound))
+    assert asked_for(query)[1] == "0009xx01 ACME=7 PatientName~=wei*"
