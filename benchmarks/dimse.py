@@ -46,7 +46,7 @@ SINK_PORT = 18299
 
 DCMQRSCP_STUDIES = 500
 
-MANY = 100_000
+FEW, MANY = 10_000, 100_000
 
 
 class OursByDimse(Ours):
@@ -503,4 +503,4 @@ def run(bench: Bench) -> Iterator[Summary]:
     yield from found(bench, makers, count=DCMQRSCP_STUDIES)
     many = [make for make in makers if not isinstance(make(Path()), Dcmqrscp)]
     loaded = all((make(_place(bench, make, MANY)).directory / "loaded").is_file() for make in many)
-    yield from found(bench, many, count=MANY if bench.full or loaded else 2_000)
+    yield from found(bench, many, count=MANY if bench.full or loaded else FEW)
