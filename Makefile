@@ -33,7 +33,7 @@ unit: $(VENV)/.installed-test ## the tests alone
 	@echo "· tests"
 	@$(BIN)/python -m pytest $(PYTEST); result=$$?; tests/artefacts; exit $$result
 
-bench: $(VENV)/.installed ## the short round of the benchmarks, ten minutes; BENCH="frames search" for some questions
+bench: $(VENV)/.installed ## the short round of the benchmarks, some 20 minutes; BENCH="frames search" for some questions
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 bench-full: $(VENV)/.installed ## the long round
