@@ -8,7 +8,7 @@ has a fixed number of studies, is rewritten with each image and does not stand e
 is asked among 500 studies and stored to by one.
 
 Both peers are loaded with 100,000 studies once, which takes Orthanc half an hour; the short round
-asks among 2,000 until the long one has done so.
+asks among 10,000 until the long one has done so.
 
 Debian's dcmtk, and Orthanc with it, leave Nagle's algorithm on and write a response in two pieces,
 so that every C-STORE waits 40 ms for an acknowledgement. TCP_NODELAY=1 in their environment, as set

@@ -91,8 +91,9 @@ class Journal:
         with self._changed:
             if not self._has_room():
                 return False
-        self.note(caller, event)
-        return True
+            # Still under the lock, so that the room is not another's by then.
+            self.note(caller, event)
+            return True
 
     def note_now(self, caller: Caller, event: Event) -> None:
         """The same, and the event is written when this returns. Raises AuditUnavailable."""

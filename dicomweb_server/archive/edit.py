@@ -34,7 +34,6 @@ from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.reindex import filled, study_row
 from dicomweb_server.archive.retrieve import STORED, InstanceFile
 from dicomweb_server.dicom.attributes import STUDY, key_of, vr_of
-from dicomweb_server.dicom.codecs import encode_content
 from dicomweb_server.dicom.describe import Description, describe
 from dicomweb_server.dicom.editing import edited
 from dicomweb_server.dicom.errors import BadEdit
@@ -59,6 +58,7 @@ from storage.model import (
     SeriesKey,
     parts_digest,
 )
+from storage.zstd import smallest
 
 ATTEMPTS = 8
 """Times an edit is worked out anew because the study changed meanwhile."""
@@ -492,7 +492,7 @@ def _landed(archive: Archive, instance: Instance, new: Source, edit_id: str) -> 
                 )
         blobs.append(digest)
     if not archive.storage.index.known((skeleton,)):
-        form, payload = encode_content(None, description.skeleton)
+        form, payload = smallest(description.skeleton)
         places[skeleton] = archive.storage.blobs.append(
             skeleton, payload, form=form, content_length=len(description.skeleton)
         )

@@ -593,18 +593,19 @@ def first_of_series(archive: Archive, key: SeriesKey) -> Json:
 
 def objects(found: SeriesMetadata, array: bytes) -> Iterator[bytes]:
     """The DICOM JSON object of each instance, cut from the array of all."""
+    return (array[start:end] for start, end in _extents(found))
+
+
+def _extents(found: SeriesMetadata) -> Iterator[tuple[int, int]]:
+    """Where each object lies in the array, between the brackets and commas."""
     start = 1
     for length in found.lengths:
-        yield array[start : start + length]
+        yield start, start + length
         start += length + 1
 
 
 def _unpacked(found: SeriesMetadata) -> UnpackedMetadata:
-    extents: dict[str, tuple[int, int]] = {}
-    start = 1
-    for uid, length in zip(found.instance_uids, found.lengths, strict=True):
-        extents[uid] = (start, start + length)
-        start += length + 1
+    extents = dict(zip(found.instance_uids, _extents(found), strict=True))
     return UnpackedMetadata(found.version, unpack_metadata(found), extents)
 
 

@@ -41,7 +41,7 @@ from storage.model import (
     Place,
     Stored,
 )
-from storage.zstd import compressed
+from storage.zstd import smallest
 
 logger = logging.getLogger(__name__)
 
@@ -192,20 +192,24 @@ and of presentation states begin with (PS3.4 Table B.5-1)."""
 
 def _denied(archive: Archive, instance: Instance) -> Outcome | None:
     """The refusal of what the caller may not store."""
-    if archive.permits(Act.STORE):
+    says = instance.sop_class_uid.startswith(_SAYS_OF_IMAGES)
+    if archive.permits(Act.STORE) or (says and _is_there(archive, instance.study_uid)):
         return None
     try:
-        if instance.sop_class_uid.startswith(_SAYS_OF_IMAGES):
-            archive.storage.index.series_of(instance.study_uid)
-            return None
-    except NotFound:
-        pass
-    try:
+        # It is refused; asked all the same, so that the audit has it.
         archive.permit(Act.STORE)
     except Denied as error:
         comment = f"{error}, only what says something of the images of a study that is there"
         return _of(instance, refusal=Refusal.DENIED, comment=comment)
     return None
+
+
+def _is_there(archive: Archive, study_uid: str) -> bool:
+    try:
+        archive.storage.index.series_of(study_uid)
+    except NotFound:
+        return False
+    return True
 
 
 def _stored_file(archive: Archive, source: Source) -> Instance | None:
@@ -328,9 +332,7 @@ def _append(
     description = candidate.description
     skeleton = candidate.instance.skeleton
     if skeleton not in known and skeleton not in placed:
-        payload, form = compressed(description.skeleton), Form.ZSTD
-        if len(payload) >= len(description.skeleton):
-            payload, form = description.skeleton, Form.RAW
+        form, payload = smallest(description.skeleton)
         placed[skeleton] = blobs.append(
             skeleton, payload, form=form, content_length=len(description.skeleton)
         )

@@ -52,17 +52,26 @@ class Basis:
     payload: Callable[[], Buffer | None] | None = None
     position: int = 0
 
+    @property
+    def moment(self) -> int:
+        """Of the index, at which it was seen to hold: none yet."""
+        return -1
+
+    @property
+    def shows(self) -> str:
+        return self.scope.study_uid
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What the answer to a search rests on: that nothing has been written to the index since.
 
     moment  of the index, asked before it was searched
-    asked   level and question, which the audit is told each time
+    shows   level and question, which the audit is told each time
     """
 
     moment: int
-    asked: tuple[str, str]
+    shows: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +118,7 @@ class Replies:
         if weight > WHOLE_BYTES:
             return
         head = b"".join([b"%b: %b\r\n" % each for each in headers])
-        if isinstance(basis, Found):
-            remembered = _Remembered(basis.moment, basis, Ready(status, head, body, basis.asked))
-        else:
-            # The moment before any other: what it rests on was asked before the reply was made.
-            ready = Ready(status, head, body, basis.scope.study_uid)
-            remembered = _Remembered(-1, basis, ready)
+        remembered = _Remembered(basis.moment, basis, Ready(status, head, body, basis.shows))
         self._replies.put(_question(scope), remembered, weight=_ENTRY_BYTES + weight)
 
     def ready(self, scope: HttpScope) -> Ready | None:
@@ -125,7 +129,7 @@ class Replies:
             return None
         moment = self._archive.storage.index.moment()
         if moment != remembered.moment:
-            if isinstance(remembered.basis, Found) or not self._holds(remembered.basis):
+            if not self._holds(remembered.basis):
                 self._replies.discard(question)
                 return None
             self._replies.renew(question, replace(remembered, moment=moment))
@@ -138,7 +142,10 @@ class Replies:
         body = (*ready.body[: basis.position], payload, *ready.body[basis.position + 1 :])
         return replace(ready, body=body)
 
-    def _holds(self, basis: Basis) -> bool:
+    def _holds(self, basis: Basis | Found) -> bool:
+        """Whether it is still so, though the index has been written to."""
+        if isinstance(basis, Found):
+            return False
         try:
             versions = tuple(retrieve.versions(self._archive, basis.scope))
             digests = [digest for digest, _ in basis.places]

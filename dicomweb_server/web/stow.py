@@ -79,8 +79,9 @@ _STATUS_WHEN_ALL = {Refusal.TOO_LARGE: 413, Refusal.OUT_OF_SPACE: 507, Refusal.F
 async def store_instances(service: Service, request: Request) -> Reply:
     """Handler of POST /studies and /studies/{study}."""
     # Before a byte of the body is taken. A thread only for a refusal, which the audit has to have.
-    if not service.archive.permits(Act.STORE, Act.DRAFT):
-        await service.workers.run(service.archive.permit, Act.STORE)
+    may = (Act.STORE, Act.DRAFT)
+    if not service.archive.permits(*may):
+        await service.workers.run(service.archive.permit, *may)
     # The audit says of each request what it stored.
     caller = service.caller
     service = service.seen_by(

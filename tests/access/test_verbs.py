@@ -1,12 +1,10 @@
 """Every verb of the archive asks the policy first: no transport is a back door."""
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ARCHIVE = Path(__file__).resolve().parents[2] / "dicomweb_server" / "archive"
+from tests.verbs import PROGRAM, public_functions
 
 HELPERS: dict[str, str] = {
     "ahead.ahead": "of work that is given",
@@ -48,14 +46,7 @@ HELPERS: dict[str, str] = {
 """Functions that are no verbs: they are given nothing of the archive, or what a verb has given."""
 
 
-def verbs() -> Iterator[tuple[str, ast.FunctionDef]]:
-    for path in sorted(ARCHIVE.glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                yield f"{path.stem}.{node.name}", node
-
-
-VERBS = dict(verbs())
+VERBS = dict(public_functions("archive"))
 
 
 def first_line(function: ast.FunctionDef) -> str:
@@ -87,7 +78,7 @@ def test_a_helper_is_there_and_asks_nobody() -> None:
 
 
 def test_the_file_of_an_instance_is_for_who_may_view() -> None:
-    tree = ast.parse((ARCHIVE / "retrieve.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PROGRAM / "archive" / "retrieve.py").read_text(encoding="utf-8"))
     (file,) = (
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "InstanceFile"
     )

@@ -1,6 +1,6 @@
 """In which transfer syntax an instance goes out: as received, as the peer prefers, or decoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -124,8 +124,8 @@ def test_a_peer_that_does_not_take_what_it_is_said_to_prefer_is_sent_what_was_re
     assert sorted(map(data_set, received)) == sorted(map(data_set, slices()))
 
 
-def test_who_prefers_htj2k_is_sent_the_codestreams_that_are_kept(settled: Bridge) -> None:
-    received: list[pydicom.Dataset] = []
+def keeping(received: list[pydicom.Dataset]) -> Callable[[evt.Event], int]:
+    """A handler of C-STORE that keeps what comes, with its File Meta Information."""
 
     def store(event: evt.Event) -> int:
         dataset = event.dataset
@@ -133,10 +133,17 @@ def test_who_prefers_htj2k_is_sent_the_codestreams_that_are_kept(settled: Bridge
         received.append(dataset)
         return 0
 
+    return store
+
+
+def test_who_prefers_htj2k_is_sent_the_codestreams_that_are_kept(settled: Bridge) -> None:
+    received: list[pydicom.Dataset] = []
     entity = AE("HTJ2K_SINK")
     entity.add_supported_context(CTImageStorage, [EXPLICIT_VR_LITTLE_ENDIAN, HTJ2K_LOSSLESS])
     server = entity.start_server(
-        ("127.0.0.1", settled.sink), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]
+        ("127.0.0.1", settled.sink),
+        block=False,
+        evt_handlers=[(evt.EVT_C_STORE, keeping(received))],
     )
     assert server is not None
     try:
@@ -157,13 +164,6 @@ def test_c_get_of_who_takes_one_compressed_syntax_only_is_encoded_in_it(
     settled: Bridge, only: str
 ) -> None:
     received: list[pydicom.Dataset] = []
-
-    def store(event: evt.Event) -> int:
-        dataset = event.dataset
-        dataset.file_meta = event.file_meta
-        received.append(dataset)
-        return 0
-
     entity = AE("GETTER")
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
     entity.add_requested_context(CTImageStorage, only)
@@ -171,7 +171,7 @@ def test_c_get_of_who_takes_one_compressed_syntax_only_is_encoded_in_it(
         "127.0.0.1",
         settled.port,
         ext_neg=[build_role(CTImageStorage, scp_role=True)],
-        evt_handlers=[(evt.EVT_C_STORE, store)],
+        evt_handlers=[(evt.EVT_C_STORE, keeping(received))],
     )
     assert association.is_established
     status, failed, _ = last_of(

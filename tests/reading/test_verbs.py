@@ -2,12 +2,10 @@
 transaction that would also record the refusal."""
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-READING = Path(__file__).resolve().parents[2] / "dicomweb_server" / "reading"
+from tests.verbs import public_functions
 
 HELPERS: dict[str, str] = {
     "acting.allowed": "of a caller that a verb has asked about",
@@ -29,17 +27,12 @@ HELPERS: dict[str, str] = {
 """Functions that are no verbs: the program's own, or what verbs are made of."""
 
 
-def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Public functions that are given the report module as somebody sees it."""
-    for path in sorted(READING.glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
-                continue
-            if node.args.args and node.args.args[0].arg == "reading":
-                yield f"{path.stem}.{node.name}", node
-
-
-VERBS = dict(functions())
+VERBS = {
+    name: function
+    for name, function in public_functions("reading")
+    if function.args.args and function.args.args[0].arg == "reading"
+}
+"""Those that are given the report module as somebody sees it."""
 
 
 def asks(function: ast.FunctionDef) -> bool:
