@@ -41,7 +41,6 @@ from storage.model import (
     Place,
     Stored,
 )
-from storage.zstd import smallest
 
 logger = logging.getLogger(__name__)
 
@@ -327,22 +326,18 @@ def _append(
     archive: Archive, candidate: _Candidate, *, known: set[Digest], placed: dict[Digest, Place]
 ) -> None:
     """Appends the contents of a candidate that are neither known nor appended for another one."""
-    blobs = archive.storage.blobs
+    # Landed as received: compressing is settling's work, when nobody waits for it.
+    append = partial(archive.storage.blobs.append, form=Form.RAW)
     candidate.appended.clear()
     description = candidate.description
     skeleton = candidate.instance.skeleton
     if skeleton not in known and skeleton not in placed:
-        form, payload = smallest(description.skeleton)
-        placed[skeleton] = blobs.append(
-            skeleton, payload, form=form, content_length=len(description.skeleton)
-        )
+        kept = description.skeleton
+        placed[skeleton] = append(skeleton, kept, content_length=len(kept))
     for digest, content in zip(candidate.instance.blobs, description.contents, strict=True):
         if digest not in known and digest not in placed:
             value = _value(candidate.source, description, content)
-            # Landed as received: compressing is settling's work, when nobody waits for it.
-            placed[digest] = blobs.append(
-                digest, value, form=Form.RAW, content_length=content.extent.length
-            )
+            placed[digest] = append(digest, value, content_length=content.extent.length)
     for digest in _contents_of(candidate):
         if digest in placed:
             candidate.appended[digest] = placed[digest]
