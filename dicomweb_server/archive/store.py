@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.access.errors import Denied
