@@ -196,6 +196,10 @@ class Index(Protocol):
     def metadata(self, key: SeriesKey) -> SeriesMetadata:
         """Raises NotFound."""
 
+    def example(self, key: SeriesKey) -> bytes:
+        """The DICOM JSON object of one instance of a series, however many it has read at once: for
+        what all its instances say alike. Raises NotFound."""
+
     def find(self, query: Query) -> Page:
         """The rows that match, as the query's docstring orders them. Reads one moment's state."""
 

@@ -26,7 +26,7 @@ from storage.errors import FormatVersion, OutOfSpace
 
 INITIAL_MAP_BYTES = 16 << 30
 """Address space, not disk: the file is as long as what was ever written."""
-TABLES_FORMAT = 2
+TABLES_FORMAT = 3
 OLDEST_TABLES_FORMAT = 1
 """... that can be opened, to be upgraded."""
 MAX_READERS = 2046

@@ -213,6 +213,11 @@ class LmdbIndex:
             uids, lengths, frames = SeriesContent(transaction, self._tables, state.id).metadata()
         return SeriesMetadata(key, state.version, tuple(uids), tuple(lengths), frames)
 
+    def example(self, key: SeriesKey) -> bytes:
+        with self._environment.read() as transaction:
+            state = self._state(transaction, key)
+            return SeriesContent(transaction, self._tables, state.id).example()
+
     def find(self, query: Query) -> Page:
         with self._environment.read() as transaction:
             return find(transaction, self._tables, query, self._rows)

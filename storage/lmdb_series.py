@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import orjson
 import zstandard
@@ -146,6 +147,15 @@ class SeriesContent:
             lengths, frame = metadata_of(stored)
             return list(self.columns.uids if self.columns else []), lengths, frame
         return self._merged_metadata(level=1)
+
+    def example(self) -> bytes:
+        """The object of one instance: of the first in the manifest, else of the first row."""
+        stored = self._transaction.get(self._id, db=self._tables.metadata)
+        if stored is not None and (kept := self.kept()):
+            lengths, frame = metadata_of(stored)
+            return next(islice(_objects(frame, lengths), kept[0], None))
+        _, record = next(self._row_records())
+        return expanded(Row.of(record).metadata)
 
     def folded(self) -> Folded:
         """Everything as one manifest."""

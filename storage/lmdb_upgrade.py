@@ -2,9 +2,11 @@
 
     1 -> 2   lists of studies by Study Date, Study ID, Referring Physician's Name and Study
              Description (`DAY` and three of `PREFIXES`)
+    2 -> 3   nothing is rewritten: files are known by their parts now (`Instance.file_digest`),
+             which a program that reads format 2 would take for damage
 
-All in one transaction: an upgrade that is killed has changed nothing. A program that reads format
-1 must not be at work meanwhile; afterwards it refuses the index.
+All in one transaction: an upgrade that is killed has changed nothing. A program that reads an
+older format must not be at work meanwhile; afterwards it refuses the index.
 """
 
 import orjson
@@ -20,16 +22,20 @@ def upgrade(environment: Environment) -> None:
     """Does what is to be done. A million studies take some ten seconds."""
     if environment.found_format == TABLES_FORMAT:
         return
-    environment.write(lambda transaction: _from_1(transaction, environment.tables))
+    environment.write(lambda transaction: _upgrade(transaction, environment.tables))
 
 
-def _from_1(transaction: Transaction, tables: Tables) -> None:
-    if transaction.get(b"format", db=tables.about) != b"1":
-        return  # another process has done it
+def _upgrade(transaction: Transaction, tables: Tables) -> None:
+    # Another process may have done it.
+    if transaction.get(b"format", db=tables.about) == b"1":
+        _add_lists_of_2(transaction, tables)
+    transaction.put(b"format", b"%d" % TABLES_FORMAT, db=tables.about)
+
+
+def _add_lists_of_2(transaction: Transaction, tables: Tables) -> None:
     with transaction.cursor(db=tables.ranks) as cursor:
         for rank, record in cursor:
             terms, rollup = (tupled(part) for part in orjson.loads(record))
             for key in posting_keys(terms, rollup):
                 if key.startswith(_SINCE_2):
                     transaction.put(key, rank, db=tables.postings)
-    transaction.put(b"format", b"%d" % TABLES_FORMAT, db=tables.about)

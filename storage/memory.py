@@ -576,6 +576,10 @@ class MemoryIndex:
             zstd=zstandard.compress(b"[" + b",".join(one.metadata for one in present) + b"]"),
         )
 
+    def example(self, key: SeriesKey) -> bytes:
+        with self._lock:
+            return self._one(key).present()[0].metadata
+
     def find(self, query: Query) -> Page:
         after = position_of(query.after, query.level) if query.after is not None else None
         with self._lock:

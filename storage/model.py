@@ -126,7 +126,9 @@ class Instance:
     """What the index keeps of one stored instance: everything needed to serve it.
 
     number          Instance Number, the order within the series; NO_NUMBER when absent
-    file_digest     SHA-256 of the received Part 10 file, file_length bytes long
+    file_digest     what stands for the received Part 10 file, file_length bytes long: the
+                    `parts_digest` of its skeleton, holes and blobs; of what was stored with index
+                    format 2 and before, SHA-256 of the file
     dataset_digest  SHA-256 of the skeleton after the File Meta Information with the contents'
                     digests in their places, and of where those are: two files with equal ones
                     are the same instance, whoever wrote their headers
@@ -138,8 +140,7 @@ class Instance:
     received_us     when it was acknowledged, microseconds since 1970 UTC
     source          who sent it: an address, an AE title, a path
     edit            "" as it was received; else the edit that made this version of it. Then nobody
-                    has sent this file: file_digest and dataset_digest are the SHA-256 of
-                    skeleton, holes and blobs (`parts_digest`)
+                    has sent this file, and dataset_digest is its `parts_digest` too
     """
 
     study_uid: str
@@ -163,7 +164,8 @@ class Instance:
 
 def parts_digest(skeleton: Digest, holes: Sequence[int], blobs: Sequence[Digest]) -> Digest:
     """What stands for a file that is known by its parts: SHA-256 of the skeleton's digest, each
-    hole (8 bytes, big endian) and the digests of the contents that go there."""
+    hole (8 bytes, big endian) and the digests of the contents that go there. Two files with equal
+    ones are equal, and nothing needs to be hashed twice for it."""
     parts = [b"parts", skeleton]
     for hole, blob in zip(holes, blobs, strict=False):
         parts += [hole.to_bytes(8, "big"), blob]

@@ -188,31 +188,46 @@ class _Checker:
     def _file(self, instance: Instance) -> None:
         """Reads every content of an instance and puts its file together."""
         problems = self.problems
-        file = hashlib.sha256()
-        contents = self._contents(instance, (instance.skeleton, *instance.blobs))
+        # What was stored with index format 2 and before is known by the SHA-256 of its whole file.
+        by_parts = parts_digest(instance.skeleton, instance.holes, instance.blobs)
+        hashed = by_parts != instance.file_digest
+        file, length = hashlib.sha256(), 0
         try:
-            skeleton = next(contents)
-            at = 0
-            for hole, content in zip(instance.holes, contents, strict=False):
-                file.update(skeleton[at:hole])
-                file.update(content)
-                at = hole
-            file.update(skeleton[at:])
-            # Those beyond the holes are no part of the file, but are contents all the same.
-            for _ in contents:
-                pass
+            for piece in self._pieces(instance):
+                length += len(piece)
+                if hashed:
+                    file.update(piece)
         except NotFound as error:
             if self._still(instance):
                 self.fault(f"instance {instance.instance_uid}: {error}")
             return
-        expected = file.digest()
-        if instance.edit:
-            expected = parts_digest(instance.skeleton, instance.holes, instance.blobs)
-        if self.problems == problems and expected != instance.file_digest:
+        if self.problems > problems:
+            return
+        if hashed and file.digest() != instance.file_digest:
             self.fault(
                 f"instance {instance.instance_uid}: its file, put together, has SHA-256 "
                 f"{file.hexdigest()}, received was {instance.file_digest.hex()}"
             )
+        elif length != instance.file_length:
+            self.fault(
+                f"instance {instance.instance_uid}: its file, put together, has {length} bytes, "
+                f"received were {instance.file_length}"
+            )
+
+    def _pieces(self, instance: Instance) -> Iterator[bytes]:
+        """The instance's file in pieces, each content of it and all others read. Raises NotFound
+        when one is not stored."""
+        contents = self._contents(instance, (instance.skeleton, *instance.blobs))
+        skeleton = next(contents)
+        at = 0
+        for hole, content in zip(instance.holes, contents, strict=False):
+            yield skeleton[at:hole]
+            yield content
+            at = hole
+        yield skeleton[at:]
+        # Those beyond the holes are no part of the file, but are contents all the same.
+        for _ in contents:
+            pass
 
     def _still(self, instance: Instance) -> bool:
         uid = instance.instance_uid

@@ -4,8 +4,6 @@ import threading
 
 import zstandard
 
-from storage.model import Form
-
 _SMALL_BYTES = 64 * 1024
 
 
@@ -27,12 +25,6 @@ def compressed(content: bytes, *, level: int = 3) -> bytes:
     if compressor is None:
         compressor = _of_this_thread.by_level[level] = zstandard.ZstdCompressor(level=level)
     return compressor.compress(content)
-
-
-def smallest(content: bytes) -> tuple[Form, bytes]:
-    """A content that is no frame in the form that is kept of it, and its payload."""
-    payload = compressed(content)
-    return (Form.ZSTD, payload) if len(payload) < len(content) else (Form.RAW, content)
 
 
 def expanded(frame: bytes) -> bytes:

@@ -29,8 +29,9 @@ BATCH_EVENTS = 500
 WAIT_S = 30.0
 """How long somebody waits for a place in the queue, and `flush` and `close` for the database."""
 
-LINGER_S = 0.05
-"""For which the writer waits for more: a transaction is an fsync."""
+LINGER_S = 0.25
+"""For which the writer waits for more, unless somebody waits for it: a transaction is an fsync and
+a millisecond of the machine, however many events are in it."""
 
 SUMMARY_S = 900.0
 COUNTED = 50_000
@@ -66,7 +67,7 @@ class Journal:
         self._summary_s = summary_s
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Caller, Event]] = deque()
-        self._noted = self._written = 0
+        self._noted = self._written = self._wanted = 0
         self._counts: dict[str, dict[Counted, _Count]] = {}
         self._counted = 0
         self._closing = False
@@ -83,7 +84,9 @@ class Journal:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            # The writer is not woken for each event while it lingers.
+            if len(self._waiting) == 1 or self._is_hurried():
+                self._changed.notify_all()
             return self._noted
 
     def noted(self, caller: Caller, event: Event) -> bool:
@@ -214,7 +217,7 @@ class Journal:
             if closing and not waiting:
                 return
             if waiting and not closing:
-                time.sleep(LINGER_S)
+                self._linger()
             if time.monotonic() - looked >= min(self._summary_s / 2, LOOK_S):
                 looked = time.monotonic()
                 self._summarise_due()
@@ -226,6 +229,17 @@ class Journal:
                         self._waiting.popleft()
                     self._written += len(batch)
                     self._changed.notify_all()
+
+    def _linger(self) -> None:
+        with self._changed:
+            self._changed.wait_for(self._is_hurried, LINGER_S)
+
+    def _is_hurried(self) -> bool:
+        return (
+            self._closing
+            or self._wanted > self._written
+            or len(self._waiting) >= min(BATCH_EVENTS, self._queue_events)
+        )
 
     def _has_work(self) -> bool:
         return bool(self._waiting) or self._closing
@@ -260,6 +274,8 @@ class Journal:
 
     def _wait_for(self, number: int) -> None:
         with self._changed:
+            self._wanted = max(self._wanted, number)
+            self._changed.notify_all()
             if not self._changed.wait_for(lambda: self._written >= number, WAIT_S):
                 raise AuditUnavailable(f"{len(self._waiting)} events could not be written")
 

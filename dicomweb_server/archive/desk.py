@@ -92,6 +92,7 @@ _STEPS = (
         (kind, peer, study_uid, series_uid, instance_uid) WHERE state = 'waiting';
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
     """,
+    "CREATE INDEX performed_steps_by_study ON performed_steps (study_uid, status);",
 )
 """What takes the schema from version n to n + 1; a step is never changed once it was released."""
 

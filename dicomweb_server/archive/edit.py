@@ -58,7 +58,6 @@ from storage.model import (
     SeriesKey,
     parts_digest,
 )
-from storage.zstd import smallest
 
 ATTEMPTS = 8
 """Times an edit is worked out anew because the study changed meanwhile."""
@@ -492,9 +491,11 @@ def _landed(archive: Archive, instance: Instance, new: Source, edit_id: str) -> 
                 )
         blobs.append(digest)
     if not archive.storage.index.known((skeleton,)):
-        form, payload = smallest(description.skeleton)
         places[skeleton] = archive.storage.blobs.append(
-            skeleton, payload, form=form, content_length=len(description.skeleton)
+            skeleton,
+            description.skeleton,
+            form=Form.RAW,
+            content_length=len(description.skeleton),
         )
     digest = parts_digest(skeleton, description.holes, blobs)
     made = replace(

@@ -21,7 +21,7 @@ from dicomweb_server.archive.dicomdir import DicomDir
 from dicomweb_server.archive.retrieve import InstanceFile, instances, unpack_metadata
 from dicomweb_server.dicom.errors import DicomError
 from storage.errors import Corrupt, NotFound, StorageError
-from storage.model import Instance, Query, QueryLevel, Row, Scope, SeriesKey
+from storage.model import Instance, Query, QueryLevel, Row, Scope, SeriesKey, parts_digest
 
 PAGE = 200
 """Studies looked up at a time."""
@@ -133,18 +133,35 @@ def _write(file: InstanceFile, instance: Instance, path: Path) -> None:
     """Under its name only when it is whole and hashes to what was received."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    digest = hashlib.sha256()
     try:
         with unfinished.open("wb") as stream:
-            for chunk in file.chunks():
-                digest.update(chunk)
-                stream.write(chunk)
-        # An edited version was never received: its contents were compared one by one.
-        if not instance.edit and digest.digest() != instance.file_digest:
-            raise Corrupt(f"instance {instance.instance_uid}", "is not what was received")
+            for part in _proved(file, instance):
+                stream.write(part)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _proved(file: InstanceFile, instance: Instance) -> Iterator[bytes]:
+    """The parts of a file. Raises Corrupt at the latest when they have ended, when one of them or
+    all together do not hash to what was received."""
+    by_parts = parts_digest(instance.skeleton, instance.holes, instance.blobs)
+    # What was stored with index format 2 and before is known by the SHA-256 of its whole file.
+    hashed = by_parts != instance.file_digest
+    whole, skeleton = hashlib.sha256(), hashlib.sha256()
+    wrong = False
+    for number, part in enumerate(file.parts()):
+        if hashed:
+            whole.update(part)
+        # Pieces of the skeleton and contents take turns.
+        if number % 2 == 0:
+            skeleton.update(part)
+        else:
+            wrong |= hashlib.sha256(part).digest() != instance.blobs[number // 2]
+        yield part
+    wrong |= skeleton.digest() != instance.skeleton
+    if wrong or (hashed and whole.digest() != instance.file_digest):
+        raise Corrupt(f"instance {instance.instance_uid}", "is not what was received")
 
 
 def _all_studies(archive: Archive) -> Iterator[str]:

@@ -13,7 +13,7 @@ import re
 import sqlite3
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -339,10 +339,49 @@ def end_unless_performing(connection: sqlite3.Connection, *, study_uid: str, by:
 _PERFORMING = "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'IN PROGRESS'"
 
 
-def is_performing(desk: Desk, study_uid: str) -> bool:
-    """Whether a modality has said that it performs, and not yet that it has ended."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What orders and modalities say of many studies, read at once.
+
+    by_study      Study Instance UID -> status and completed_by of its order
+    by_accession  the same of the accession numbers that one order has
+    performing    studies that a modality says it performs, and not yet that it has ended
+    """
+
+    by_study: Mapping[str, tuple[str, str]]
+    by_accession: Mapping[str, tuple[str, str]]
+    performing: frozenset[str]
+
+    def of(self, study_uid: str, accession: str) -> tuple[str, str] | None:
+        """Of a study's order: the one with its UID, else with its accession number."""
+        return self.by_study.get(study_uid) or self.by_accession.get(accession)
+
+
+def said_of(desk: Desk, study_uids: Collection[str], accessions: Collection[str]) -> Said:
+    """What is said of those studies, and of orders with those accession numbers."""
     desk.permit(Act.SEARCH)
-    return bool(desk.read(_PERFORMING, study_uid))
+    studies = json.dumps(list(study_uids))
+    ordered = desk.read(
+        "SELECT study_uid, status, completed_by FROM orders"
+        " WHERE study_uid IN (SELECT value FROM json_each(?))",
+        studies,
+    )
+    numbered = desk.read(
+        "SELECT accession, MIN(status) AS status, MIN(completed_by) AS completed_by FROM orders"
+        " WHERE accession IN (SELECT value FROM json_each(?))"
+        " GROUP BY accession HAVING COUNT(*) = 1",
+        json.dumps([each for each in accessions if each]),
+    )
+    performing = desk.read(
+        "SELECT study_uid FROM performed_steps"
+        " WHERE study_uid IN (SELECT value FROM json_each(?)) AND status = 'IN PROGRESS'",
+        studies,
+    )
+    return Said(
+        {row["study_uid"]: (row["status"], row["completed_by"] or "") for row in ordered},
+        {row["accession"]: (row["status"], row["completed_by"] or "") for row in numbered},
+        frozenset(row["study_uid"] for row in performing),
+    )
 
 
 # ---------------------------------------------------------------------------- performed steps

@@ -576,18 +576,14 @@ def instance_metadata(archive: Archive, scope: Scope) -> tuple[bytes, int]:
     return unpacked.array[extent[0] : extent[1]], unpacked.version
 
 
-def first_of_series(archive: Archive, key: SeriesKey) -> Json:
-    """The DICOM JSON object of a series' first instance, without unpacking those behind it; empty
-    when the series has gone meanwhile."""
+def example_of_series(archive: Archive, key: SeriesKey) -> Json:
+    """The DICOM JSON object of one instance of a series, which costs the same however many it has;
+    empty when the series has gone meanwhile."""
     archive.permit(Act.VIEW)
     try:
-        found = archive.storage.index.metadata(key)
+        document: Json = orjson.loads(archive.storage.index.example(key))
     except NotFound:
         return {}
-    if not found.lengths:
-        return {}
-    reader = zstandard.ZstdDecompressor().stream_reader(found.zstd, read_across_frames=True)
-    document: Json = orjson.loads(reader.read(1 + found.lengths[0])[1:])
     return document
 
 

@@ -34,7 +34,7 @@ class Spool:
         self.length = 0
         self._directory = directory
         self._limit_bytes = limit_bytes
-        self._pieces: list[bytes] = []
+        self._pieces: list[Buffer] = []
         self._file: BinaryIO | None = None
 
     def write(self, piece: Buffer) -> None:
@@ -49,7 +49,7 @@ class Spool:
             if self._file is None and self.length > MEMORY_BYTES:
                 self._spill()
             if self._file is None:
-                self._pieces.append(bytes(piece))
+                self._pieces.append(_kept(piece))
             else:
                 _write_all(self._file, piece)
         except OSError as error:
@@ -70,7 +70,8 @@ class Spool:
         """All that was written, valid until `discard`."""
         if self._file is not None:
             return _SpooledSource(self._file.fileno(), self.length)
-        return BytesSource(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+        whole = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return BytesSource(bytes(whole))
 
     def discard(self) -> None:
         """Gives the memory or the disk space back; to be called however the upload ended."""
@@ -89,6 +90,13 @@ class Spool:
         traceback: TracebackType | None,
     ) -> None:
         self.discard()
+
+
+def _kept(piece: Buffer) -> Buffer:
+    """The piece, or a copy of it where its bytes may change, or lie in something much longer that
+    would be kept with it."""
+    whole = piece.obj if isinstance(piece, memoryview) else piece
+    return piece if isinstance(whole, bytes) and len(whole) <= 2 * len(piece) else bytes(piece)
 
 
 def _write_all(file: BinaryIO, piece: Buffer) -> None:

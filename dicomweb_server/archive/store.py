@@ -11,7 +11,7 @@ but bytes nobody refers to.
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
@@ -19,7 +19,6 @@ from functools import partial
 from dicomweb_server.access.caller import Act
 from dicomweb_server.access.errors import Denied
 from dicomweb_server.archive.archive import Archive
-from dicomweb_server.archive.beside import Beside
 from dicomweb_server.dicom.describe import Content, Description, describe
 from dicomweb_server.dicom.errors import (
     DicomError,
@@ -40,8 +39,8 @@ from storage.model import (
     Landed,
     Place,
     Stored,
+    parts_digest,
 )
-from storage.zstd import smallest
 
 logger = logging.getLogger(__name__)
 
@@ -175,13 +174,8 @@ def _read(
     archive: Archive, number: int, part: Received, *, study_uid: str | None
 ) -> _Candidate | Outcome:
     try:
-        if (twin := _stored_file(archive, part.source)) is not None:
-            if study_uid is not None and twin.study_uid != study_uid:
-                return _of(twin, refusal=Refusal.WRONG_STUDY, comment=_wrong_study(twin, study_uid))
-            return _of(twin, stored=Stored.DUPLICATE)
-        file_digest = _begin_file_digest(part.source)
         description = describe(part.source, limits=archive.limits, attributes=archive.attributes)
-        instance = _instance(part, description, file_digest)
+        instance = _instance(part, description)
         if study_uid is not None and instance.study_uid != study_uid:
             comment = _wrong_study(instance, study_uid)
             return _of(instance, refusal=Refusal.WRONG_STUDY, comment=comment)
@@ -222,57 +216,12 @@ def _is_there(archive: Archive, study_uid: str) -> bool:
     return True
 
 
-def _stored_file(archive: Archive, source: Source) -> Instance | None:
-    """The stored instance whose received file had the very bytes of `source`.
-
-    Group 2 names the instance it may be, so that a file sent again costs a hash and no reading.
-    """
-    uid = _uid_in_file_meta(source)
-    known = [each for each in _kept(archive, uid) if each.file_length == source.length]
-    if not known:
-        return None
-    digest = _file_digest(source)
-    return next((each for each in known if each.file_digest == digest), None)
-
-
-_beside = Beside()
-
-_WORTH_A_THREAD = 128 * 1024
-"""Bytes whose hash takes longer than asking another thread for it."""
-
-
-def _begin_file_digest(source: Source) -> Callable[[], Digest] | None:
-    """What gives `_file_digest` of a file in memory, which is hashed while it is described; None
-    for one that is better hashed in the one walk over it."""
-    if not isinstance(source, BytesSource) or source.length < _WORTH_A_THREAD:
-        return None
-    return _beside.begin(partial(_file_digest, source))
-
-
-def _file_digest(source: Source) -> Digest:
-    """SHA-256 of the whole file."""
-    digest = hashlib.sha256()
-    for piece in read_pieces(source, 0, source.length):
-        digest.update(piece)
-    return Digest(digest.digest())
-
-
-def _kept(archive: Archive, uid: str | None) -> list[Instance]:
+def _kept(archive: Archive, uid: str) -> list[Instance]:
     """The versions of an instance, the present one first."""
-    present = archive.storage.index.instance(uid) if uid is not None else None
+    present = archive.storage.index.instance(uid)
     if present is None:
         return []
-    return [present, *archive.storage.index.versions(present.instance_uid)]
-
-
-def _uid_in_file_meta(source: Source) -> str | None:
-    """Media Storage SOP Instance UID (0002,0003) as it seems to be: the hash then proves it."""
-    head = source.read_at(0, 1024)
-    at = head.find(b"\x02\x00\x03\x00UI")
-    if at < 0:
-        return None
-    length = int.from_bytes(head[at + 6 : at + 8], "little")
-    return head[at + 8 : at + 8 + length].decode("ascii", "replace").rstrip("\0 ")
+    return [present, *archive.storage.index.versions(uid)]
 
 
 def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
@@ -337,22 +286,18 @@ def _append(
     archive: Archive, candidate: _Candidate, *, known: set[Digest], placed: dict[Digest, Place]
 ) -> None:
     """Appends the contents of a candidate that are neither known nor appended for another one."""
-    blobs = archive.storage.blobs
+    # Landed as received: compressing is settling's work, when nobody waits for it.
+    append = partial(archive.storage.blobs.append, form=Form.RAW)
     candidate.appended.clear()
     description = candidate.description
     skeleton = candidate.instance.skeleton
     if skeleton not in known and skeleton not in placed:
-        form, payload = smallest(description.skeleton)
-        placed[skeleton] = blobs.append(
-            skeleton, payload, form=form, content_length=len(description.skeleton)
-        )
+        kept = description.skeleton
+        placed[skeleton] = append(skeleton, kept, content_length=len(kept))
     for digest, content in zip(candidate.instance.blobs, description.contents, strict=True):
         if digest not in known and digest not in placed:
             value = _value(candidate.source, description, content)
-            # Landed as received: compressing is settling's work, when nobody waits for it.
-            placed[digest] = blobs.append(
-                digest, value, form=Form.RAW, content_length=content.extent.length
-            )
+            placed[digest] = append(digest, value, content_length=content.extent.length)
     for digest in _contents_of(candidate):
         if digest in placed:
             candidate.appended[digest] = placed[digest]
@@ -363,10 +308,8 @@ def _contents_of(candidate: _Candidate) -> Iterator[Digest]:
     yield from candidate.instance.blobs
 
 
-def _instance(
-    part: Received, description: Description, file_digest: Callable[[], Digest] | None = None
-) -> Instance:
-    file, dataset, contents = _digests(part.source, description, file_digest)
+def _instance(part: Received, description: Description) -> Instance:
+    skeleton, dataset, contents = _digests(part.source, description)
     return Instance(
         study_uid=description.study_uid,
         series_uid=description.series_uid,
@@ -374,10 +317,10 @@ def _instance(
         sop_class_uid=description.sop_class_uid,
         transfer_syntax_uid=description.transfer_syntax_uid,
         number=description.number,
-        file_digest=file,
+        file_digest=parts_digest(skeleton, description.holes, contents),
         file_length=part.source.length,
         dataset_digest=dataset,
-        skeleton=Digest(hashlib.sha256(description.skeleton).digest()),
+        skeleton=skeleton,
         blobs=contents,
         holes=description.holes,
         frames=description.frames,
@@ -399,48 +342,49 @@ def _facts(candidate: _Candidate) -> InstanceFacts:
     )
 
 
-def _digests(
-    source: Source, description: Description, file_digest: Callable[[], Digest] | None
-) -> tuple[Digest, Digest, tuple[Digest, ...]]:
-    """SHA-256 of the file, the data set's digest (`Instance.dataset_digest`) and SHA-256 of each
-    content, in one walk over the source. Contents enter the data set's digest as theirs: hashing
-    the pixels a third time was a sixth of all the CPU that storing a CT slice takes.
+def _digests(source: Source, description: Description) -> tuple[Digest, Digest, tuple[Digest, ...]]:
+    """SHA-256 of the skeleton, the data set's digest (`Instance.dataset_digest`) and SHA-256 of
+    each content, in one walk over the source.
 
-    file_digest  gives the first of them when it is worked out elsewhere
+    Contents enter the data set's digest as theirs, and so they do the file's: hashing the pixels
+    again for each was a third of all the CPU that storing a CT slice took. That the parts make the
+    file is proved here instead, while it is at hand: raises RuntimeError when they do not.
     """
-    file, dataset = hashlib.sha256(), hashlib.sha256()
-    take = file.update if file_digest is None else _pass_over
+    whole, dataset = hashlib.sha256(), hashlib.sha256()
     contents: list[Digest] = []
+    cuts: list[int] = []
+    kept = at = 0
+
+    def keep(end: int) -> None:
+        nonlocal kept
+        kept += end - at
+        for piece in read_pieces(source, at, end):
+            whole.update(piece)
+            dataset.update(piece)
+
     for piece in read_pieces(source, 0, description.dataset_offset):
-        take(piece)
-    at = description.dataset_offset
+        whole.update(piece)
+    kept = at = description.dataset_offset
     for content in description.contents:
         if content.inflated:
             value = _value(source, description, content)
             contents.append(Digest(hashlib.sha256(value).digest()))
             continue
-        for piece in read_pieces(source, at, content.extent.offset):
-            take(piece)
-            dataset.update(piece)
+        keep(content.extent.offset)
+        cuts.append(kept)
         at = content.extent.offset + content.extent.length
         part = hashlib.sha256()
         for piece in read_pieces(source, content.extent.offset, at):
-            take(piece)
             part.update(piece)
         contents.append(Digest(part.digest()))
         dataset.update(contents[-1])
-    for piece in read_pieces(source, at, source.length):
-        take(piece)
-        dataset.update(piece)
+    keep(source.length)
+    skeleton = Digest(hashlib.sha256(description.skeleton).digest())
+    if skeleton != whole.digest() or tuple(cuts) != description.holes:
+        raise RuntimeError(f"the parts of instance {description.instance_uid} do not make its file")
     # Where the contents were cut, so that no bytes between them can be taken for one of them.
-    cuts = [hole - description.dataset_offset for hole in description.holes]
-    dataset.update(repr(cuts).encode())
-    whole = Digest(file.digest()) if file_digest is None else file_digest()
-    return whole, Digest(dataset.digest()), tuple(contents)
-
-
-def _pass_over(piece: Buffer) -> None:
-    """For bytes that somebody else hashes."""
+    dataset.update(repr([cut - description.dataset_offset for cut in cuts]).encode())
+    return skeleton, Digest(dataset.digest()), tuple(contents)
 
 
 def read_pieces(source: Source, start: int, end: int) -> Iterator[Buffer]:

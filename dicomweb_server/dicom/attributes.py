@@ -8,7 +8,7 @@ functions, so that equal values are equal strings and ranges of strings are rang
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -371,11 +371,15 @@ def rollup_of(document: Json) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def terms_of(vr: str, values: Iterable[Any]) -> tuple[str, ...]:
+def terms_of(vr: str, values: Sequence[Any]) -> tuple[str, ...]:
     """The values of a DICOM JSON element as they are matched, empty ones left out."""
     if vr == "PN":
         return tuple(folded for name in values if name for folded in fold_groups(name.values()))
-    return tuple(term for value in values if value is not None and (term := term_of(vr, value)))
+    normal = _NORMAL.get(vr, _trimmed)
+    if len(values) == 1 and values[0] is not None:
+        term = normal(values[0])
+        return (term,) if term else ()
+    return tuple(filter(None, [normal(value) for value in values if value is not None]))
 
 
 def term_of(vr: str, value: Any) -> str:
@@ -384,11 +388,7 @@ def term_of(vr: str, value: Any) -> str:
     DA becomes YYYYMMDD, TM HHMMSS.FFFFFF, numbers lose what does not change them. A value that is
     none of its VR is only trimmed: it can still be found as it is.
     """
-    if isinstance(value, float):
-        return _shortest(value)
-    if vr in _TRIMMED_AS:
-        return _TRIMMED_AS[vr](str(value))
-    return str(value).strip(" \0")
+    return _NORMAL.get(vr, _trimmed)(value)
 
 
 def normal_name(text: str) -> str:
@@ -396,17 +396,21 @@ def normal_name(text: str) -> str:
     return fold(text)
 
 
-def _date(text: str) -> str:
+def _trimmed(value: Any) -> str:
+    return _shortest(value) if isinstance(value, float) else str(value).strip(" \0")
+
+
+def _date(value: Any) -> str:
     """YYYYMMDD; the YYYY.MM.DD of ACR-NEMA too (PS3.5 §6.2, DA)."""
-    text = text.strip(" \0")
+    text = _trimmed(value)
     if len(text) == 10 and text[4] == text[7] == "." and text.replace(".", "").isdigit():
         return text.replace(".", "")
     return text
 
 
-def _time(text: str) -> str:
+def _time(value: Any) -> str:
     """HHMMSS.FFFFFF of a TM, whose tail may be missing, and of the HH:MM:SS of ACR-NEMA."""
-    text = text.strip(" \0")
+    text = _trimmed(value)
     whole, _, fraction = text.replace(":", "").partition(".")
     if (
         not whole.isdigit()
@@ -418,9 +422,11 @@ def _time(text: str) -> str:
     return f"{whole:0<6}.{fraction[:6]:0<6}"
 
 
-def _number(text: str) -> str:
+def _number(value: Any) -> str:
     """An integer without leading zeros or sign, a decimal as its shortest form: `1`, `2.5`."""
-    text = text.strip(" \0")
+    if isinstance(value, int):
+        return str(value)
+    text = _trimmed(value)
     try:
         return str(int(text))
     except ValueError:
@@ -436,7 +442,7 @@ def _shortest(number: float) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 2**63 else repr(number)
 
 
-_TRIMMED_AS = {
+_NORMAL: dict[str, Callable[[Any], str]] = {
     "DA": _date,
     "TM": _time,
     **dict.fromkeys(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"), _number),

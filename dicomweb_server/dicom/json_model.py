@@ -37,7 +37,8 @@ from dicomweb_server.dicom.part10 import (
 
 Json = dict[str, Any]
 """One DICOM JSON object: tag of 8 hex digits -> {"vr": ..., "Value": [...]}. The Value of a long
-sequence is an orjson.Fragment."""
+sequence is an orjson.Fragment. What `document` gives has objects in it that other documents share:
+they are never changed."""
 
 INLINE_BYTES = 1024 // 4 * 3
 """Binary values above this length are BulkDataURI: 1024 bytes of base64, pydicom's threshold."""
@@ -94,6 +95,13 @@ class _Unreadable(Exception):
     """The value's bytes do not fit its VR."""
 
 
+_REMEMBERED = 4096
+_REMEMBERED_BYTES = 128
+_remembered: dict[tuple[str, bytes, Charset, bool], Json] = {}
+"""What short values were read as lately, by VR, bytes, character set and byte order: the slices of
+a series share nine tenths of theirs, and looking one up costs a fifth of reading it."""
+
+
 def _object(
     data_set: DataSet,
     *,
@@ -123,26 +131,10 @@ def _object(
         elif isinstance(value, bytes):
             if len(vr) > 2:
                 vr = settled_vr(tag, element, data_set, above)
-            convert = _TEXTS.get(vr)
-            if convert is not None:
-                values = convert(value, charset)
-            elif vr in _NUMBERS:
-                try:
-                    values = _numbers(vr, value, big_endian)
-                except _Unreadable:
-                    result[key] = {"vr": "UN", "InlineBinary": b64encode(value).decode()}
-                    continue
-                if tag in _LUT_DESCRIPTORS and values and values[0] < 0:
-                    values[0] += 65536  # PS3.3 §C.11.1.1: the number of entries is unsigned
-            else:
-                if length > INLINE_BYTES:
-                    result[key] = {"vr": vr, "BulkDataURI": path + key}
-                else:
-                    if big_endian and vr in WORD_BYTES:
-                        value = swap(value, WORD_BYTES[vr])
-                    result[key] = {"vr": vr, "InlineBinary": b64encode(value).decode()}
-                continue
-            result[key] = {"vr": vr, "Value": values} if values else {"vr": vr}
+            said = _remembered.get((vr, value, charset, big_endian))
+            if said is None:
+                said = _said(vr, value, charset, big_endian, uri=path + key)
+            result[key] = said
         elif isinstance(value, (list, ItemTable)):
             result[key] = _sequence(
                 value,
@@ -154,7 +146,41 @@ def _object(
         else:
             vr = settled_vr(tag, element, data_set, above)
             result[key] = {"vr": vr, "BulkDataURI": path + key}
+    for tag in elements.keys() & _LUT_DESCRIPTORS:
+        result[key_of(tag)] = _unsigned_entries(result[key_of(tag)])
     return result if ascending else dict(sorted(result.items()))
+
+
+def _said(vr: str, value: bytes, charset: Charset, big_endian: bool, *, uri: str) -> Json:
+    """A value that is neither empty nor a sequence, read and, when it is short, remembered."""
+    convert = _TEXTS.get(vr)
+    try:
+        if convert is not None:
+            values = convert(value, charset)
+            said = {"vr": vr, "Value": values} if values else {"vr": vr}
+        elif vr in _NUMBERS:
+            said = {"vr": vr, "Value": _numbers(vr, value, big_endian)}
+        elif len(value) > INLINE_BYTES:
+            return {"vr": vr, "BulkDataURI": uri}
+        else:
+            if big_endian and vr in WORD_BYTES:
+                value = swap(value, WORD_BYTES[vr])
+            said = {"vr": vr, "InlineBinary": b64encode(value).decode()}
+    except _Unreadable:
+        said = {"vr": "UN", "InlineBinary": b64encode(value).decode()}
+    if len(value) <= _REMEMBERED_BYTES:
+        if len(_remembered) >= _REMEMBERED:
+            _remembered.clear()
+        _remembered[vr, value, charset, big_endian] = said
+    return said
+
+
+def _unsigned_entries(descriptor: Json) -> Json:
+    """PS3.3 §C.11.1.1: the number of entries of a lookup table is unsigned, whatever its VR."""
+    vr, values = descriptor["vr"], descriptor.get("Value")
+    if vr in _NUMBERS and vr != "AT" and values and values[0] < 0:
+        return {"vr": vr, "Value": [values[0] + 65536, *values[1:]]}
+    return descriptor
 
 
 def _sequence(

@@ -8,7 +8,7 @@ is text, YYYYMMDDHHMMSS.FFFFFF, so that comparing text is comparing moments.
 import re
 from datetime import datetime, timedelta
 
-_MOMENT = re.compile(r"[0-9]{14}\.[0-9]{6}")
+_MOMENT = re.compile(r"[0-9]{8}([01][0-9]|2[0-3])[0-9]{4}\.[0-9]{6}")
 
 
 def moment_key(date: str) -> str:
@@ -47,14 +47,6 @@ def shifted(moment: str, minutes: int) -> str:
 
 def _read(moment: str) -> datetime | None:
     try:
-        return datetime(
-            int(moment[:4]),
-            int(moment[4:6]),
-            int(moment[6:8]),
-            int(moment[8:10]),
-            int(moment[10:12]),
-            int(moment[12:14]),
-            int(moment[15:]),
-        )
+        return datetime.fromisoformat(f"{moment[:8]}T{moment[8:]}")
     except ValueError:  # a 31st of February, a leap second
         return None

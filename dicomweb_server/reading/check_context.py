@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dicomweb_server.archive.archive import Archive
-from dicomweb_server.archive.retrieve import first_of_series, series_keys
+from dicomweb_server.archive.retrieve import example_of_series, series_keys
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.reading.content import Content, Exam, Patient
 from dicomweb_server.reading.emission_tables import IssuanceRow
@@ -52,7 +52,7 @@ def _laterality(archive: Archive, exam: Exam) -> str:
         except NotFound:
             continue
         for key in keys:
-            document = first_of_series(archive, key)
+            document = example_of_series(archive, key)
             if document:
                 sides |= _sides(document)
     return sides.pop() if len(sides) == 1 else ""

@@ -7,6 +7,7 @@ once; images that come later change nothing of that.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -88,47 +89,79 @@ def change(
 # ---------------------------------------------------------------------------- what arrives
 
 
-def take(session: Session, config: Config, facts: StudyFacts, *, at: datetime) -> ExamRow:
-    """A study has arrived, or more of it, or it says something else now: its exam."""
-    key = hashlib.sha256(facts_key(facts).encode()).hexdigest()
-    link = session.get(ExamStudyRow, facts.study_uid)
-    exam = session.scalars(sa.select(ExamRow).where(ExamRow.key == key)).one_or_none()
-    if link is not None and (exam is None or link.exam_id != exam.exam_id):
-        before = session.get_one(ExamRow, link.exam_id)
-        if _has_report(session, before.exam_id):
-            # It stays what its report is about; the report's guards see that it says otherwise.
-            exam = before
-        else:
-            _leave(session, before, link)
-            link = None
-    if exam is None:
-        exam = ExamRow(
-            exam_id=str(uuid4()),
-            key=key,
-            first_at=at,
-            complete=False,
-            completed_at=None,
-            completed_by="",
-            completed_reason="",
-            urgency=URGENT if facts.urgent else ROUTINE,
-            lane=placing.UNREAD,
-            waits=False,
-            holder="",
-            issued_at=None,
-            modality="",
+def take(session: Session, config: Config, arrived: Sequence[StudyFacts]) -> None:
+    """Studies have arrived, or more of them, or they say something else now: their exams.
+
+    What is there of them is looked up for all at once: one by one it took more of the machine than
+    storing small studies.
+    """
+    keys = {
+        facts.study_uid: hashlib.sha256(facts_key(facts).encode()).hexdigest() for facts in arrived
+    }
+    wanted = sa.select(ExamStudyRow).where(ExamStudyRow.study_uid.in_(list(keys)))
+    links = {link.study_uid: link for link in session.scalars(wanted)}
+    held = [link.exam_id for link in links.values()]
+    there = session.scalars(
+        sa.select(ExamRow).where(
+            sa.or_(ExamRow.key.in_(list(keys.values())), ExamRow.exam_id.in_(held))
         )
-        session.add(exam)
-    _describe(exam, facts)
-    exam.last_at = at
-    if not exam.complete:
-        if facts.urgent:
-            exam.urgency = URGENT
-        _set_due(config, exam, at)
+    ).all()
+    by_key = {exam.key: exam for exam in there}
+    by_id = {exam.exam_id: exam for exam in there}
+    fresh: list[ExamStudyRow] = []
+    for facts in arrived:
+        at = now()
+        key, link = keys[facts.study_uid], links.get(facts.study_uid)
+        exam = by_key.get(key)
+        if link is not None and (exam is None or link.exam_id != exam.exam_id):
+            before = by_id[link.exam_id]
+            if _has_report(session, before.exam_id):
+                # It stays what its report is about; the report's guards see that it says otherwise.
+                exam = before
+            else:
+                # Who is left must be known before it is asked whether anybody is.
+                _link(session, fresh)
+                if _leave(session, before, link):
+                    by_key.pop(before.key, None)
+                link = None
+        if exam is None:
+            exam = by_key[key] = _begun(key, facts, at=at)
+            session.add(exam)
+        _describe(exam, facts)
+        exam.last_at = at
+        if not exam.complete:
+            if facts.urgent:
+                exam.urgency = URGENT
+            _set_due(config, exam, at)
+        if link is None:
+            fresh.append(ExamStudyRow(study_uid=facts.study_uid, exam_id=exam.exam_id))
+    _link(session, fresh)
+
+
+def _link(session: Session, fresh: list[ExamStudyRow]) -> None:
+    # First the exams that the links refer to.
     session.flush()
-    if link is None:
-        session.add(ExamStudyRow(study_uid=facts.study_uid, exam_id=exam.exam_id))
-        session.flush()
-    return exam
+    session.add_all(fresh)
+    session.flush()
+    fresh.clear()
+
+
+def _begun(key: str, facts: StudyFacts, *, at: datetime) -> ExamRow:
+    return ExamRow(
+        exam_id=str(uuid4()),
+        key=key,
+        first_at=at,
+        complete=False,
+        completed_at=None,
+        completed_by="",
+        completed_reason="",
+        urgency=URGENT if facts.urgent else ROUTINE,
+        lane=placing.UNREAD,
+        waits=False,
+        holder="",
+        issued_at=None,
+        modality="",
+    )
 
 
 def forget(session: Session, study_uid: str) -> None:
@@ -141,13 +174,16 @@ def forget(session: Session, study_uid: str) -> None:
         _leave(session, exam, link)
 
 
-def _leave(session: Session, exam: ExamRow, link: ExamStudyRow) -> None:
+def _leave(session: Session, exam: ExamRow, link: ExamStudyRow) -> bool:
+    """A study is no longer of an exam; whether that was its last and the exam is gone too."""
     session.delete(link)
     session.flush()
     left = sa.select(sa.func.count()).where(ExamStudyRow.exam_id == exam.exam_id)
-    if not session.scalar(left):
-        session.delete(exam)
-        session.flush()
+    if session.scalar(left):
+        return False
+    session.delete(exam)
+    session.flush()
+    return True
 
 
 def _has_report(session: Session, exam_id: str) -> bool:
@@ -212,8 +248,30 @@ def _set_due(config: Config, exam: ExamRow, since: datetime) -> None:
     exam.breach_at = since + timedelta(seconds=breach_s)
 
 
-def incomplete(session: Session, *, limit: int = 1000) -> Sequence[ExamRow]:
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """An exam whose end nobody has said yet."""
+
+    exam_id: str
+    accession: str
+    last_at: datetime
+    study_uids: Sequence[str]
+
+
+def incomplete(session: Session, *, limit: int = 1000) -> list[Incomplete]:
     """Those whose end nobody has said yet, quiet longest first."""
-    return session.scalars(
-        sa.select(ExamRow).where(~ExamRow.complete).order_by(ExamRow.last_at).limit(limit)
+    waiting = session.execute(
+        sa.select(ExamRow.exam_id, ExamRow.accession, ExamRow.last_at)
+        .where(~ExamRow.complete)
+        .order_by(ExamRow.last_at)
+        .limit(limit)
     ).all()
+    studies: dict[str, list[str]] = {exam_id: [] for exam_id, _, _ in waiting}
+    held = session.execute(
+        sa.select(ExamStudyRow.exam_id, ExamStudyRow.study_uid).where(
+            ExamStudyRow.exam_id.in_(list(studies))
+        )
+    )
+    for exam_id, study_uid in held:
+        studies[exam_id].append(study_uid)
+    return [Incomplete(exam_id, number, at, studies[exam_id]) for exam_id, number, at in waiting]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dicomweb_server.access.audit import Event, record
@@ -18,8 +17,8 @@ from dicomweb_server.archive import changes as feed
 from dicomweb_server.archive import orders
 from dicomweb_server.reading import exams, once
 from dicomweb_server.reading.reading import Reading
-from dicomweb_server.reading.studies import order_of, study_facts
-from dicomweb_server.reading.tables import ExamRow, ExamStudyRow, FeedMarkRow
+from dicomweb_server.reading.studies import study_facts
+from dicomweb_server.reading.tables import ExamRow, FeedMarkRow
 from dicomweb_server.records.moments import now
 from storage.model import Change, ChangeKind
 
@@ -80,11 +79,10 @@ def take(reading: Reading, page: Sequence[Change]) -> None:
             session.add(row)
         if row.sequence >= first:
             return  # another process has been here
+        arrived = [found for found in facts.values() if found is not None]
+        exams.take(session, reading.archive.config, arrived)
         for uid, changes in studies.items():
-            found = facts[uid]
-            if found is not None:
-                exams.take(session, reading.archive.config, found, at=now())
-            elif any(change.kind is ChangeKind.DELETED for change in changes):
+            if facts[uid] is None and any(each.kind is ChangeKind.DELETED for each in changes):
                 exams.forget(session, uid)
         row.sequence = page[-1].sequence
 
@@ -95,13 +93,14 @@ def complete(reading: Reading) -> None:
     """Exams whose modality or order says that they are over, and those that have gone quiet."""
     with reading.records.read() as session:
         waiting = exams.incomplete(session)
-        studies = _studies(session, waiting)
-    at = now()
-    over = {
-        exam.exam_id: by
-        for exam in waiting
-        if (by := _ended_by(reading, exam, studies.get(exam.exam_id, []), at))
-    }
+    said = orders.said_of(
+        reading.desk,
+        {uid for exam in waiting for uid in exam.study_uids},
+        {exam.accession for exam in waiting},
+    )
+    quiet_since = now() - timedelta(seconds=reading.archive.config.dimse_complete_after_s)
+    ends = {exam.exam_id: _ended_by(exam, said, quiet_since=quiet_since) for exam in waiting}
+    over = {exam_id: by for exam_id, by in ends.items() if by}
     if not over:
         return
 
@@ -116,27 +115,12 @@ def complete(reading: Reading) -> None:
     reading.records.writing(work)
 
 
-def _studies(session: Session, waiting: Sequence[ExamRow]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    rows = session.execute(
-        sa.select(ExamStudyRow.exam_id, ExamStudyRow.study_uid).where(
-            ExamStudyRow.exam_id.in_([exam.exam_id for exam in waiting])
-        )
-    )
-    for exam_id, study_uid in rows:
-        found.setdefault(exam_id, []).append(study_uid)
-    return found
-
-
-def _ended_by(reading: Reading, exam: ExamRow, studies: Sequence[str], at: datetime) -> str:
+def _ended_by(exam: exams.Incomplete, said: orders.Said, *, quiet_since: datetime) -> str:
     """Who says that the exam is over, "" while nobody does."""
-    for study_uid in studies:
-        order = order_of(reading.desk, study_uid=study_uid, accession=exam.accession)
-        if order is not None and order.status in _CALLED_COMPLETE:
-            return order.completed_by or "order"
-    quiet = timedelta(seconds=reading.archive.config.dimse_complete_after_s)
-    if at - exam.last_at < quiet:
-        return ""
-    if any(orders.is_performing(reading.desk, study_uid) for study_uid in studies):
+    for study_uid in exam.study_uids:
+        order = said.of(study_uid, exam.accession)
+        if order is not None and order[0] in _CALLED_COMPLETE:
+            return order[1] or "order"
+    if exam.last_at > quiet_since or said.performing.intersection(exam.study_uids):
         return ""
     return exams.QUIET

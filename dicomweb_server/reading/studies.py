@@ -7,7 +7,7 @@ from dicomweb_server.archive import orders
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.archive.orders import Order, first, first_item
-from dicomweb_server.archive.retrieve import first_of_series, series_keys
+from dicomweb_server.archive.retrieve import example_of_series, series_keys
 from dicomweb_server.dicom.ages import age_on
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.reading.content import Patient
@@ -49,7 +49,7 @@ def study_facts(archive: Archive, desk: Desk, study_uid: str) -> StudyFacts | No
     documents = [
         document
         for key in keys
-        if (document := first_of_series(archive, key)) and _modality(document) not in NOT_READ
+        if (document := example_of_series(archive, key)) and _modality(document) not in NOT_READ
     ]
     if not documents:
         return None

@@ -5,12 +5,24 @@ system call of its own, which is a packet and wakes the client: together half of
 stored frame cost. A reply that is ready (remembered.py) is written as soon as the request's headers
 have been read, by one call. Everything else, and all that is unusual (a client that does not read
 its answers, a connection that is to be closed), takes uvicorn's way.
+
+The body of a request is given to the application in the pieces it arrived in. uvicorn gathers them
+in an array, copies that, and stops the socket at each 64 KiB: half of what receiving a CT slice
+cost.
 """
 
 import os
+from collections import deque
 from contextlib import suppress
 
-from uvicorn._types import ASGI3Application
+from uvicorn._types import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    HTTPRequestEvent,
+    Scope,
+)
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -24,11 +36,54 @@ WRITE_BUFFER_BYTES = 4 * 2**20
 """What may wait for a client before its answer pauses: with uvicorn's 64 KiB every frame would."""
 
 
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+
+BODY_BYTES = 2**20
+"""What may wait for the application of a request's body before nothing more is read."""
+
+
+class _Body:
+    """What has arrived of the body of one request."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self.cycle = cycle
+        self.pieces: deque[bytes] = deque()
+        self.held_bytes = 0
+        if cycle.body:
+            # It had to wait for the requests before it, and uvicorn kept what came.
+            self.add(bytes(cycle.body))
+            cycle.body = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        self.held_bytes += len(piece)
+        if self.held_bytes > BODY_BYTES:
+            self.cycle.flow.pause_reading()
+        self.cycle.message_event.set()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """ASGI's receive."""
+        cycle = self.cycle
+        if not self.pieces:
+            # It waits for the next piece, the end or the client's going, and has the socket read.
+            said = await cycle.receive()
+            if not self.pieces or said["type"] != "http.request":
+                return said
+        if cycle.disconnected:
+            return {"type": "http.disconnect"}
+        piece = self.pieces.popleft()
+        self.held_bytes -= len(piece)
+        more = bool(self.pieces) or cycle.more_body
+        message: HTTPRequestEvent = {"type": "http.request", "body": piece, "more_body": more}
+        return message
+
+
 class Connection(HttpToolsProtocol):
     """To be given to uvicorn as `http`. The application has `ready(scope)`, or is none of ours."""
 
     def connection_made(self, transport: object) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self._body: _Body | None = None
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._ready = getattr(self.app, "ready", None)
         # Of a TLS connection the transport alone can write.
@@ -43,7 +98,25 @@ class Connection(HttpToolsProtocol):
             if ready is not None:
                 self._answer(cycle, ready)
                 return
+        if cycle.scope["method"] not in _WITHOUT_BODY:
+            body = self._body = _Body(cycle)
+
+            async def receiving(
+                scope: Scope, _: ASGIReceiveCallable, send: ASGISendCallable
+            ) -> None:
+                await app(scope, body.receive, send)
+
+            super()._start_asgi_task(cycle, receiving)
+            return
         super()._start_asgi_task(cycle, app)
+
+    def on_body(self, body: bytes) -> None:
+        mine = self._body
+        # That of a pipelined request, whose turn has not come, is uvicorn's.
+        if mine is None or mine.cycle is not self.cycle or self.cycle.response_complete:
+            super().on_body(body)
+        else:
+            mine.add(body)
 
     def _answer(self, cycle: RequestResponseCycle, ready: Ready) -> None:
         lines = [STATUS_LINE[ready.status]]

@@ -760,6 +760,23 @@ class IndexContract:
         assert array == b"[" + b",".join(one.facts.metadata for one in batch) + b"]"
         assert metadata.lengths == tuple(len(one.facts.metadata) for one in batch)
 
+    def test_an_example_is_of_an_instance_that_is_there(self, index: Index) -> None:
+        """While the series arrives, when it is compacted, and when its first has gone since."""
+        with pytest.raises(NotFound):
+            index.example(KEY)
+        batch = [landed(f"1.2.3.{n}", number=n) for n in range(3)]
+        said = {one.facts.metadata for one in batch}
+        apply(index, *batch)
+        assert index.example(KEY) in said
+        index.compact(KEY)
+        assert index.example(KEY) in said
+        index.delete(Scope(KEY.study_uid, KEY.series_uid, "1.2.3.0"))
+        assert index.example(KEY) in said - {batch[0].facts.metadata}
+        for gone in ("1.2.3.1", "1.2.3.2"):
+            apply(index, landed("1.2.3.9", number=9))
+            index.delete(Scope(KEY.study_uid, KEY.series_uid, gone))
+        assert index.example(KEY) == landed("1.2.3.9", number=9).facts.metadata
+
     def test_compaction_changes_nothing_that_is_read(self, index: Index) -> None:
         apply(index, *(landed(f"1.2.3.{n}", number=n) for n in range(4)))
 

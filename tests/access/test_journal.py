@@ -46,6 +46,26 @@ def test_an_event_that_is_noted_now_is_written_when_that_returns(database: Datab
     journal.close()
 
 
+def test_who_waits_for_an_event_does_not_wait_for_more_of_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINGER_S", 3600.0)
+    journal = Journal(database)
+    journal.note(WHO, Event("query", "1"))
+    journal.note_now(WHO, Event("study.delete", "1.2"))
+    journal.note(WHO, Event("query", "2"))
+    journal.flush()
+    assert [row.subject for row in written(database)] == ["1", "1.2", "2"]
+    for number in range(module.BATCH_EVENTS):  # a whole batch waits for nobody either
+        journal.note(WHO, Event("query", str(number)))
+    deadline = time.monotonic() + 30
+    while len(written(database)) < 3 + module.BATCH_EVENTS and time.monotonic() < deadline:
+        time.sleep(0.05)
+    journal.note(WHO, Event("query", "last"))
+    journal.close()
+    assert len(written(database)) == 4 + module.BATCH_EVENTS
+
+
 def test_the_first_view_is_an_event_and_more_are_a_number(database: Database) -> None:
     journal = Journal(database)
     assert not journal.counted(WHO, "study.view", "1.2")

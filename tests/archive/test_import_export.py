@@ -7,7 +7,7 @@ import subprocess
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from dicomweb_server.archive.store import GROUP_PARTS, Outcome, Refusal
 from dicomweb_server.archive.upkeep import settle, verify
 from dicomweb_server.config import Config
 from storage.errors import NotFound, OutOfSpace
-from storage.model import Query, QueryLevel, Scope, Stored
+from storage.model import Query, QueryLevel, Scope, Stored, parts_digest
 from tests.dicom.build import SERIES_UID, STUDY_UID, part10
 
 Keep = Callable[..., list[Outcome]]
@@ -205,6 +205,26 @@ def test_what_went_in_comes_out_bit_for_bit(
     assert (tmp_path / "out" / "DICOMDIR").exists() == dicomdir
 
 
+@pytest.mark.parametrize("number", [0, 1], ids=["the header", "the pixels"])
+def test_what_is_not_what_was_received_is_not_exported(
+    archive: Archive, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As a fault in a codec would make it: each checksum right, and another content."""
+    keep(*series(1))
+    honest = InstanceFile.parts
+
+    def wrong(file: InstanceFile) -> Iterator[bytes]:
+        for at, part in enumerate(honest(file)):
+            yield part[:-1] + bytes([part[-1] ^ 1]) if at == number else part
+
+    monkeypatch.setattr(InstanceFile, "parts", wrong)
+    done = export(archive, tmp_path / "out")
+    assert done.faults == [
+        f"instance {SERIES_UID}.1: instance {SERIES_UID}.1 is damaged: is not what was received"
+    ]
+    assert done.files == 0 and digests(tmp_path / "out") == Counter()
+
+
 def test_only_the_named_studies_are_exported(archive: Archive, keep: Keep, tmp_path: Path) -> None:
     keep(part10(), part10(study_uid="1.2", series_uid="1.2.3", instance_uid="1.2.3.4"))
     assert export(archive, tmp_path / "out", studies=["1.2"]).files == 1
@@ -356,7 +376,7 @@ def rebuilt(archive: Archive) -> Counter[str]:
                 digest = hashlib.sha256()
                 for chunk in InstanceFile(archive, each).chunks():
                     digest.update(chunk)
-                assert digest.digest() == each.file_digest
+                assert parts_digest(each.skeleton, each.holes, each.blobs) == each.file_digest
                 found[digest.hexdigest()] += 1
     return found
 

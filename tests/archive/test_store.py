@@ -11,8 +11,8 @@ from dicomweb_server.archive.delete import delete
 from dicomweb_server.archive.retrieve import InstanceFile, instance
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import Outcome, Received, Refusal, store
-from dicomweb_server.dicom.describe import describe
-from dicomweb_server.dicom.source import BytesSource
+from dicomweb_server.dicom.describe import Description, describe
+from dicomweb_server.dicom.source import BytesSource, Source
 from storage.errors import OutOfSpace, Unavailable
 from storage.model import (
     Applied,
@@ -43,6 +43,24 @@ def test_a_new_instance_is_kept_bit_for_bit(archive: Archive, keep: Keep) -> Non
     assert (outcome.study_uid, outcome.series_uid) == (STUDY_UID, SERIES_UID)
     assert outcome.instance_uid == INSTANCE_UID
     assert received(archive) == file
+
+
+@pytest.mark.parametrize("wrong", ["a hole", "a byte"])
+def test_what_was_cut_so_that_it_would_not_come_back_is_not_stored(
+    archive: Archive, keep: Keep, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """As a fault of the program would leave it: nothing is acknowledged that cannot be rebuilt."""
+
+    def cut_wrongly(source: Source, **named: Any) -> Description:
+        found = describe(source, **named)
+        if wrong == "a hole":
+            return replace(found, holes=tuple(hole + 1 for hole in found.holes))
+        return replace(found, skeleton=found.skeleton[:-1] + b"x")
+
+    monkeypatch.setattr("dicomweb_server.archive.store.describe", cut_wrongly)
+    (outcome,) = keep(part10(rows=4, columns=5))
+    assert outcome.refusal is Refusal.FAILED
+    assert archive.storage.index.counts().instances == 0
 
 
 def test_the_same_file_again_is_a_duplicate_and_appends_nothing(

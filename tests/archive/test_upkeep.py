@@ -100,6 +100,17 @@ def test_statistics_say_what_is_landing_and_what_is_dead(archive: Archive, keep:
     assert dead.dead_bytes == dead.disk_bytes
 
 
+def test_all_of_an_instance_lands_as_it_came_and_is_compressed_when_it_settles(
+    archive: Archive, keep: Keep
+) -> None:
+    three(archive, keep)
+    landed = stats(archive).counts
+    assert landed.forms == {Form.RAW: 3 + 3}, "three skeletons, three different frames"
+    assert landed.payload_bytes == landed.content_bytes
+    settle(archive)
+    assert stats(archive).counts.forms == {Form.ZSTD: 3, Form.HTJ2K: 3}
+
+
 def test_the_loop_settles_what_is_quiet_and_goes_on_after_a_failure(
     archive: Archive, keep: Keep, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -202,6 +202,34 @@ def test_the_number_of_entries_of_a_lookup_table_is_unsigned() -> None:
     assert found["00283002"]["Value"] == [65535, -5, 16]
 
 
+def test_what_equal_bytes_are_depends_on_attribute_character_set_and_byte_order() -> None:
+    """Values that were read are remembered: each of these is read after one that is like it."""
+    signed = struct.pack("<3h", -1, -5, 16)
+    other, descriptor = (element(tag, "SS", signed) for tag in (PRIVATE, 0x00283002))
+    found = metadata(part10(extra={PRIVATE: other, 0x00283002: descriptor}))
+    assert found["00091001"]["Value"] == [-1, -5, 16]
+    assert found["00283002"]["Value"] == [65535, -5, 16]
+    again = metadata(part10(extra={PRIVATE: other}))
+    assert again["00091001"]["Value"] == [-1, -5, 16]
+    name = {PRIVATE: element(PRIVATE, "LO", b"\xc3\xa9")}
+    for charset, text in (("ISO_IR 100", "Ã©"), ("ISO_IR 192", "é")):
+        found = metadata(part10(SpecificCharacterSet=charset, extra=name))
+        assert found["00091001"]["Value"] == [text]
+    assert value_of("US", b"\0\1")["Value"] == [256]
+    assert value_of("US", b"\1\0", uid=EXPLICIT_VR_BIG_ENDIAN)["Value"] == [256]
+    assert value_of("US", b"\0\1", uid=EXPLICIT_VR_BIG_ENDIAN)["Value"] == [1]
+
+
+def test_any_number_of_different_values_takes_bounded_memory() -> None:
+    for n in range(0, 6000, 50):
+        parts = {PRIVATE + k: element(PRIVATE + k, "IS", b"%d " % (n + k)) for k in range(50)}
+        found = metadata(part10(extra=parts))
+        assert [found[f"{PRIVATE + k:08X}"]["Value"] for k in range(50)] == [
+            [n + k] for k in range(50)
+        ]
+    assert len(json_model._remembered) <= json_model._REMEMBERED
+
+
 @pytest.mark.parametrize(("entries", "vr"), [(1, "US"), (2, "OW")])
 def test_lut_data_is_us_when_the_descriptor_says_one_entry(entries: int, vr: str) -> None:
     uid = IMPLICIT_VR_LITTLE_ENDIAN

@@ -235,13 +235,22 @@ class TestSequences:
             item(each, length=UNDEFINED) + ITEM_END if undefined else item(each) for each in one
         ]
         long = element(SEQUENCE, "SQ", b"".join(items))
-        found = opened(part10(extra={SEQUENCE: long}), elements=200)
+        # Of 12,000 elements and items; the places of 3,000 items are held.
+        found = opened(part10(extra={SEQUENCE: long}), elements=3200)
         value = found.structure.data_set.elements[SEQUENCE].value
         assert isinstance(value, ItemTable)
         assert [each.elements[0x00100020].value for each in value] == [
             b"%04d" % n for n in range(3000)
         ]
         assert value[2999].elements[0x00100020].value == b"2999"
+
+    def test_equal_headers_are_read_alike_in_each_byte_order_and_encoding(self) -> None:
+        # (0008,1030) LO of 4 bytes little endian is another element in each of the others.
+        for uid in ALL_ENCODINGS * 2:
+            extra = {0x00081030: element(0x00081030, "LO", b"CT 1", transfer_syntax_uid=uid)}
+            elements = opened(part10(transfer_syntax_uid=uid, extra=extra)).structure.data_set
+            found = elements.elements[0x00081030]
+            assert (found.vr, found.length, found.value) == ("LO", 4, b"CT 1")
 
 
 class TestRefused:

@@ -40,6 +40,33 @@ def test_an_accession_number_is_one_exam_however_many_studies_it_has(staffed: De
     assert exam["patient"]["ideographic"] == "王^小东" and exam["performed"] == "20261125081500"
 
 
+def test_studies_of_one_page_of_changes_are_one_exam_and_leave_it_one_by_one(
+    staffed: Department,
+) -> None:
+    """What comes to an exam in the page in which all others leave it is not lost."""
+    studies = [f"1.2.826.0.1.3680043.8.{n}" for n in (1, 2, 3)]
+    for study_uid, number in zip(studies, "AAB", strict=True):
+        file = part10(
+            study_uid=study_uid,
+            series_uid=f"{study_uid}.1",
+            instance_uid=f"{study_uid}.1.1",
+            AccessionNumber=number,
+            PatientID="P",
+        )
+        store(staffed.reading.archive, [Received(BytesSource(file), "a test")])
+    intake.read_changes(staffed.reading)
+    one, other = all_exams(staffed)
+    assert one["study_uids"] == studies[:2] and other["study_uids"] == studies[2:]
+    for study_uid, number in zip(studies, "CDA", strict=True):
+        edit.correct(staffed.reading.archive, study_uid, {"AccessionNumber": number}, Why())
+    intake.read_changes(staffed.reading)
+    assert sorted((exam["accession"], *exam["study_uids"]) for exam in all_exams(staffed)) == [
+        ("A", studies[2]),
+        ("C", studies[0]),
+        ("D", studies[1]),
+    ]
+
+
 def test_the_same_number_of_another_patient_is_another_exam(staffed: Department) -> None:
     """Numbers of issuers that nobody names collide, and two patients must never be one exam."""
     assert staffed.arrive(1, AccessionNumber="A") != staffed.arrive(2, AccessionNumber="A")

@@ -23,6 +23,7 @@ from storage.model import (
     Level,
     PixelFormat,
     Stored,
+    parts_digest,
 )
 from storage.packs import PackStore
 from storage.rewriting import places_of
@@ -83,9 +84,11 @@ def land(
     table: FrameTable | None = None,
     pixels: PixelFormat = NATIVE,
     conflict: ConflictPolicy = ConflictPolicy.REFUSE,
+    hashed: bool = False,
 ) -> Instance:
     """Stores one instance whose file is a header, the values, then the frames, with a word
-    between every two of them. Contents known already are not appended."""
+    between every two of them. Contents known already are not appended. `hashed`: the file is known
+    by its SHA-256, as index format 2 had it."""
     serial = next(_numbers)
     contents = (*values, *frames)
     words = [f"{instance}{serial}-{n};".encode() for n in range(len(contents) + 1)]
@@ -101,7 +104,9 @@ def land(
         sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         number=serial if number is None else number,
-        file_digest=digest_of(file),
+        file_digest=digest_of(file)
+        if hashed
+        else parts_digest(digest_of(skeleton), holes, [digest_of(one) for one in contents]),
         file_length=len(file),
         dataset_digest=digest_of(file[1:]),
         skeleton=digest_of(skeleton),

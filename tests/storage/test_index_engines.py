@@ -7,6 +7,7 @@ import pytest
 
 from storage.engines import open_storage
 from storage.errors import Conflict, Corrupt, FormatVersion
+from storage.lmdb_environment import TABLES_FORMAT
 from storage.model import ConflictPolicy, Form, Landed, Stored
 from storage.testing.facts import landed
 
@@ -82,12 +83,13 @@ def test_a_format_file_that_is_damaged_is_named(tmp_path: Path, text: str) -> No
 def test_tables_of_another_format_are_refused(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
     environment = storage.index._environment  # type: ignore[attr-defined]
+    newer = b"%d" % (TABLES_FORMAT + 1)
     environment.write(
-        lambda transaction: transaction.put(b"format", b"3", db=environment.tables.about)
+        lambda transaction: transaction.put(b"format", newer, db=environment.tables.about)
     )
     storage.close()
     for _ in range(2):
-        with pytest.raises(FormatVersion, match="format 3"):
+        with pytest.raises(FormatVersion, match=f"format {TABLES_FORMAT + 1}"):
             open_storage(str(tmp_path))
 
 

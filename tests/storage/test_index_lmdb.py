@@ -474,7 +474,22 @@ def test_a_page_far_behind_reads_only_its_own_studies(
     assert len(on_lists) == 1  # of 200 lists of a hundred studies
 
 
-def test_an_index_of_the_format_before_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:
+def test_an_index_of_format_2_is_one_of_this_format_once_it_was_opened(tmp_path: Path) -> None:
+    open_index(tmp_path).close()
+    environment = open_environment(tmp_path / "index")
+
+    def as_it_was(transaction: Any) -> None:
+        transaction.put(b"format", b"2", db=environment.tables.about)
+
+    environment.write(as_it_was)
+    environment.close()
+    open_index(tmp_path).close()
+    environment = open_environment(tmp_path / "index")
+    assert environment.found_format == TABLES_FORMAT
+    environment.close()
+
+
+def test_an_index_of_format_1_is_upgraded_when_it_is_opened(tmp_path: Path) -> None:
     index = open_index(tmp_path)
     for n in range(30):
         terms = {STUDY_DATE: f"202001{n + 1:02d}", "00200010": f"id {n}", "00081030": "chest"}

@@ -44,6 +44,7 @@ def test_a_sound_archive_gives_no_sentence(storage: Storage, settled: bool) -> N
     for n in range(3):
         land(storage, [compressible(2_000)] * 2, series=f"1.2.{n}", values=[b"x" * 70_000])
     land(storage, [], series="1.2.9")
+    land(storage, [compressible(2_000)], series="1.2.9", hashed=True)
     if settled:
         settle_all(storage)
     assert verified(storage, full=False) == []
@@ -182,11 +183,12 @@ def test_a_payload_that_does_not_decode_is_found(storage: Storage) -> None:
     assert "it does not decode" in sentence
 
 
+@pytest.mark.parametrize("hashed", [False, True])
 def test_a_file_that_does_not_come_back_is_found(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, hashed: bool
 ) -> None:
     """As a fault in the cutting of files would leave it: every content whole, the file not."""
-    honest = land(storage, [b"0123456789"])
+    honest = land(storage, [b"0123456789"], hashed=hashed)
     manifest = storage.index.manifest
     wrong = replace(honest, holes=(honest.holes[0] + 1,))
 
@@ -197,6 +199,21 @@ def test_a_file_that_does_not_come_back_is_found(
     (sentence,) = verified(storage)
     assert honest.file_digest.hex() in sentence
     assert f"instance {honest.instance_uid}: its file, put together, has SHA-256" in sentence
+
+
+def test_a_file_of_another_length_than_was_received_is_found(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = land(storage, [b"0123456789"])
+    manifest = storage.index.manifest
+    wrong = replace(honest, file_length=honest.file_length + 1)
+
+    def longer(key: object) -> object:
+        return replace(manifest(key), instances=(wrong,))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(storage.index, "manifest", longer)
+    (sentence,) = verified(storage)
+    assert f"has {honest.file_length} bytes, received were {wrong.file_length}" in sentence
 
 
 def test_what_is_deleted_or_moved_meanwhile_is_no_fault(storage: Storage) -> None:

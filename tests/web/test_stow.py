@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,28 @@ def test_a_body_in_chunks_and_odd_pieces_is_stored_whole(
     connection.close()
     assert response.status == 200
     assert [item["00081155"]["Value"][0] for item in stored] == [f"1.2.{n}" for n in range(50)]
+
+
+def test_rfc9112_9_3_2_bodies_that_follow_at_once_are_each_stored_and_answered_in_order(
+    server: Server, http: httpx.Client
+) -> None:
+    sent = b""
+    for number in range(4):
+        body = related(part10(rows=400, columns=400, instance_uid=f"1.2.{number}"))
+        sent += (
+            "POST /dicom-web/studies HTTP/1.1\r\nHost: archive\r\n"
+            f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+            f"Connection: {'close' if number == 3 else 'keep-alive'}\r\n\r\n"
+        ).encode() + body
+    with socket.create_connection((server.host, server.port), timeout=30) as connection:
+        writing = threading.Thread(target=connection.sendall, args=(sent,))
+        writing.start()
+        answers = b"".join(iter(lambda: connection.recv(65_536), b""))
+        writing.join()
+    assert answers.count(b"HTTP/1.1 200") == 4
+    places = [answers.index(f"/instances/1.2.{number}".encode()) for number in range(4)]
+    assert places == sorted(places)
+    assert count(http) == 4
 
 
 def test_a_part_larger_than_memory_goes_through_a_file_and_comes_back(http: httpx.Client) -> None:
