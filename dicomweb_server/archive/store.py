@@ -110,20 +110,30 @@ def store(
     Raises storage.errors.Unavailable, and then nothing of the batch is stored.
     """
     archive.permit(Act.STORE, Act.DRAFT)
+    return store_all([(archive, part) for part in parts], study_uid=study_uid)
+
+
+def store_all(
+    parts: Sequence[tuple[Archive, Received]], *, study_uid: str | None = None
+) -> list[Outcome]:
+    """The same for parts of several senders, each with the archive as he sees it, who have been
+    asked already whether they may store."""
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
-    for number, part in enumerate(parts):
+    for number, (archive, part) in enumerate(parts):
         read = _read(archive, number, part, study_uid=study_uid)
         if isinstance(read, Outcome):
             outcomes.append(read)
         else:
             candidates.append(read)
             outcomes.append(Outcome(refusal=Refusal.FAILED))
-    # From the first append to the transaction no other process gives up the packs in between.
-    with archive.storage.blobs.pending():
-        for candidate, outcome in _keep(archive, candidates):
-            outcomes[candidate.number] = outcome
-    for outcome in outcomes:
+    if candidates:
+        archive = parts[0][0]
+        # From the first append to the transaction no other process gives up the packs in between.
+        with archive.storage.blobs.pending():
+            for candidate, outcome in _keep(archive, candidates):
+                outcomes[candidate.number] = outcome
+    for (archive, _), outcome in zip(parts, outcomes, strict=True):
         if outcome.stored is not None and outcome.study_uid is not None:
             archive.stored(outcome.study_uid)
     return outcomes

@@ -3,8 +3,9 @@
 uvicorn makes a task and an ASGI conversation for each request, and uvloop writes each message by a
 system call of its own, which is a packet and wakes the client: together half of the 114 us that a
 stored frame cost. A reply that is ready (remembered.py) is written as soon as the request's headers
-have been read, by one call. Everything else, and all that is unusual (a client that does not read
-its answers, a connection that is to be closed), takes uvicorn's way.
+have been read, by one call, and one that is made whole is by one call too. Streams, and all that is
+unusual (a client that does not read its answers, a connection that is to be closed), take uvicorn's
+way.
 
 The body of a request is given to the application in the pieces it arrived in. uvicorn gathers them
 in an array, copies that, and stops the socket at each 64 KiB: half of what receiving a CT slice
@@ -12,8 +13,12 @@ cost.
 """
 
 import os
+import re
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 
 from uvicorn._types import (
     ASGI3Application,
@@ -29,12 +34,18 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from dicomweb_server.web.remembered import Ready
+from dicomweb_server.web.http import ANSWER
+from dicomweb_server.web.remembered import Headers
 from storage.model import Buffer
 
 WRITE_BUFFER_BYTES = 4 * 2**20
 """What may wait for a client before its answer pauses: with uvicorn's 64 KiB every frame would."""
 
+
+MOST_PIECES = 256
+"""Of a reply that is written by one call; the system takes 1,024."""
+
+_BREAKS = re.compile(rb"[\x00\r\n]")
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
@@ -96,8 +107,9 @@ class Connection(HttpToolsProtocol):
         if usual and self._ready is not None and cycle.scope["method"] == "GET":
             ready = self._ready(cycle.scope)
             if ready is not None:
-                self._answer(cycle, ready)
+                self._send(cycle, ready.status, ready.head, ready.body)
                 return
+        cycle.scope["extensions"] = {ANSWER: {"answer": partial(self._answer, cycle)}}
         if cycle.scope["method"] not in _WITHOUT_BODY:
             body = self._body = _Body(cycle)
 
@@ -118,12 +130,35 @@ class Connection(HttpToolsProtocol):
         else:
             mine.add(body)
 
-    def _answer(self, cycle: RequestResponseCycle, ready: Ready) -> None:
-        lines = [STATUS_LINE[ready.status]]
+    def _answer(
+        self, cycle: RequestResponseCycle, status: int, headers: Headers, body: Sequence[Buffer]
+    ) -> bool:
+        """A whole reply at once (`http.ANSWER`)."""
+        if (
+            not cycle.keep_alive
+            or cycle.response_started
+            or cycle.disconnected
+            or self.flow.write_paused
+            or len(body) > MOST_PIECES
+        ):
+            return False
+        if _BREAKS.search(b"".join(chain.from_iterable(headers))):
+            raise RuntimeError("a header of the reply holds a line break")
+        head = b"".join([b"%b: %b\r\n" % each for each in headers])
+        self._send(cycle, status, head, body)
+        return True
+
+    def _send(
+        self, cycle: RequestResponseCycle, status: int, head: bytes, body: Sequence[Buffer]
+    ) -> None:
+        lines = [STATUS_LINE[status]]
         lines += [b"%b: %b\r\n" % each for each in self.server_state.default_headers]
-        lines += [ready.head, b"\r\n"]
-        self._write([b"".join(lines), *ready.body])
+        lines += [head, b"\r\n"]
+        self._write([b"".join(lines), *body])
+        cycle.waiting_for_100_continue = False
         cycle.response_started = cycle.response_complete = True
+        # Who waits for the client to go is told that there is nothing more to wait for.
+        cycle.message_event.set()
         cycle.on_response()
 
     def _write(self, messages: list[Buffer]) -> None:

@@ -231,6 +231,13 @@ async def _continued(first: Buffer, rest: AsyncIterator[Buffer]) -> AsyncIterato
         await close(rest)
 
 
+ANSWER = "dicomweb.answer"
+"""Extension of the scope that connection.py gives. `answer(status, headers, body)`: whether all of
+it has been sent at once; else it is to be sent by messages."""
+
+_NO_EXTENSIONS: Mapping[str, Any] = {}
+
+
 async def send_reply(
     reply: Reply, request: Request, send: Send, replies: Replies | None = None
 ) -> None:
@@ -243,6 +250,10 @@ async def send_reply(
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
         if reply.basis is not None and replies is not None and request.method == "GET":
             replies.remember(request.scope, reply.basis, reply.status, headers, body)
+        at_once = request.scope.get("extensions", _NO_EXTENSIONS).get(ANSWER)
+        sent = body if request.method != "HEAD" else ()
+        if at_once is not None and at_once["answer"](reply.status, headers, sent):
+            return
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if request.method != "HEAD" and body:
             for message in body[:-1]:

@@ -269,6 +269,22 @@ def test_urls_have_the_prefix_of_a_proxy_whether_it_strips_it_or_not(stored: htt
         assert uri == f"https://pacs.example/archive/dicom-web{INSTANCE}/bulkdata/00091010"
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/studies", f"{SERIES}/metadata", "/studies/1.9", INSTANCE])
+def test_rfc9112_9_6_who_closes_the_connection_gets_the_same_answer(
+    stored: httpx.Client, method: str, path: str
+) -> None:
+    """Whichever way it is written."""
+    kept = stored.request(method, path)
+    closed = stored.request(method, path, headers={"Connection": "close"})
+    assert closed.headers.pop("connection") == "close"
+    for each in (kept, closed):
+        each.headers.pop("date", None)
+    assert (closed.status_code, closed.headers) == (kept.status_code, kept.headers)
+    if "multipart" not in kept.headers.get("content-type", ""):
+        assert closed.content == kept.content
+
+
 def test_rfc9112_3_2_a_request_without_host_is_400(stored: httpx.Client) -> None:
     import socket
 
