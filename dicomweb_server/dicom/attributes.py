@@ -371,8 +371,8 @@ def rollup_of(document: Json) -> dict[str, tuple[str, ...]]:
     found = {}
     for key, source in ((MODALITIES_IN_STUDY, "00080060"), (SOP_CLASSES_IN_STUDY, "00080016")):
         element = document.get(source)
-        values = terms_of(element["vr"], element.get("Value", ())) if element else ()
-        if values:
+        said = element.get("Value") if element else None
+        if element and isinstance(said, list) and (values := terms_of(element["vr"], said)):
             found[key] = values
     return found
 

@@ -11,7 +11,7 @@ valid Study, Series and SOP Instance UID and SOP Class UID in it (PS3.3 §C.12.1
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import isfinite
 
 from dicomweb_server.dicom import json_model
 from dicomweb_server.dicom.attributes import STANDARD, Attributes, level_of, rollup_of
@@ -298,17 +298,16 @@ def _instance_number(document: Json) -> int:
     return number if 0 <= number < 2**31 else NO_NUMBER
 
 
-def _first(document: Json, key: str) -> Any:
+def _number(document: Json, key: str, default: int) -> int:
     element = document.get(key)
     values = element.get("Value") if element else None
-    return values[0] if values else None
-
-
-def _number(document: Json, key: str, default: int) -> int:
-    value = _first(document, key)
-    return int(value) if isinstance(value, (int, float)) else default
+    # The Value of a long sequence, which has no place here, is no list.
+    if isinstance(values, list) and isinstance(values[0], (int, float)) and isfinite(values[0]):
+        return int(values[0])
+    return default
 
 
 def _text(document: Json, key: str) -> str:
-    value = _first(document, key)
-    return value if isinstance(value, str) else ""
+    element = document.get(key)
+    values = element.get("Value") if element else None
+    return values[0] if isinstance(values, list) and isinstance(values[0], str) else ""

@@ -219,24 +219,25 @@ def _read_meta(source: Source, position: int) -> tuple[dict[int, str], int]:
     explicit, implicit, long_length = _HEADERS[False]
     wanted: dict[int, str] = {}
     limit = position + _META_LIMIT
-    window, base = b"", position
+    window, base, end = b"", position, source.length
     while True:
         at = position - base
         if at + 12 > len(window):
             window, base, at = source.read_at(position, _META_WINDOW), position, 0
-        header = window[at : at + 12]
-        if len(header) < 8 or header[:2] != b"\x02\0":
+        header = window[at : at + 8]
+        if len(header) < 8 or not header.startswith(b"\x02\0"):
             return wanted, position
-        group, number, vr, length = explicit(header[:8])
+        group, number, vr, length = explicit(header)
         position += 8
-        if vr in _LONG and len(header) == 12:
-            length = long_length(header[8:12])[0]
-            position += 4
-        elif vr not in _SHORT:  # some writers know implicit VR only
-            length = implicit(header[:8])[2]
+        if vr not in _SHORT:
+            if vr in _LONG and len(window) >= at + 12:
+                length = long_length(window[at + 8 : at + 12])[0]
+                position += 4
+            else:  # some writers know implicit VR only
+                length = implicit(header)[2]
         tag = group << 16 | number
-        if position + length > source.length:
-            raise _beyond(tag_text(tag), length, source.length - position)
+        if position + length > end:
+            raise _beyond(tag_text(tag), length, end - position)
         if position + length > limit:
             raise TooLarge(
                 "File Meta Information",

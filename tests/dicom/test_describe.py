@@ -345,3 +345,22 @@ def test_two_gigabytes_of_frames_are_described_without_reading_them() -> None:
 def test_the_limits_are_the_callers() -> None:
     with pytest.raises(Exception, match="frames, the limit is 3"):
         describe(BytesSource(part10(rows=1, columns=1, frames=4)), limits=Limits(frames=3))
+
+
+@pytest.mark.parametrize(
+    ("vr", "value"),
+    [
+        ("FL", struct.pack("<f", float("nan"))),
+        ("FD", struct.pack("<d", float("inf"))),
+        ("AT", b"\x10\0\x20\0"),
+        ("SQ", item(b"")),
+        ("SQ", item(b"") * 100),
+    ],
+)
+@pytest.mark.parametrize("tag", [0x00080060, 0x00200013, 0x00280010, 0x00281101])
+def test_a_value_that_makes_no_sense_never_refuses_an_instance(
+    tag: int, vr: str, value: bytes
+) -> None:
+    modality = element(0x00080060, "CS", b"CT")
+    found = check_nothing_is_lost(part10().replace(modality, element(tag, vr, value)))
+    assert orjson.loads(found.metadata)[f"{tag:08X}"]["vr"] == vr
