@@ -12,7 +12,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 
@@ -110,20 +110,30 @@ def store(
     Raises storage.errors.Unavailable, and then nothing of the batch is stored.
     """
     archive.permit(Act.STORE, Act.DRAFT)
+    return store_all([(archive, part) for part in parts], study_uid=study_uid)
+
+
+def store_all(
+    parts: Sequence[tuple[Archive, Received]], *, study_uid: str | None = None
+) -> list[Outcome]:
+    """The same for parts of several senders, each with the archive as he sees it, who have been
+    asked already whether they may store."""
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
-    for number, part in enumerate(parts):
+    for number, (archive, part) in enumerate(parts):
         read = _read(archive, number, part, study_uid=study_uid)
         if isinstance(read, Outcome):
             outcomes.append(read)
         else:
             candidates.append(read)
             outcomes.append(Outcome(refusal=Refusal.FAILED))
-    # From the first append to the transaction no other process gives up the packs in between.
-    with archive.storage.blobs.pending():
-        for candidate, outcome in _keep(archive, candidates):
-            outcomes[candidate.number] = outcome
-    for outcome in outcomes:
+    if candidates:
+        archive = parts[0][0]
+        # From the first append to the transaction no other process gives up the packs in between.
+        with archive.storage.blobs.pending():
+            for candidate, outcome in _keep(archive, candidates):
+                outcomes[candidate.number] = outcome
+    for (archive, _), outcome in zip(parts, outcomes, strict=True):
         if outcome.stored is not None and outcome.study_uid is not None:
             archive.stored(outcome.study_uid)
     return outcomes
@@ -244,7 +254,7 @@ def _keep(
                 _append(archive, candidate, known=known, placed=placed)
                 landed.append(candidate)
             except Exception as error:
-                yield candidate, _of(candidate.instance, like=refused(error))
+                yield candidate, _failed(candidate.instance, error)
         if not landed:
             return
         archive.storage.blobs.begin_sync()
@@ -254,7 +264,7 @@ def _keep(
             )
         except OutOfSpace as error:
             for candidate in landed:
-                yield candidate, _of(candidate.instance, like=refused(error))
+                yield candidate, _failed(candidate.instance, error)
             return
         candidates = []
         for candidate, answer in zip(landed, applied, strict=True):
@@ -432,17 +442,23 @@ def _wrong_study(instance: Instance, study_uid: str) -> str:
     return f"Study Instance UID is {instance.study_uid}, the request stores to {study_uid}"
 
 
+def _failed(instance: Instance, error: Exception) -> Outcome:
+    outcome = refused(error)
+    return _of(instance, refusal=outcome.refusal, comment=outcome.comment)
+
+
 def _of(
     instance: Instance,
     *,
     stored: Stored | None = None,
     refusal: Refusal | None = None,
     comment: str = "",
-    like: Outcome | None = None,
 ) -> Outcome:
-    """The outcome of a part whose UIDs are known; `like` gives the rest when it is given."""
-    return replace(
-        like or Outcome(stored=stored, refusal=refusal, comment=comment),
+    """The outcome of a part whose UIDs are known."""
+    return Outcome(
+        stored=stored,
+        refusal=refusal,
+        comment=comment,
         study_uid=instance.study_uid,
         series_uid=instance.series_uid,
         sop_class_uid=instance.sop_class_uid,

@@ -15,6 +15,7 @@ import contextlib
 import select
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,6 +40,7 @@ UNLIMITED_FRAGMENT = 256 * 1024
 MOST_HELD = 64
 """Messages that wait for the next write, at most."""
 
+_TIMEVAL = struct.Struct("@ll")
 _QUICKACK: int = getattr(socket, "TCP_QUICKACK", 0)
 
 
@@ -149,7 +151,7 @@ class Association:
         self._held: list[bytes] = []
         self._outgoing = bytearray()
         self._next_id = 0
-        connection.settimeout(timeout_s)
+        self.wait_at_most(timeout_s)
         over_tcp = connection.family in (socket.AF_INET, socket.AF_INET6)
         self._quick_acknowledgements = over_tcp and bool(_QUICKACK)
         if over_tcp:
@@ -376,7 +378,16 @@ class Association:
     def wait_at_most(self, timeout_s: float) -> None:
         """How long one read or write may take from now on."""
         self._timeout_s = timeout_s
-        self._connection.settimeout(timeout_s)
+        if isinstance(self._connection, ssl.SSLSocket):
+            self._connection.settimeout(timeout_s)
+            return
+        # The kernel's own timer: Python's would ask with poll before each read and each write, and
+        # every such call is one more change of thread when many associations are busy.
+        self._connection.settimeout(None)
+        whole = int(timeout_s)
+        timer = _TIMEVAL.pack(whole, max(1, int((timeout_s - whole) * 1e6)))
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timer)
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timer)
 
     def read_associate(self) -> tuple[int, bytes]:
         """The first PDU: its type and what follows its header."""
@@ -494,7 +505,7 @@ class Association:
             try:
                 self._acknowledge_at_once()
                 count = self._connection.recv_into(self._buffer[self._end :])
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 raise PeerGone(f"nothing came for {self._timeout_s:g} s") from None
             except (OSError, ValueError) as error:
                 raise PeerGone(f"the connection broke: {error}") from None
@@ -542,7 +553,7 @@ class Association:
                     sent -= len(remaining.pop(0))
                 if sent:
                     remaining[0] = memoryview(remaining[0])[sent:]
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             raise PeerGone(f"the peer took nothing for {self._timeout_s:g} s") from None
         except (OSError, ValueError) as error:
             raise PeerGone(f"the connection broke: {error}") from None

@@ -8,6 +8,7 @@ from dicomweb_server.access.caller import SYSTEM, Act, Caller
 from dicomweb_server.access.doors import Doors
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk
+from dicomweb_server.archive.together import Together
 from dicomweb_server.config import Config
 from dicomweb_server.dimse.association import Association
 from dicomweb_server.dimse.negotiation import Terms
@@ -29,13 +30,15 @@ class Bridge:
     """What all associations of a process share; `archive` and `desk` as the program itself sees
     them, for what nobody asked for.
 
-    doors  who may come in; None where nobody comes: on associations that we asked for
+    doors     who may come in; None where nobody comes: on associations that we asked for
+    together  stores what associations receive side by side
     """
 
     archive: Archive
     desk: Desk
     terms: Terms
     doors: Doors | None = None
+    together: Together = field(default_factory=Together)
 
 
 @dataclass(frozen=True, slots=True)

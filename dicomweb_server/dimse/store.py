@@ -10,7 +10,7 @@ from struct import pack, unpack_from
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.spool import Spool
-from dicomweb_server.archive.store import Received, store
+from dicomweb_server.archive.store import Received
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import transfer_syntax
 from dicomweb_server.dimse import commands, status
@@ -92,7 +92,7 @@ def handle(session: Session, message: Message) -> None:
     if difference := _names_another(source, message):
         session.association.respond(message, status.DOES_NOT_MATCH, comment=difference)
         return
-    outcome = store(session.archive, [Received(source, session.sender)])[0]
+    outcome = session.bridge.together.store(session.archive, Received(source, session.sender))
     refusal = outcome.refusal
     code = status.SUCCESS if refusal is None else status.OF_REFUSAL[refusal]
     session.association.respond(message, code, comment=outcome.comment if refusal else "")

@@ -37,6 +37,7 @@ HELPERS: dict[str, str] = {
     "retrieve.whole_content": "pure",
     "retrieve.unpack_metadata": "pure",
     "store.refused": "pure",
+    "store.store_all": "of senders who were asked",
     "store.read_pieces": "of a source that somebody sends",
     "streams.assembled": "of pieces that a verb gave",
     "streams.part_of": "of pieces that a verb gave",

@@ -346,7 +346,8 @@ def test_an_error_of_a_handler_is_answered_and_ends_nothing(
     wire.associate()
     with monkeypatch.context() as patch:
         patch.setattr(
-            "dicomweb_server.dimse.store.store", lambda *_: (_ for _ in ()).throw(ZeroDivisionError)
+            "dicomweb_server.archive.together.store_all",
+            lambda *_: (_ for _ in ()).throw(ZeroDivisionError),
         )
         assert wire.store(f"{STUDY}.1.10", instance(10)) == 0xC002
     assert wire.store(f"{STUDY}.1.10", instance(10)) == 0

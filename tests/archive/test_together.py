@@ -1,0 +1,176 @@
+"""Storing for many senders at once: one batch of all that wait, and each with an outcome of his."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicomweb_server.access.caller import Act, Caller
+from dicomweb_server.access.errors import Denied
+from dicomweb_server.archive import together as module
+from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.store import Outcome, Received, Refusal
+from dicomweb_server.archive.together import LARGE_BYTES, Together
+from dicomweb_server.config import Config
+from dicomweb_server.dicom.source import BytesSource
+from storage.contract import Index
+from storage.errors import Unavailable
+from storage.lmdb_index import LmdbIndex
+from storage.model import Applied, ConflictPolicy, Landed, Stored
+from tests.dicom.build import part10
+
+Send = Callable[..., "Future[Outcome]"]
+
+
+class SlowSource:
+    """A file that cannot be read before `go_on` is set."""
+
+    def __init__(self, file: bytes) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self._file = BytesSource(file)
+
+    @property
+    def length(self) -> int:
+        return self._file.length
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.begun.set()
+        assert self.go_on.wait(20)
+        return self._file.read_at(offset, length)
+
+
+@pytest.fixture
+def lmdb(tmp_path: Path) -> Iterator[Archive]:
+    opened = open_archive(Config(data=str(tmp_path)))
+    yield opened
+    opened.close()
+
+
+def file(number: int, **more: object) -> bytes:
+    return part10(instance_uid=f"2.25.7.{number}", rows=2, columns=3, **more)  # type: ignore[arg-type]
+
+
+@contextmanager
+def one_being_stored(together: Together, archive: Archive, first: bytes) -> Iterator[Send]:
+    """Inside the block somebody stores `first` and does not get on with it, and others send."""
+    slow = SlowSource(first)
+    with ThreadPoolExecutor(100) as pool:
+
+        def send(content: bytes, *, seen: Archive = archive) -> "Future[Outcome]":
+            return pool.submit(together.store, seen, Received(BytesSource(content), "a test"))
+
+        leading = pool.submit(together.store, archive, Received(slow, "a test"))
+        assert slow.begun.wait(10)
+        try:
+            yield send
+        finally:
+            slow.go_on.set()
+        assert leading.result(20).stored is Stored.NEW
+
+
+def wait_for(together: Together, count: int) -> None:
+    """Returns once so many wait."""
+    deadline = threading.Event()
+    for _ in range(1000):
+        if len(together._queue) == count:
+            return
+        deadline.wait(0.01)
+    raise AssertionError(f"{len(together._queue)} wait, {count} were to")
+
+
+def test_who_is_alone_stores_at_once(lmdb: Archive) -> None:
+    outcome = Together().store(lmdb, Received(BytesSource(file(1)), "a test"))
+    assert (outcome.stored, outcome.instance_uid) == (Stored.NEW, "2.25.7.1")
+
+
+def test_what_waits_is_stored_in_one_transaction_and_each_hears_of_his_own(lmdb: Archive) -> None:
+    together = Together()
+    index = lmdb.storage.index
+    assert isinstance(index, LmdbIndex)
+    with one_being_stored(together, lmdb, file(0)) as send:
+        before = index.commits
+        sent = [send(file(n)) for n in range(1, 20)]
+        wait_for(together, 19)
+    outcomes = [each.result(20) for each in sent]
+    assert [each.instance_uid for each in outcomes] == [f"2.25.7.{n}" for n in range(1, 20)]
+    assert {each.stored for each in outcomes} == {Stored.NEW}
+    assert index.commits == before + 2
+
+
+def test_one_that_is_not_dicom_or_sent_twice_spoils_none_of_its_neighbours(lmdb: Archive) -> None:
+    together = Together()
+    with one_being_stored(together, lmdb, file(0)) as send:
+        sent = [send(content) for content in (file(1), b"no DICOM" * 100, file(2), file(2))]
+        wait_for(together, 4)
+    outcomes = [each.result(20) for each in sent]
+    assert outcomes[0].stored is Stored.NEW
+    assert outcomes[1].refusal is Refusal.NOT_DICOM
+    assert {outcomes[2].stored, outcomes[3].stored} == {Stored.NEW, Stored.DUPLICATE}
+
+
+def test_each_stores_with_his_own_permission(lmdb: Archive) -> None:
+    together = Together()
+    reader = replace(lmdb, caller=Caller("a reader", frozenset({Act.VIEW})))
+    drafter = replace(lmdb, caller=Caller("a drafter", frozenset({Act.DRAFT})))
+    with one_being_stored(together, lmdb, file(0)) as send:
+        # Who may draft stores what says something of images, and this is an image.
+        drafted = send(file(1), seen=drafter)
+        sent = send(file(2))
+        with pytest.raises(Denied):
+            send(file(3), seen=reader).result(20)
+        wait_for(together, 2)
+    assert drafted.result(20).refusal is Refusal.DENIED
+    assert sent.result(20).stored is Stored.NEW
+
+
+def test_a_large_one_neither_waits_nor_is_waited_for(lmdb: Archive) -> None:
+    together = Together()
+    large = part10(instance_uid="2.25.7.9", rows=2048, columns=1025)
+    assert len(large) > LARGE_BYTES
+    with one_being_stored(together, lmdb, file(0)) as send:
+        assert send(large).result(20).stored is Stored.NEW
+
+
+def test_a_batch_is_bounded_and_what_is_left_is_the_next_ones(
+    lmdb: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GROUP_PARTS", 3)
+    together = Together()
+    index = lmdb.storage.index
+    assert isinstance(index, LmdbIndex)
+    with one_being_stored(together, lmdb, file(0)) as send:
+        before = index.commits
+        sent = [send(file(n)) for n in range(1, 8)]
+        wait_for(together, 7)
+    assert {each.result(20).stored for each in sent} == {Stored.NEW}
+    assert index.commits == before + 1 + 3
+
+
+class FullIndex:
+    """An index that cannot write now."""
+
+    def __init__(self, inner: Index) -> None:
+        self._inner = inner
+
+    def apply(self, batch: Sequence[Landed], *, conflict: ConflictPolicy) -> list[Applied]:
+        raise Unavailable(f"{len(batch)} instances at once", retry_after_s=2)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def test_what_breaks_a_batch_reaches_all_of_it_and_the_next_is_stored(lmdb: Archive) -> None:
+    together = Together()
+    down = Archive(replace(lmdb.storage, index=FullIndex(lmdb.storage.index)), lmdb.config)
+    with one_being_stored(together, lmdb, file(0)) as send:
+        sent = [send(file(n), seen=down) for n in (1, 2, 3)]
+        wait_for(together, 3)
+    for each in sent:
+        with pytest.raises(Unavailable, match="3 instances at once"):
+            each.result(20)
+    assert together.store(lmdb, Received(BytesSource(file(1)), "a test")).stored is Stored.NEW
