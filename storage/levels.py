@@ -14,9 +14,9 @@ from storage.searching import UID_TAGS, Terms
 
 def terms_of(level: QueryLevel, uid: str, said: Terms) -> dict[str, tuple[str, ...]]:
     """Terms as they are kept: without empty values, and with the UID of what they belong to."""
-    kept = {tag: tuple(value for value in values if value) for tag, values in said.items()}
+    kept = {tag: found for tag, values in said.items() if (found := tuple(filter(None, values)))}
     kept[UID_TAGS[level]] = (uid,)
-    return {tag: values for tag, values in kept.items() if values}
+    return kept
 
 
 def fill_terms(present: Terms, later: Terms) -> dict[str, tuple[str, ...]]:

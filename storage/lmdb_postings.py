@@ -6,7 +6,7 @@ lookup. Contains-searches over names go by their letters: `grams` lists the *dis
 which three letters occur together.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
 
 from storage.lmdb_environment import Tables, Transaction
@@ -70,12 +70,16 @@ def name_grams(name: bytes) -> Iterable[bytes]:
     return grams_of(name.decode())
 
 
-def add_posting(transaction: Transaction, tables: Tables, key: bytes, rank: bytes) -> None:
-    """Puts a study on a list; a name that is new gets its number and letters."""
-    is_name = key.startswith(PREFIXES[PATIENT_NAME])
-    if is_name and transaction.get(key, db=tables.postings) is None:
-        _add_name(transaction, tables, key[1:])
-    transaction.put(key, rank, db=tables.postings)
+def add_postings(
+    transaction: Transaction, tables: Tables, keys: Collection[bytes], rank: bytes
+) -> None:
+    """Puts a study on lists; a name that is new gets its number and letters."""
+    for key in keys:
+        is_name = key.startswith(PREFIXES[PATIENT_NAME])
+        if is_name and transaction.get(key, db=tables.postings) is None:
+            _add_name(transaction, tables, key[1:])
+    with transaction.cursor(db=tables.postings) as cursor:
+        cursor.putmulti([(key, rank) for key in sorted(keys)])
 
 
 def remove_posting(transaction: Transaction, tables: Tables, key: bytes, rank: bytes) -> None:

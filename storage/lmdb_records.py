@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -43,6 +44,7 @@ NO_KEY = b"\0"
 """Under this no table has anything."""
 
 
+@lru_cache(maxsize=4096)
 def uid_key(uid: str) -> bytes:
     """Half a byte a character, so that the UIDs of a series, which begin alike, lie together.
     What is no UID (PS3.5 §9) keeps its bytes. Raises ValueError when it is empty, too long or
@@ -382,6 +384,8 @@ class InstanceColumns:
 
 def _coded(column: list[Any]) -> list[Any]:
     """The different values and, for each row, the number of its value; [] when there is one."""
+    if len(column) == 1:
+        return [column, []]
     different = {_hashable(value): value for value in column}
     if len(different) == 1:
         return [list(different.values()), []]
@@ -522,11 +526,12 @@ class Row:
 
 
 def row_of(instance: Instance, says: InstanceSays, metadata: bytes) -> Row:
+    """Compressed in haste: somebody waits, and it is done anew when the series is folded."""
     return Row(
         instances_record([instance]),
         _small(orjson.dumps(says.column())),
         len(metadata),
-        compressed(metadata),
+        compressed(metadata, level=1),
     )
 
 

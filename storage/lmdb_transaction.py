@@ -9,8 +9,9 @@ its first change. So what fails leaves no trace among its neighbours of the same
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 
 import orjson
@@ -19,7 +20,7 @@ from storage.errors import NotFound
 from storage.holders import is_gone
 from storage.levels import fill_document, fill_terms, terms_of, union
 from storage.lmdb_environment import Tables, Transaction
-from storage.lmdb_postings import add_posting, posting_keys, remove_posting
+from storage.lmdb_postings import add_postings, posting_keys, remove_posting
 from storage.lmdb_records import (
     InstanceSays,
     Row,
@@ -171,6 +172,26 @@ def rank_of(terms: Terms, number: int) -> bytes:
     return study_rank(date, time_of_day, number)
 
 
+def _searched(
+    record: bytes,
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]], Set[bytes]]:
+    """Terms and roll-up of a study, and the posting lists it is on, by its search record; never to
+    be changed, they may be somebody else's too."""
+    read = _searched_lately if len(record) <= _REMEMBERED_BYTES else _searched_lately.__wrapped__
+    return read(record)
+
+
+@lru_cache(maxsize=256)
+def _searched_lately(
+    record: bytes,
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]], Set[bytes]]:
+    terms, rollup = (tupled(part) for part in orjson.loads(record))
+    return terms, rollup, frozenset(posting_keys(terms, rollup))
+
+
+_REMEMBERED_BYTES = 16 * 1024
+
+
 @dataclass(slots=True)
 class _Study:
     """A study with what of it is in the tables already (`indexed` and `state.rank`)."""
@@ -181,7 +202,7 @@ class _Study:
     terms: dict[str, tuple[str, ...]]
     rollup: dict[str, tuple[str, ...]]
     document: bytes
-    indexed: set[bytes]
+    indexed: Set[bytes]
     is_new: bool
     changed: bool = False
     says_changed: bool = False
@@ -415,8 +436,7 @@ class Writing:
             said = self.transaction.get(state.rank, db=self.tables.ranks)
             document = self.transaction.get(state.id, db=self.tables.study_documents)
             assert said is not None and document is not None
-            terms, rollup = (tupled(part) for part in orjson.loads(said))
-            indexed = posting_keys(terms, rollup)
+            terms, rollup, indexed = _searched(said)
             study = _Study(key, uid, state, terms, rollup, document, indexed, is_new=False)
         self._studies[uid] = study
         return study
@@ -769,11 +789,16 @@ class Writing:
                 self.transaction.put(pack_key(number), record, db=self.tables.packs)
             else:
                 self.transaction.delete(pack_key(number), db=self.tables.packs)
-        for counter, more in self._counted.items():
-            if more:
-                total = counter_of(self.transaction, self.tables, counter) + more
-                self.transaction.put(counter.encode(), b"%d" % total, db=self.tables.about)
+        self._put_counters()
         self._put_changes()
+
+    def _put_counters(self) -> None:
+        counted = {counter.encode(): more for counter, more in self._counted.items() if more}
+        with self.transaction.cursor(db=self.tables.about) as cursor:
+            totals = dict(cursor.getmulti(list(counted)))
+            for name, more in counted.items():
+                totals[name] = b"%d" % (int(totals.get(name, b"0")) + more)
+            cursor.putmulti(list(totals.items()))
 
     def _put_series(self, series: _Series) -> None:
         transaction, tables = self.transaction, self.tables
@@ -816,8 +841,7 @@ class Writing:
         wanted = posting_keys(study.terms, study.rollup)
         # New lists before old ones: a name that only changes its rank keeps its number.
         moved = rank != state.rank
-        for key in wanted if moved else wanted - study.indexed:
-            add_posting(transaction, tables, key, rank)
+        add_postings(transaction, tables, wanted if moved else wanted - study.indexed, rank)
         if not study.is_new:
             for key in study.indexed if moved else study.indexed - wanted:
                 remove_posting(transaction, tables, key, state.rank)

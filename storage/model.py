@@ -268,6 +268,9 @@ class QueryLevel(Enum):
     SERIES = "series"
     INSTANCE = "instance"
 
+    # Enum's own is a function of Python, called for each look into a table by level.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class OneOf:

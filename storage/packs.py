@@ -17,10 +17,10 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 import xxhash
 
@@ -308,6 +308,29 @@ class _OpenPack:
             raise Corrupt(_name(pack), f"byte {offset} cannot be read: {error}") from error
 
 
+class _Beside:
+    """A thread that does `work` each time it is told to begin. Telling it takes a third of the CPU
+    that handing work to an executor does, whose result nobody asks for here."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._begun: SimpleQueue[bool] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while self._begun.get():
+            self._work()
+
+    def begin(self) -> None:
+        self._begun.put(True)
+
+    def close(self) -> None:
+        """Returns when all that was begun is done."""
+        self._begun.put(False)
+        self._thread.join()
+
+
 class PackStore:
     """BlobStore in the folder `packs` of `directory`, which is made when it is not there.
 
@@ -341,7 +364,7 @@ class PackStore:
         _stores.add(self)
 
     def _begin_locks(self) -> None:
-        self._beside: ThreadPoolExecutor | None = None
+        self._beside: _Beside | None = None
         self._lock = threading.Lock()
         self._synced = threading.Condition()
         self._sync_under_way = False
@@ -381,8 +404,8 @@ class PackStore:
             if len(self._pending) != 1 or self._sync_under_way:
                 return
             if self._beside is None:
-                self._beside = ThreadPoolExecutor(1, thread_name_prefix="sync")
-            self._beside.submit(self._sync_beside)
+                self._beside = _Beside(self._sync_beside)
+        self._beside.begin()
 
     def _sync_beside(self) -> None:
         # Who needs it durable asks again, and is told.
@@ -632,7 +655,7 @@ class PackStore:
 
     def close(self) -> None:
         if self._beside is not None:
-            self._beside.shutdown()
+            self._beside.close()
         self.roll()
         with self._readers_lock:
             self._readers.clear()

@@ -145,6 +145,7 @@ def day_of(date: str) -> bytes:
     return (~_scaled(date, 8) & _DATE_MASK).to_bytes(DAY_LENGTH, "big")
 
 
+_TO_BASE_12 = str.maketrans("0123456789", "123456789a")
 _DATE_MASK = 0xFFFFFFFF
 _RANK_MASK = (1 << 128) - 1
 
@@ -153,6 +154,8 @@ def _scaled(text: str, length: int) -> int:
     """The first `length` characters as a number that never falls when the text grows (as strings
     compare): digits count 1 to 10, an end or anything below "0" counts 0, anything above "9" 11.
     So a value that is no date still has its place, and a range of dates is a range of numbers."""
+    if len(text) >= length and text.isascii() and text[:length].isdigit():
+        return int(text[:length].translate(_TO_BASE_12), 12)
     scaled: int = 0
     for position in range(length):
         letter = text[position : position + 1]

@@ -139,7 +139,7 @@ class Archive(Acting):
         """What search finds and returns."""
         return attributes_of(self.config.searchable or "")
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """What a received instance is held to."""
         return Limits(

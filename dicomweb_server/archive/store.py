@@ -12,7 +12,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 
@@ -254,7 +254,7 @@ def _keep(
                 _append(archive, candidate, known=known, placed=placed)
                 landed.append(candidate)
             except Exception as error:
-                yield candidate, _of(candidate.instance, like=refused(error))
+                yield candidate, _failed(candidate.instance, error)
         if not landed:
             return
         archive.storage.blobs.begin_sync()
@@ -264,7 +264,7 @@ def _keep(
             )
         except OutOfSpace as error:
             for candidate in landed:
-                yield candidate, _of(candidate.instance, like=refused(error))
+                yield candidate, _failed(candidate.instance, error)
             return
         candidates = []
         for candidate, answer in zip(landed, applied, strict=True):
@@ -442,17 +442,23 @@ def _wrong_study(instance: Instance, study_uid: str) -> str:
     return f"Study Instance UID is {instance.study_uid}, the request stores to {study_uid}"
 
 
+def _failed(instance: Instance, error: Exception) -> Outcome:
+    outcome = refused(error)
+    return _of(instance, refusal=outcome.refusal, comment=outcome.comment)
+
+
 def _of(
     instance: Instance,
     *,
     stored: Stored | None = None,
     refusal: Refusal | None = None,
     comment: str = "",
-    like: Outcome | None = None,
 ) -> Outcome:
-    """The outcome of a part whose UIDs are known; `like` gives the rest when it is given."""
-    return replace(
-        like or Outcome(stored=stored, refusal=refusal, comment=comment),
+    """The outcome of a part whose UIDs are known."""
+    return Outcome(
+        stored=stored,
+        refusal=refusal,
+        comment=comment,
         study_uid=instance.study_uid,
         series_uid=instance.series_uid,
         sop_class_uid=instance.sop_class_uid,

@@ -201,10 +201,10 @@ class PrivateAttribute:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attributes:
     """What can be found and returned by search: the attributes of each level, ascending, and the
-    private ones."""
+    private ones. Each is equal to itself alone, so that what is remembered can go by it."""
 
     levels: Mapping[QueryLevel, tuple[str, ...]]
     private: Mapping[QueryLevel, tuple[PrivateAttribute, ...]]
@@ -301,7 +301,13 @@ def _terms(
 ) -> dict[str, tuple[str, ...]]:
     terms: dict[str, tuple[str, ...]] = {}
     for key, element in kept.items():
-        if key not in _NOT_MATCHED:
+        if key in _NOT_MATCHED:
+            continue
+        values, normal = element.get("Value"), _NORMAL.get(element["vr"])
+        if values and normal and len(values) == 1 and values[0] is not None:
+            if normalised := normal(values[0]):
+                terms[key] = (normalised,)
+        else:
             _add_terms(terms, key, element)
     for term, element in private:
         _add_terms(terms, term, element)
@@ -376,9 +382,6 @@ def terms_of(vr: str, values: Sequence[Any]) -> tuple[str, ...]:
     if vr == "PN":
         return tuple(folded for name in values if name for folded in fold_groups(name.values()))
     normal = _NORMAL.get(vr, _trimmed)
-    if len(values) == 1 and values[0] is not None:
-        term = normal(values[0])
-        return (term,) if term else ()
     return tuple(filter(None, [normal(value) for value in values if value is not None]))
 
 
@@ -443,6 +446,7 @@ def _shortest(number: float) -> str:
 
 
 _NORMAL: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("AE", "AS", "CS", "DT", "LO", "SH", "UI"), _trimmed),
     "DA": _date,
     "TM": _time,
     **dict.fromkeys(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"), _number),

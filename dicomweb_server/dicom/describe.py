@@ -39,6 +39,11 @@ from dicomweb_server.dicom.transfer_syntaxes import TransferSyntax
 from dicomweb_server.dicom.uids import checked_uid
 from storage.model import NO_FRAMES, NO_NUMBER, FrameTable, Level, PixelFormat, QueryLevel
 
+_UIDS = tuple(
+    (tag_text(tag), f"{tag:08X}") for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016)
+)
+"""Study, Series and SOP Instance UID and SOP Class UID, as errors and DICOM JSON name them."""
+
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
@@ -107,8 +112,7 @@ def describe(
         raise Malformed("(0002,0002)", "says this is a DICOMDIR, which is no instance")
     document = json_model.document(structure)
     study_uid, series_uid, instance_uid, sop_class_uid = (
-        checked_uid(tag_text(tag), _text(document, f"{tag:08X}"))
-        for tag in (0x0020000D, 0x0020000E, 0x00080018, 0x00080016)
+        checked_uid(where, _text(document, key)) for where, key in _UIDS
     )
     pixels, found, rest = _frames(opened.source, structure, document, syntax, limits)
     if inflated is None:
