@@ -201,10 +201,10 @@ class PrivateAttribute:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attributes:
     """What can be found and returned by search: the attributes of each level, ascending, and the
-    private ones."""
+    private ones. Each is equal to itself alone, so that what is remembered can go by it."""
 
     levels: Mapping[QueryLevel, tuple[str, ...]]
     private: Mapping[QueryLevel, tuple[PrivateAttribute, ...]]

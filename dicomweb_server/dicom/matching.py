@@ -27,6 +27,7 @@ import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dicomweb_server.dicom.attributes import (
     MODALITIES_IN_STUDY,
@@ -187,6 +188,23 @@ def parse_query(
 
     study_uid, series_uid  from the path, already checked to be UIDs
     """
+    given = tuple(parameters)
+    # Worklists ask the same every few seconds.
+    short = sum(len(name) + len(value) for name, value in given) <= _REMEMBERED_CHARACTERS
+    parse = _remembered if short else _parsed
+    return parse(level, given, study_uid, series_uid, attributes)
+
+
+_REMEMBERED_CHARACTERS = 1000
+
+
+def _parsed(
+    level: QueryLevel,
+    parameters: tuple[tuple[str, str], ...],
+    study_uid: str | None,
+    series_uid: str | None,
+    attributes: Attributes,
+) -> ParsedQuery:
     asked = _Parameters()
     keys: dict[str, _Key] = {}
     ignored: list[str] = []
@@ -218,6 +236,9 @@ def parse_query(
         include=None if asked.include_all else frozenset(asked.include),
         ignored=tuple(ignored),
     )
+
+
+_remembered = lru_cache(maxsize=1000)(_parsed)
 
 
 class _Parameters:

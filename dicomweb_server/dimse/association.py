@@ -170,7 +170,11 @@ class Association:
         message: Message | None = None
         try:
             while True:
-                fragment = self._next_fragment(begun=bool(head) or message is not None)
+                fragment = next(self._fragments, None)
+                if fragment is None:
+                    if message is not None and self._take_data(message):
+                        return message
+                    fragment = self._next_fragment(begun=bool(head) or message is not None)
                 if fragment is None:
                     return None
                 context_id, control, piece = fragment
@@ -205,13 +209,40 @@ class Association:
                 message.discard()
             raise
 
+    def _take_data(self, message: Message) -> bool:
+        """Writes what there is of the data set in the buffer, as far as each PDU is there whole and
+        has one fragment, as nearly all have; whether that was the last of it. What is otherwise is
+        left for `_next_fragment` to read, or to refuse."""
+        taken: list[memoryview] = []
+        last = False
+        while not last and self._end - self._start >= pdu.DATA_HEADER.size:
+            kind, length, item_length, context_id, control = pdu.DATA_HEADER.unpack_from(
+                self._buffer, self._start
+            )
+            end = self._start + 6 + length
+            if (
+                kind != pdu.P_DATA_TF
+                or item_length != length - 4
+                or not 6 <= length <= self._max_length
+                or end > self._end
+                or context_id != message.context.id
+                or control & 1
+            ):
+                break
+            taken.append(self._buffer[self._start + pdu.DATA_HEADER.size : end])
+            last = bool(control & 2)
+            self._start = end
+        if taken:
+            self._write(message, b"".join(taken))
+        return last
+
     def _open(self, message: Message) -> None:
         try:
             message.sink = self._open_sink(message.context, message.command)
         except (DicomError, StorageError) as error:
             message.failure = error
 
-    def _write(self, message: Message, piece: memoryview) -> None:
+    def _write(self, message: Message, piece: Buffer) -> None:
         if message.failure is not None or message.sink is None:
             return
         try:
@@ -448,12 +479,13 @@ class Association:
         return max(2, min(limit, UNLIMITED_FRAGMENT) - 6) & ~1
 
     def _next_fragment(self, *, begun: bool) -> tuple[int, int, memoryview] | None:
+        """The first fragment of the next PDU that has any; None when the peer has released."""
         while True:
-            if (fragment := next(self._fragments, None)) is not None:
-                return fragment
             kind, body = self._read_pdu()
             if kind == pdu.P_DATA_TF:
                 self._fragments = pdu.fragments(body)
+                if (fragment := next(self._fragments, None)) is not None:
+                    return fragment
             elif kind == pdu.RELEASE_RQ and not begun:
                 self._send(pdu.encode_release(response=True))
                 self.linger()

@@ -29,6 +29,8 @@ REASON_INVALID_PARAMETER = 6
 
 HEADER = struct.Struct(">BxI")
 PDV_HEADER = struct.Struct(">IBB")
+DATA_HEADER = struct.Struct(">BxIIBB")
+"""Both, of a P-DATA-TF with one presentation data value."""
 _ITEM = struct.Struct(">BxH")
 _SHORT = struct.Struct(">H")
 

@@ -21,6 +21,7 @@ the table of the resource (`offers.py`); this file knows none of them.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 ACCEPT_LIMIT = 8 * 1024
 """Characters of an Accept header or query parameter that are read."""
@@ -94,6 +95,7 @@ class Representation:
         return f"{self.essence}; transfer-syntax={self.transfer_syntax}"
 
 
+@lru_cache(maxsize=512)
 def parse_media_type(text: str, *, field: str = "Content-Type") -> MediaRange:
     """One media type. Raises BadMediaType."""
     ranges = parse_accept(text, field=field)

@@ -1,7 +1,6 @@
 """What every handler is given: the archive, the settings, the threads; and URLs of resources."""
 
 import asyncio
-import copy
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -31,19 +30,29 @@ class Budget:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._held = 0
+        self._waiting = 0
         self._released = asyncio.Condition()
 
     async def take(self, amount: int) -> None:
-        async with self._released:
-            await self._released.wait_for(
-                lambda: self._held == 0 or self._held + amount <= self._limit
-            )
+        if not self._waiting and self._fits(amount):
             self._held += amount
+            return
+        self._waiting += 1
+        try:
+            async with self._released:
+                await self._released.wait_for(lambda: self._fits(amount))
+                self._held += amount
+        finally:
+            self._waiting -= 1
 
     async def give_back(self, amount: int) -> None:
-        async with self._released:
-            self._held -= amount
-            self._released.notify_all()
+        self._held -= amount
+        if self._waiting:
+            async with self._released:
+                self._released.notify_all()
+
+    def _fits(self, amount: int) -> bool:
+        return self._held == 0 or self._held + amount <= self._limit
 
 
 ENCODED_BYTES = 32 * 2**20
@@ -105,8 +114,8 @@ class Service:
 
     def seen_by(self, caller: Caller) -> "Service":
         """The same service for somebody who asks."""
-        view = copy.copy(self)
-        object.__setattr__(view, "archive", self.archive.seen_by(caller))
+        view = object.__new__(Service)
+        view.__dict__.update(self.__dict__, archive=self.archive.seen_by(caller))
         return view
 
     def refuse(self, path: str) -> NoReturn:
