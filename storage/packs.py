@@ -9,6 +9,7 @@ Each payload is preceded by a header that says everything about it, so that a pa
 without the index. What the index needs, and which contents are referred to, is the index's.
 """
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -17,10 +18,9 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import SimpleQueue
 
 import xxhash
 
@@ -36,6 +36,10 @@ OPEN_PACKS = 256
 
 READY_BYTES = 4 << 20
 """Copying more than this takes longer than asking another thread to."""
+
+BEGUN_BYTES = 64 << 10
+"""Fewer are with the disk sooner when it is told once, by the sync: a page that is being written
+cannot be appended to meanwhile."""
 
 # Layout, all numbers little endian; LAYOUT.md has it as a table. Each header ends with its own
 # xxh3-64. That of a record is seeded with a number drawn for the pack, so that a record is only
@@ -54,6 +58,13 @@ RECORD_HEADER = _RECORD.size + _CHECK.size
 _WINDOW = 1 << 20
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _PRUNE_EVERY_S = 10.0
+
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
+"""Linux's; None elsewhere. Without the flags that wait it does not, and what goes wrong with the
+bytes is for fdatasync to say."""
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_SYNC_FILE_RANGE_WRITE = 2
 
 _RWF_NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)
 _scratch = threading.local()
@@ -138,6 +149,7 @@ class _Pack:
         self.path = path
         self.number = number
         self.end = PACK_HEADER
+        self._begun = PACK_HEADER
         self._descriptor = descriptor
         self._seed = seed
         self._idle = threading.Condition()
@@ -189,6 +201,14 @@ class _Pack:
                 self._written += whole
                 self._idle.notify_all()
         return place
+
+    def begin_writing(self) -> None:
+        """The kernel begins to write to the disk what was appended since the last time, if that is
+        much: its writing is a wait less then, and no thread is needed for it."""
+        start, self._begun = self._begun, self.end
+        if self._begun - start >= BEGUN_BYTES and _sync_file_range is not None:
+            length = self._begun - start
+            _sync_file_range(self._descriptor, start, length, _SYNC_FILE_RANGE_WRITE)
 
     def sync(self) -> None:
         """What was written before the call is durable on return; nothing to do once closed."""
@@ -308,29 +328,6 @@ class _OpenPack:
             raise Corrupt(_name(pack), f"byte {offset} cannot be read: {error}") from error
 
 
-class _Beside:
-    """A thread that does `work` each time it is told to begin. Telling it takes a third of the CPU
-    that handing work to an executor does, whose result nobody asks for here."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work = work
-        self._begun: SimpleQueue[bool] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while self._begun.get():
-            self._work()
-
-    def begin(self) -> None:
-        self._begun.put(True)
-
-    def close(self) -> None:
-        """Returns when all that was begun is done."""
-        self._begun.put(False)
-        self._thread.join()
-
-
 class PackStore:
     """BlobStore in the folder `packs` of `directory`, which is made when it is not there.
 
@@ -364,7 +361,6 @@ class PackStore:
         _stores.add(self)
 
     def _begin_locks(self) -> None:
-        self._beside: _Beside | None = None
         self._lock = threading.Lock()
         self._synced = threading.Condition()
         self._sync_under_way = False
@@ -401,16 +397,10 @@ class PackStore:
         """For who is alone: threads side by side sync for one another anyway, each while the
         others compute."""
         with self._lock:
-            if len(self._pending) != 1 or self._sync_under_way:
-                return
-            if self._beside is None:
-                self._beside = _Beside(self._sync_beside)
-        self._beside.begin()
-
-    def _sync_beside(self) -> None:
-        # Who needs it durable asks again, and is told.
-        with suppress(StorageError):
-            self.sync()
+            landing = self._landing
+            alone = len(self._pending) == 1 and not self._sync_under_way
+        if alone and landing is not None:
+            landing.begin_writing()
 
     def sync(self) -> None:
         """Threads that wait together share one fdatasync.
@@ -654,8 +644,6 @@ class PackStore:
         raise InUse(_name(pack), "the process that appends to it")
 
     def close(self) -> None:
-        if self._beside is not None:
-            self._beside.close()
         self.roll()
         with self._readers_lock:
             self._readers.clear()

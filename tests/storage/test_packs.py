@@ -655,30 +655,35 @@ def test_a_damaged_place_asks_for_no_buffer_of_its_length(store: PackStore) -> N
     assert store.read_ready(huge) is None
 
 
-def test_a_sync_that_was_begun_is_not_done_again(
+def test_much_of_somebody_alone_is_on_its_way_to_the_disk_before_it_is_synced(
     store: PackStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[str] = []
-    fdatasync = os.fdatasync
+    begun: list[tuple[int, int]] = []
+    begin = packs._sync_file_range
+    assert begin is not None
 
-    def noted(descriptor: int) -> None:
-        synced.append(threading.current_thread().name)
-        fdatasync(descriptor)
+    def noted(descriptor: int, start: int, length: int, flags: int) -> int:
+        begun.append((start, start + length))
+        answer: int = begin(descriptor, start, length, flags)
+        assert answer == 0
+        return answer
 
-    monkeypatch.setattr(os, "fdatasync", noted)
+    monkeypatch.setattr(packs, "_sync_file_range", noted)
+    much = bytes(packs.BEGUN_BYTES)
     with store.pending():
-        append(store, b"alone")
+        _, place = append(store, much)
         store.begin_sync()
-        until = time.monotonic() + 10
-        while not synced and time.monotonic() < until:
-            time.sleep(0.001)
+        assert begun == [(PACK_HEADER, place.offset + place.length)]
         store.sync()
-    assert len(synced) == 1 and synced[0].startswith("sync")
-    with store.pending(), store.pending():
-        append(store, b"side by side")
+        append(store, b"little")
         store.begin_sync()
         store.sync()
-    assert synced[1:] == [threading.current_thread().name], "others compute meanwhile"
+        with store.pending():
+            append(store, b"1" + much)
+            store.begin_sync()
+            store.sync()
+    assert len(begun) == 1, "neither for little, nor while others compute"
+    assert store.read(place) == much
 
 
 def test_a_begun_sync_that_fails_is_told_to_who_syncs(
@@ -688,7 +693,7 @@ def test_a_begun_sync_that_fails_is_told_to_who_syncs(
         raise OSError(errno.EIO, "the disk is gone")
 
     with store.pending():
-        append(store, b"x")
+        append(store, bytes(packs.BEGUN_BYTES))
         monkeypatch.setattr(os, "fdatasync", fail)
         store.begin_sync()
         with pytest.raises(Unavailable):
