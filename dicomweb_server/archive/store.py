@@ -110,14 +110,21 @@ def store(
     Raises storage.errors.Unavailable, and then nothing of the batch is stored.
     """
     archive.permit(Act.STORE, Act.DRAFT)
-    return store_all([(archive, part) for part in parts], study_uid=study_uid)
+    together = [(archive, part) for part in parts]
+    return store_all(together, study_uid=study_uid, sync_early=True)
 
 
 def store_all(
-    parts: Sequence[tuple[Archive, Received]], *, study_uid: str | None = None
+    parts: Sequence[tuple[Archive, Received]],
+    *,
+    study_uid: str | None = None,
+    sync_early: bool = False,
 ) -> list[Outcome]:
     """The same for parts of several senders, each with the archive as he sees it, who have been
-    asked already whether they may store."""
+    asked already whether they may store.
+
+    sync_early  the disk begins, in another thread, while the transaction is prepared
+    """
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
     for number, (archive, part) in enumerate(parts):
@@ -131,7 +138,7 @@ def store_all(
         archive = parts[0][0]
         # From the first append to the transaction no other process gives up the packs in between.
         with archive.storage.blobs.pending():
-            for candidate, outcome in _keep(archive, candidates):
+            for candidate, outcome in _keep(archive, candidates, sync_early=sync_early):
                 outcomes[candidate.number] = outcome
     for (archive, _), outcome in zip(parts, outcomes, strict=True):
         if outcome.stored is not None and outcome.study_uid is not None:
@@ -241,7 +248,7 @@ def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
 
 
 def _keep(
-    archive: Archive, candidates: Sequence[_Candidate]
+    archive: Archive, candidates: Sequence[_Candidate], *, sync_early: bool
 ) -> Iterator[tuple[_Candidate, Outcome]]:
     """Appends what is new, applies all in one call, and once more what a deletion overtook."""
     index = archive.storage.index
@@ -257,7 +264,8 @@ def _keep(
                 yield candidate, _failed(candidate.instance, error)
         if not landed:
             return
-        archive.storage.blobs.begin_sync()
+        if sync_early:
+            archive.storage.blobs.begin_sync()
         try:
             applied = index.apply(
                 [Landed(_facts(each), each.appended) for each in landed], conflict=archive.conflict

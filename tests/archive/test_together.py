@@ -1,5 +1,6 @@
 """Storing for many senders at once: one batch of all that wait, and each with an outcome of his."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,6 +87,19 @@ def wait_for(together: Together, count: int) -> None:
 def test_who_is_alone_stores_at_once(lmdb: Archive) -> None:
     outcome = Together().store(lmdb, Received(BytesSource(file(1)), "a test"))
     assert (outcome.stored, outcome.instance_uid) == (Stored.NEW, "2.25.7.1")
+
+
+def test_who_is_alone_asks_no_other_thread(lmdb: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    fdatasync = os.fdatasync
+
+    def noted(descriptor: int) -> None:
+        synced.append(threading.current_thread().name)
+        fdatasync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    Together().store(lmdb, Received(BytesSource(file(1)), "a test"))
+    assert set(synced) == {threading.current_thread().name}
 
 
 def test_what_waits_is_stored_in_one_transaction_and_each_hears_of_his_own(lmdb: Archive) -> None:
