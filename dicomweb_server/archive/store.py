@@ -123,7 +123,7 @@ def store_all(
     """The same for parts of several senders, each with the archive as he sees it, who have been
     asked already whether they may store.
 
-    sync_early  the disk begins, in another thread, while the transaction is prepared
+    sync_early  the disk begins to write while the transaction is prepared
     """
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []

@@ -5,8 +5,7 @@ threads that each describe one wrest the interpreter from one another, and commi
 Stored eight at a time, a small instance takes a quarter of the CPU it takes alone.
 
 One thread at a time leads: it stores all that waits, in its own thread, and then hands the lead to
-the first of those who came meanwhile. Who comes alone waits for nobody. Nor is the disk asked in
-another thread: for one association that is a fifth of the CPU of a small instance, and not faster.
+the first of those who came meanwhile. Who comes alone waits for nobody.
 """
 
 import threading
