@@ -161,6 +161,12 @@ class Instance:
     source: str
     edit: str = ""
 
+    @property
+    def known_by_parts(self) -> bool:
+        """Whether `file_digest` is that of its parts; else it is the SHA-256 of the whole file, as
+        with index format 2 and before."""
+        return self.file_digest == parts_digest(self.skeleton, self.holes, self.blobs)
+
 
 def parts_digest(skeleton: Digest, holes: Sequence[int], blobs: Sequence[Digest]) -> Digest:
     """What stands for a file that is known by its parts: SHA-256 of the skeleton's digest, each

@@ -22,7 +22,6 @@ from storage.model import (
     Query,
     QueryLevel,
     SeriesKey,
-    parts_digest,
 )
 from storage.rewriting import places_of, remove_dead_packs
 from storage.settle import Decode
@@ -188,9 +187,7 @@ class _Checker:
     def _file(self, instance: Instance) -> None:
         """Reads every content of an instance and puts its file together."""
         problems = self.problems
-        # What was stored with index format 2 and before is known by the SHA-256 of its whole file.
-        by_parts = parts_digest(instance.skeleton, instance.holes, instance.blobs)
-        hashed = by_parts != instance.file_digest
+        hashed = not instance.known_by_parts
         file, length = hashlib.sha256(), 0
         try:
             for piece in self._pieces(instance):

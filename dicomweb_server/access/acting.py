@@ -1,10 +1,20 @@
 """What verbs act on, as somebody sees it: the archive, the desk."""
 
-from typing import Self
+from typing import Self, TypeVar
 
 from dicomweb_server.access.audit import Event
 from dicomweb_server.access.caller import SYSTEM, Act, Caller
 from dicomweb_server.access.journal import REFUSED, Journal
+
+T = TypeVar("T")
+
+
+def copied(thing: T, **attributes: object) -> T:
+    """The same thing with other attributes, whether or not it is frozen: what `copy.copy` does, in
+    a fifth of its time, for each request comes by here."""
+    view = object.__new__(type(thing))
+    view.__dict__.update(thing.__dict__, **attributes)
+    return view
 
 
 class Acting:
@@ -16,23 +26,17 @@ class Acting:
 
     def seen_by(self, caller: Caller) -> Self:
         """The same, all it holds included, with somebody else who asks."""
-        return self._with(caller=caller)
+        return copied(self, caller=caller)
 
     def noting(self, journal: Journal) -> Self:
         """The same, telling a journal what happens."""
-        return self._with(journal=journal)
+        return copied(self, journal=journal)
 
     @property
     def own(self) -> Self:
         """The same as the program itself sees it: for what a verb has to do when it is permitted,
         and what the caller could not ask for."""
         return self.seen_by(SYSTEM)
-
-    def _with(self, **attributes: object) -> Self:
-        # What `copy.copy` does, in a fifth of its time: each request comes by here.
-        view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__, **attributes)
-        return view
 
     def permit(self, act: Act, *others: Act) -> None:
         """The first line of a verb, which one act of several may allow; a refusal is in the audit.

@@ -21,7 +21,7 @@ from dicomweb_server.archive.dicomdir import DicomDir
 from dicomweb_server.archive.retrieve import InstanceFile, instances, unpack_metadata
 from dicomweb_server.dicom.errors import DicomError
 from storage.errors import Corrupt, NotFound, StorageError
-from storage.model import Instance, Query, QueryLevel, Row, Scope, SeriesKey, parts_digest
+from storage.model import Instance, Query, QueryLevel, Row, Scope, SeriesKey
 
 PAGE = 200
 """Studies looked up at a time."""
@@ -145,9 +145,7 @@ def _write(file: InstanceFile, instance: Instance, path: Path) -> None:
 def _proved(file: InstanceFile, instance: Instance) -> Iterator[bytes]:
     """The parts of a file. Raises Corrupt at the latest when they have ended, when one of them or
     all together do not hash to what was received."""
-    by_parts = parts_digest(instance.skeleton, instance.holes, instance.blobs)
-    # What was stored with index format 2 and before is known by the SHA-256 of its whole file.
-    hashed = by_parts != instance.file_digest
+    hashed = not instance.known_by_parts
     whole, skeleton = hashlib.sha256(), hashlib.sha256()
     wrong = False
     for number, part in enumerate(file.parts()):

@@ -4,13 +4,11 @@ Senders that wait for each answer, as those of C-STORE do, give one instance at 
 threads that each describe one wrest the interpreter from one another, and commits of one or two.
 Stored eight at a time, a small instance takes a quarter of the CPU it takes alone.
 
-One thread at a time leads: it stores all that waits, in its own thread, and then hands the lead to
-the first of those who came meanwhile. Who comes alone waits for nobody.
+Who leads (storage/leading.py) stores all that waits, in his own thread; who comes alone waits for
+nobody.
 """
 
-import threading
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
@@ -22,88 +20,47 @@ from dicomweb_server.archive.store import (
     store,
     store_all,
 )
+from storage.leading import Line, Waiting
 
 LARGE_BYTES = 4 * 2**20
 """Who sends more stores alone: the others would wait while it is hashed."""
 
 
-class _Waiting:
-    """One part, and in the end its outcome; or the request to lead."""
+class _Part(Waiting):
+    """One part, and in the end its outcome."""
 
     def __init__(self, archive: Archive, part: Received) -> None:
+        super().__init__()
         self.archive = archive
         self.part = part
         self.outcome: Outcome | None = None
-        self.failure: BaseException | None = None
-        self._woken = threading.Lock()
-        self._woken.acquire()
 
-    @property
-    def answered(self) -> bool:
-        return self.outcome is not None or self.failure is not None
 
-    def wake(self) -> None:
-        self._woken.release()
+def _fits(batch: Sequence[_Part], more: _Part) -> bool:
+    held = sum(each.part.source.length for each in batch)
+    return len(batch) < GROUP_PARTS and held + more.part.source.length <= GROUP_BYTES
 
-    def wait(self) -> None:
-        self._woken.acquire()
+
+def _store(batch: Sequence[_Part]) -> None:
+    outcomes = store_all([(each.archive, each.part) for each in batch])
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        waiting.outcome = outcome
 
 
 class Together:
     """Of one archive in one process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._queue: deque[_Waiting] = deque()
-        self._led = False
+        self.line: Line[_Part] = Line("storing", _store, fits=_fits)
 
     def store(self, archive: Archive, part: Received) -> Outcome:
         """As `archive.store.store` of one part: durable on return, raises what that raises."""
         archive.permit(Act.STORE, Act.DRAFT)
         if part.source.length > LARGE_BYTES:
             return store(archive, [part])[0]
-        waiting = _Waiting(archive, part)
-        with self._lock:
-            self._queue.append(waiting)
-            leads, self._led = not self._led, True
-        if not leads:
-            waiting.wait()
-        if not waiting.answered:
-            self._lead()
+        waiting = _Part(archive, part)
+        self.line.finish(waiting, leads=self.line.join(waiting))
         if waiting.failure is not None:
             raise waiting.failure
-        assert waiting.outcome is not None, "who leads stores his own part too"
+        assert waiting.outcome is not None, "what did not fail has an outcome"
         return waiting.outcome
-
-    def _lead(self) -> None:
-        batch = self._next_batch()
-        try:
-            outcomes = store_all([(each.archive, each.part) for each in batch])
-            for waiting, outcome in zip(batch, outcomes, strict=True):
-                waiting.outcome = outcome
-        except BaseException as failure:
-            for waiting in batch:
-                waiting.failure = failure
-        finally:
-            self._hand_on(batch[1:])
-
-    def _next_batch(self) -> list[_Waiting]:
-        """The first that wait, the leader's own part before all."""
-        with self._lock:
-            batch = [self._queue.popleft()]
-            size = batch[0].part.source.length
-            while self._queue and len(batch) < GROUP_PARTS:
-                size += self._queue[0].part.source.length
-                if size > GROUP_BYTES:
-                    break
-                batch.append(self._queue.popleft())
-            return batch
-
-    def _hand_on(self, answered: Iterable[_Waiting]) -> None:
-        with self._lock:
-            following = self._queue[0] if self._queue else None
-            self._led = following is not None
-        if following is not None:
-            following.wake()
-        for waiting in answered:
-            waiting.wake()

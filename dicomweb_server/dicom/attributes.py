@@ -301,13 +301,7 @@ def _terms(
 ) -> dict[str, tuple[str, ...]]:
     terms: dict[str, tuple[str, ...]] = {}
     for key, element in kept.items():
-        if key in _NOT_MATCHED:
-            continue
-        values, normal = element.get("Value"), _NORMAL.get(element["vr"])
-        if values and normal and len(values) == 1 and values[0] is not None:
-            if normalised := normal(values[0]):
-                terms[key] = (normalised,)
-        else:
+        if key not in _NOT_MATCHED:
             _add_terms(terms, key, element)
     for term, element in private:
         _add_terms(terms, term, element)
@@ -446,7 +440,6 @@ def _shortest(number: float) -> str:
 
 
 _NORMAL: dict[str, Callable[[Any], str]] = {
-    **dict.fromkeys(("AE", "AS", "CS", "DT", "LO", "SH", "UI"), _trimmed),
     "DA": _date,
     "TM": _time,
     **dict.fromkeys(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"), _number),

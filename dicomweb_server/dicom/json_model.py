@@ -95,13 +95,6 @@ class _Unreadable(Exception):
     """The value's bytes do not fit its VR."""
 
 
-_REMEMBERED = 4096
-_REMEMBERED_BYTES = 128
-_remembered: dict[tuple[str, bytes, Charset, bool], Json] = {}
-"""What short values were read as lately, by VR, bytes, character set and byte order: the slices of
-a series share nine tenths of theirs, and looking one up costs a fifth of reading it."""
-
-
 def _object(
     data_set: DataSet,
     *,
@@ -131,10 +124,10 @@ def _object(
         elif isinstance(value, bytes):
             if len(vr) > 2:
                 vr = settled_vr(tag, element, data_set, above)
-            said = _remembered.get((vr, value, charset, big_endian))
-            if said is None:
-                said = _said(vr, value, charset, big_endian, uri=path + key)
-            result[key] = said
+            if len(value) <= _REMEMBERED_BYTES:
+                result[key] = _said_lately(vr, value, charset, big_endian)
+            else:
+                result[key] = _said(vr, value, charset, big_endian, uri=path + key)
         elif isinstance(value, (list, ItemTable)):
             result[key] = _sequence(
                 value,
@@ -151,8 +144,8 @@ def _object(
     return result if ascending else dict(sorted(result.items()))
 
 
-def _said(vr: str, value: bytes, charset: Charset, big_endian: bool, *, uri: str) -> Json:
-    """A value that is neither empty nor a sequence, read and, when it is short, remembered."""
+def _said(vr: str, value: bytes, charset: Charset, big_endian: bool, *, uri: str = "") -> Json:
+    """A value that is neither empty nor a sequence; `uri` is that of one too long to be inline."""
     convert = _TEXTS.get(vr)
     try:
         if convert is not None:
@@ -168,11 +161,13 @@ def _said(vr: str, value: bytes, charset: Charset, big_endian: bool, *, uri: str
             said = {"vr": vr, "InlineBinary": b64encode(value).decode()}
     except _Unreadable:
         said = {"vr": "UN", "InlineBinary": b64encode(value).decode()}
-    if len(value) <= _REMEMBERED_BYTES:
-        if len(_remembered) >= _REMEMBERED:
-            _remembered.clear()
-        _remembered[vr, value, charset, big_endian] = said
     return said
+
+
+_REMEMBERED_BYTES = 128
+_said_lately = lru_cache(maxsize=4096)(_said)
+"""Of values no longer than that: the slices of a series share nine tenths of theirs, and looking
+one up costs a fifth of reading it."""
 
 
 def _unsigned_entries(descriptor: Json) -> Json:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from dicomweb_server.access.caller import NOBODY, Caller
-from dicomweb_server.web.remembered import Basis, Found, Replies
+from dicomweb_server.web.remembered import Basis, Found, Replies, head_of
 from storage.model import Buffer
 
 if TYPE_CHECKING:
@@ -232,8 +232,8 @@ async def _continued(first: Buffer, rest: AsyncIterator[Buffer]) -> AsyncIterato
 
 
 ANSWER = "dicomweb.answer"
-"""Extension of the scope that connection.py gives. `answer(status, headers, body)`: whether all of
-it has been sent at once; else it is to be sent by messages."""
+"""Extension of the scope that connection.py gives. `answer(status, head, body)`, with the header
+lines as bytes: whether all of it has been sent at once; else it is to be sent by messages."""
 
 _NO_EXTENSIONS: Mapping[str, Any] = {}
 
@@ -248,11 +248,12 @@ async def send_reply(
     if isinstance(body, tuple):
         if reply.status not in _WITHOUT_CONTENT:
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
+        head = head_of(headers)
         if reply.basis is not None and replies is not None and request.method == "GET":
-            replies.remember(request.scope, reply.basis, reply.status, headers, body)
+            replies.remember(request.scope, reply.basis, reply.status, head, body)
         at_once = request.scope.get("extensions", _NO_EXTENSIONS).get(ANSWER)
         sent = body if request.method != "HEAD" else ()
-        if at_once is not None and at_once["answer"](reply.status, headers, sent):
+        if at_once is not None and at_once["answer"](reply.status, head, sent):
             return
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         if request.method != "HEAD" and body:

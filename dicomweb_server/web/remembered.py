@@ -11,8 +11,10 @@ No `await` in here: what is remembered is answered before a task is made for the
 (connection.py). Who may ask is looked at before `Replies.ready` is asked: in `Application.ready`.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from starlette.types import Scope as HttpScope
 
@@ -32,7 +34,14 @@ _ENTRY_BYTES = 2000
 """About what an entry weighs without its body: forty series of 500 frames fill the cache."""
 
 Question = tuple[str, str, str, bytes, tuple[tuple[bytes, bytes], ...]]
-Headers = list[tuple[bytes, bytes]]
+_BREAKS = re.compile(rb"[\x00\r\n]")
+
+
+def head_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The header lines. Raises ValueError when one would be more than a line."""
+    if _BREAKS.search(b"".join(chain.from_iterable(headers))):
+        raise ValueError("a header of the reply holds a line break")
+    return b"".join([b"%b: %b\r\n" % each for each in headers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +115,10 @@ class Replies:
         scope: HttpScope,
         basis: Basis | Found,
         status: int,
-        headers: Headers,
+        head: bytes,
         body: tuple[Buffer, ...],
     ) -> None:
-        """Keeps the reply to a GET, `headers` complete."""
+        """Keeps the reply to a GET; `head` is its header lines, all of them."""
         if isinstance(basis, Basis) and basis.payload is not None:
             body = (*body[: basis.position], b"", *body[basis.position + 1 :])
         else:
@@ -117,7 +126,6 @@ class Replies:
         weight = sum(map(len, body))
         if weight > WHOLE_BYTES:
             return
-        head = b"".join([b"%b: %b\r\n" % each for each in headers])
         remembered = _Remembered(basis.moment, basis, Ready(status, head, body, basis.shows))
         self._replies.put(_question(scope), remembered, weight=_ENTRY_BYTES + weight)
 

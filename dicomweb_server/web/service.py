@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from orjson import Fragment
 
+from dicomweb_server.access.acting import copied
 from dicomweb_server.access.caller import Caller
 from dicomweb_server.access.doors import Doors
 from dicomweb_server.access.errors import NotSignedIn
@@ -114,9 +115,7 @@ class Service:
 
     def seen_by(self, caller: Caller) -> "Service":
         """The same service for somebody who asks."""
-        view = object.__new__(Service)
-        view.__dict__.update(self.__dict__, archive=self.archive.seen_by(caller))
-        return view
+        return copied(self, archive=self.archive.seen_by(caller))
 
     def refuse(self, path: str) -> NoReturn:
         """Nobody asks for what is not for everybody; the audit has it. Raises NotSignedIn."""

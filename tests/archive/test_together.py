@@ -78,10 +78,22 @@ def wait_for(together: Together, count: int) -> None:
     """Returns once so many wait."""
     deadline = threading.Event()
     for _ in range(1000):
-        if len(together._queue) == count:
+        if len(together.line) == count:
             return
         deadline.wait(0.01)
-    raise AssertionError(f"{len(together._queue)} wait, {count} were to")
+    raise AssertionError(f"{len(together.line)} wait, {count} were to")
+
+
+def sent_meanwhile(archive: Archive, count: int) -> tuple[list[Outcome], int]:
+    """Outcomes of so many that come while one is stored, and the commits of all."""
+    together = Together()
+    index = archive.storage.index
+    assert isinstance(index, LmdbIndex)
+    with one_being_stored(together, archive, file(0)) as send:
+        before = index.commits
+        sent = [send(file(n)) for n in range(1, count + 1)]
+        wait_for(together, count)
+    return [each.result(20) for each in sent], index.commits - before
 
 
 def test_who_is_alone_stores_at_once(lmdb: Archive) -> None:
@@ -103,17 +115,10 @@ def test_who_is_alone_asks_no_other_thread(lmdb: Archive, monkeypatch: pytest.Mo
 
 
 def test_what_waits_is_stored_in_one_transaction_and_each_hears_of_his_own(lmdb: Archive) -> None:
-    together = Together()
-    index = lmdb.storage.index
-    assert isinstance(index, LmdbIndex)
-    with one_being_stored(together, lmdb, file(0)) as send:
-        before = index.commits
-        sent = [send(file(n)) for n in range(1, 20)]
-        wait_for(together, 19)
-    outcomes = [each.result(20) for each in sent]
+    outcomes, commits = sent_meanwhile(lmdb, 19)
     assert [each.instance_uid for each in outcomes] == [f"2.25.7.{n}" for n in range(1, 20)]
     assert {each.stored for each in outcomes} == {Stored.NEW}
-    assert index.commits == before + 2
+    assert commits == 2
 
 
 def test_one_that_is_not_dicom_or_sent_twice_spoils_none_of_its_neighbours(lmdb: Archive) -> None:
@@ -154,15 +159,9 @@ def test_a_batch_is_bounded_and_what_is_left_is_the_next_ones(
     lmdb: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GROUP_PARTS", 3)
-    together = Together()
-    index = lmdb.storage.index
-    assert isinstance(index, LmdbIndex)
-    with one_being_stored(together, lmdb, file(0)) as send:
-        before = index.commits
-        sent = [send(file(n)) for n in range(1, 8)]
-        wait_for(together, 7)
-    assert {each.result(20).stored for each in sent} == {Stored.NEW}
-    assert index.commits == before + 1 + 3
+    outcomes, commits = sent_meanwhile(lmdb, 7)
+    assert {each.stored for each in outcomes} == {Stored.NEW}
+    assert commits == 1 + 3
 
 
 class FullIndex:

@@ -227,7 +227,8 @@ def test_any_number_of_different_values_takes_bounded_memory() -> None:
         assert [found[f"{PRIVATE + k:08X}"]["Value"] for k in range(50)] == [
             [n + k] for k in range(50)
         ]
-    assert len(json_model._remembered) <= json_model._REMEMBERED
+    remembered = json_model._said_lately.cache_info()
+    assert remembered.maxsize is not None and remembered.currsize <= remembered.maxsize
 
 
 @pytest.mark.parametrize(("entries", "vr"), [(1, "US"), (2, "OW")])

@@ -142,7 +142,7 @@ def committing(index: LmdbIndex) -> Iterator[None]:
 
 def wait_for_queue(index: LmdbIndex, length: int) -> None:
     until = time.monotonic() + 10
-    while len(index._writer._queue) < length:
+    while len(index._writer._line) < length:
         assert time.monotonic() < until
         time.sleep(0.001)
 
@@ -193,7 +193,7 @@ def test_who_is_alone_syncs_with_the_transaction_written_and_not_yet_committed(
 
     def sync() -> None:
         # Another process's writer would wait; a reader sees nothing of it yet.
-        seen.append((opened.counts().instances, opened._writer._led))
+        seen.append((opened.counts().instances, opened._writer._line._led))
 
     opened = open_index(tmp_path, before_commit=sync)
     apply(opened, landed("1.1"))
