@@ -74,7 +74,7 @@ export function Corners({ viewport }: { viewport: Viewport }): JSX.Element | nul
     pointer && pointer.viewport === viewport ? viewport.surface.value?.value(pointer.image[0], pointer.image[1]) : undefined;
   const location = viewport.frame.value && number(d, Tag.SliceLocation);
   const bottomLeft = [
-    pointer?.viewport === viewport && value !== undefined
+    pointer?.viewport === viewport && typeof value === "number"
       ? `x ${Math.floor(pointer.image[0])} y ${Math.floor(pointer.image[1])}: ${formatNumber(value, Number.isInteger(value) ? 0 : 2)} ${frame.modality.unit}`
       : undefined,
     !colour && voi?.kind === "window" ? `W ${formatNumber(voi.width, voi.width < 10 ? 2 : 0)} L ${formatNumber(voi.center, voi.width < 10 ? 2 : 0)}` : undefined,

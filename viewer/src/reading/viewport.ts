@@ -330,7 +330,8 @@ export function frameSurface(store: FrameStore, frame: Frame): Surface {
     spacingAt: (points) => spacingAt(frame.spacing, frame.regions, points),
     value(x, y) {
       const pixels = store.get(frame);
-      if (!pixels || pixels.samples !== 1) return undefined;
+      if (!pixels) return null;
+      if (pixels.samples !== 1) return undefined;
       const [column, row] = [Math.floor(x), Math.floor(y)];
       if (column < 0 || row < 0 || column >= columns || row >= rows) return undefined;
       const stored = pixels.values[row * columns + column]!;
@@ -351,8 +352,8 @@ export function cutSurface(store: FrameStore, volume: Volume, plane: Plane): Sur
   };
 }
 
-/** The modality value at a voxel coordinate, trilinear, as the renderer draws it. */
-function voxel(store: FrameStore, volume: Volume, [x, y, z]: Vec3): number | undefined {
+/** The modality value at a voxel coordinate, trilinear, as the renderer draws it; null while a slice is missing. */
+function voxel(store: FrameStore, volume: Volume, [x, y, z]: Vec3): number | null | undefined {
   const [columns, rows, slices] = volume.size;
   if (x < 0 || y < 0 || z < 0 || x >= columns || y >= rows || z >= slices) return undefined;
   const clamp = (v: number, n: number): number => Math.min(Math.max(v, 0), n - 1);
@@ -365,7 +366,7 @@ function voxel(store: FrameStore, volume: Volume, [x, y, z]: Vec3): number | und
     if (weight === 0) continue;
     const frame = volume.frames[clamp(k + c, slices)]!;
     const pixels = store.get(frame);
-    if (!pixels) return undefined;
+    if (!pixels) return null;
     const stored = pixels.values[clamp(j + b, rows) * columns + clamp(i + a, columns)]!;
     sum += weight * (stored * frame.modality.slope + frame.modality.intercept);
   }

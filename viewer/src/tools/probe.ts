@@ -9,6 +9,6 @@ export const probeTool: Tool = {
   strokes: () => [],
   results: ([at], surface) => {
     const value = at && surface.value(at[0], at[1]);
-    return value === undefined ? [] : [{ quantity: "value", value, unit: surface.unit }];
+    return typeof value === "number" ? [{ quantity: "value", value, unit: surface.unit }] : [];
   },
 };

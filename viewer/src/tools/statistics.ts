@@ -22,6 +22,7 @@ export function boundsOf(points: readonly Vec2[]): Bounds {
   return { min: [Math.min(...xs), Math.min(...ys)], max: [Math.max(...xs), Math.max(...ys)] };
 }
 
+/** Undefined where nothing has a value, and while not all of the values are here: part of them is not the region. */
 export function statistics(
   surface: Surface,
   bounds: Bounds,
@@ -39,6 +40,7 @@ export function statistics(
       if (!inside(x + 0.5, y + 0.5)) continue;
       const value = surface.value(x + 0.5, y + 0.5);
       if (value === undefined) continue;
+      if (value === null) return undefined;
       count++;
       const delta = value - mean;
       mean += delta / count;

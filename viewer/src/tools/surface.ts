@@ -9,7 +9,10 @@ export interface Surface {
   readonly plane?: Plane;
   /** Millimetres per pixel around these points. */
   spacingAt(points: readonly Vec2[]): Spacing;
-  /** The modality value of the pixel that holds the point; undefined outside, in padding, in colour. */
-  value(x: number, y: number): number | undefined;
+  /**
+   * The modality value of the pixel that holds the point; undefined outside, in padding, in colour;
+   * null while the pixels it rests on are not here.
+   */
+  value(x: number, y: number): number | null | undefined;
   readonly unit: string; // of values
 }

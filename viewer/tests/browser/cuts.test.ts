@@ -121,6 +121,7 @@ test("what was drawn on straight and oblique cuts comes back there when the stud
   await drawn(page);
   await until(page, () => window.reading.session.annotations.value.length === 4);
   await page.locator(".measurements").waitFor();
+  // However many slices are here: what rests on those that are missing is as it was recorded.
   expect(await list()).toEqual(before);
   // No pane shows a cut yet: the list leads to it.
   expect(await page.locator(".annotation").count()).toBe(0);

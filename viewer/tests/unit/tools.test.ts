@@ -64,6 +64,14 @@ test("a region without any value has an area and no statistics", () => {
   expect(Object.keys(result)).toEqual(["area"]);
 });
 
+test("while a pixel of a region is not here it has no statistics, and a probe on it no value", () => {
+  const arriving: Surface = { ...surface, value: (x, y) => (x >= 12 ? null : surface.value(x, y)) };
+  const quantities = (tool: ToolName, points: Vec2[]): string[] => TOOLS[tool].results(points, arriving).map((r) => r.quantity);
+  expect(quantities("rectangle", [[10, 10], [14, 12]])).toEqual(["area"]);
+  expect(quantities("probe", [[12, 10]])).toEqual([]);
+  expect(quantities("rectangle", [[10, 10], [12, 12]])).toContain("mean");
+});
+
 test("without a scale lengths are pixels", () => {
   const bare: Surface = { ...surface, spacingAt: () => ({ row: 1, column: 1, source: "none" }) };
   expect(TOOLS.length.results([[0, 0], [3, 4]], bare)[0]).toMatchObject({ value: 5, unit: "px" });
