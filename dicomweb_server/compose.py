@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -34,7 +35,7 @@ from dicomweb_server.archive.processes import (
     leave_interrupts_to_parent,
     take_short_turns,
 )
-from dicomweb_server.archive.upkeep import give_back, keep_up
+from dicomweb_server.archive.upkeep import give_back, keep_up, warm
 from dicomweb_server.config import Config, ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
@@ -367,6 +368,9 @@ def run_reading(config: Config) -> None:
     end_with_parent()
     archive = open_archive(config)
     try:
+        # Here, because this is the one process beside the server that is always there.
+        warming = partial(warm, archive, stop=stopped.is_set)
+        threading.Thread(target=warming, name="warming", daemon=True).start()
         _read(open_reading(archive), stopped)
     finally:
         archive.close()

@@ -236,6 +236,10 @@ class Index(Protocol):
     def release(self, name: str, holder: str) -> None:
         """Gives the lease back when `holder` has it."""
 
+    def warm(self, stop: Callable[[], bool]) -> int:
+        """Brings what searches read into memory, as far as there is some that nobody needs, until
+        `stop` says so; the bytes read. Raises OSError."""
+
     def check(self, report: Callable[[str], None]) -> None:
         """Compares everything the index keeps twice (counts, references, searches' terms,
         UIDs, ranks) and reports each difference as a sentence."""

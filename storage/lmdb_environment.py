@@ -182,6 +182,11 @@ class Environment:
             self._lmdb.close()
             raise
 
+    @property
+    def file(self) -> Path:
+        """What all of it lies in."""
+        return self.directory / "data.mdb"
+
     def read(self) -> Reading:
         """`with environment.read() as transaction`: one moment's state."""
         return Reading(self)

@@ -62,6 +62,7 @@ from storage.model import (
     SeriesMetadata,
 )
 from storage.searching import series_number
+from storage.warming import warm
 
 BLOBS_A_STEP = 1000
 
@@ -289,6 +290,9 @@ class LmdbIndex:
                 form: counter_of(transaction, self._tables, form_counter(form)) for form in Form
             }
         return Counts(**totals, forms={form: count for form, count in forms.items() if count})
+
+    def warm(self, stop: Callable[[], bool]) -> int:
+        return warm(self._environment.file, stop=stop)
 
     def check(self, report: Callable[[str], None]) -> None:
         check_index(self._environment, report)

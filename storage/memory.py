@@ -706,6 +706,9 @@ class MemoryIndex:
             if self._leases.get(name, (None, 0.0))[0] == holder:
                 del self._leases[name]
 
+    def warm(self, stop: Callable[[], bool]) -> int:
+        return 0
+
     def check(self, report: Callable[[str], None]) -> None:
         """Only the references are kept twice here."""
         with self._lock:
