@@ -5,7 +5,7 @@ system call of its own, which is a packet and wakes the client: together half of
 stored frame cost. A reply that is ready (remembered.py) is written as soon as the request's headers
 have been read, by one call, and one that is made whole is by one call too. Streams, and all that is
 unusual (a client that does not read its answers, a connection that is to be closed), take uvicorn's
-way.
+way. A request that came before, byte by byte, is not even parsed (heard.py).
 
 The body of a request is given to the application in the pieces it arrived in. uvicorn gathers them
 in an array, copies that, and stops the socket at each 64 KiB: half of what receiving a CT slice
@@ -32,6 +32,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from dicomweb_server.web import heard
 from dicomweb_server.web.http import ANSWER
 from storage.model import Buffer
 
@@ -89,6 +90,11 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: object) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        # Of what the socket gave last: how many requests began in it, whether one is unfinished.
+        self._begun = 0
+        self._unfinished = False
+        self._answered: RequestResponseCycle | None = None
+        self._answered_at = 0.0
         self._body: _Body | None = None
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._ready = getattr(self.app, "ready", None)
@@ -97,11 +103,73 @@ class Connection(HttpToolsProtocol):
         socket = self.transport.get_extra_info("socket")
         self._descriptor: int | None = socket.fileno() if plain and socket is not None else None
 
+    def data_received(self, data: bytes) -> None:
+        between = not self._unfinished
+        if between and self._again(data):
+            return
+        self._begun = 0
+        self._answered = None
+        super().data_received(data)
+        whole = between and self._begun == 1 and not self._unfinished
+        if whole and self._answered is not None and self._answered is self.cycle:
+            heard.learn(data, self._answered.scope)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begun += 1
+        self._unfinished = True
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._unfinished = False
+
+    def _again(self, data: bytes) -> bool:
+        """Whether `data` is a request that was read before, and is answered."""
+        known = heard.recall(data)
+        if (
+            known is None
+            or self._ready is None
+            or self.pipeline
+            or self.flow.write_paused
+            or (self.cycle is not None and not self.cycle.response_complete)
+            or self.transport.is_closing()
+        ):
+            return False
+        ready = self._ready(
+            {
+                **known.scope,
+                "server": self.server,
+                "client": self.client,
+                "scheme": self.scheme,
+                "state": self.app_state.copy(),
+            }
+        )
+        if ready is None:
+            return False
+        self._write([self._head(ready.status, ready.head), *ready.body])
+        self.server_state.total_requests += 1
+        # The timer that runs is left to run, and set anew when it ends: to cancel it and to start
+        # another for every request costs more than finding the request.
+        self._answered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        return True
+
+    def timeout_keep_alive_handler(self) -> None:
+        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            super().timeout_keep_alive_handler()
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         usual = app is self.app and cycle.keep_alive and not self.flow.write_paused
         if usual and self._ready is not None and cycle.scope["method"] == "GET":
             ready = self._ready(cycle.scope)
             if ready is not None:
+                self._answered = cycle
                 self._send(cycle, ready.status, ready.head, ready.body)
                 return
         cycle.scope["extensions"] = {ANSWER: {"answer": partial(self._answer, cycle)}}
@@ -143,15 +211,18 @@ class Connection(HttpToolsProtocol):
     def _send(
         self, cycle: RequestResponseCycle, status: int, head: bytes, body: Sequence[Buffer]
     ) -> None:
-        lines = [STATUS_LINE[status]]
-        lines += [b"%b: %b\r\n" % each for each in self.server_state.default_headers]
-        lines += [head, b"\r\n"]
-        self._write([b"".join(lines), *body])
+        self._write([self._head(status, head), *body])
         cycle.waiting_for_100_continue = False
         cycle.response_started = cycle.response_complete = True
         # Who waits for the client to go is told that there is nothing more to wait for.
         cycle.message_event.set()
         cycle.on_response()
+
+    def _head(self, status: int, head: bytes) -> bytes:
+        lines = [STATUS_LINE[status]]
+        lines += [b"%b: %b\r\n" % each for each in self.server_state.default_headers]
+        lines += [head, b"\r\n"]
+        return b"".join(lines)
 
     def _write(self, messages: list[Buffer]) -> None:
         """All of them; what the socket does not take at once is left to the transport."""

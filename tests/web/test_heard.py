@@ -1,0 +1,209 @@
+"""Requests whose bytes came before: answered as ever, and never taken for what they are not."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import httpx
+import pytest
+import uvicorn
+
+from dicomweb_server.web import heard
+from dicomweb_server.web.connection import Connection
+from tests.web.conftest import Server, Socket
+from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
+
+APART_S = 0.05
+"""Long enough for two writes to be two reads of the server's."""
+
+
+class Client:
+    """A connection whose every byte is ours."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.socket = socket.create_connection((host, port), timeout=20)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream: BinaryIO = self.socket.makefile("rb")
+
+    def send(self, *pieces: bytes) -> None:
+        for number, piece in enumerate(pieces):
+            if number:
+                time.sleep(APART_S)
+            self.socket.sendall(piece)
+
+    def reply(self) -> tuple[int, bytes]:
+        status = int(self.stream.readline().split()[1])
+        length = 0
+        while (line := self.stream.readline().strip()) != b"":
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        return status, self.stream.read(length)
+
+    def close(self) -> None:
+        self.stream.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    opened = Client(server.host, server.port)
+    yield opened
+    opened.close()
+
+
+def get(server: Server, number: int, *lines: str) -> bytes:
+    path = f"{server.archive.config.prefix}{SERIES}/instances/1.5.{number}/frames/1"
+    head = [f"GET {path} HTTP/1.1", "Host: h", f"Accept: {ANY_SYNTAX}", *lines]
+    return "\r\n".join([*head, "", ""]).encode()
+
+
+@pytest.fixture
+def known(
+    server: Server, http: httpx.Client, client: Client
+) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+    """Requests for two frames that the server has heard, and what it says to them."""
+    put(http, image(1), image(2))
+    asked = [get(server, 1), get(server, 2)]
+    said = []
+    for request in asked:
+        for _ in range(3):
+            client.send(request)
+            reply = client.reply()
+        said.append(reply)
+        assert heard.recall(request) is not None
+    assert [status for status, _ in said] == [200, 200]
+    assert said[0] != said[1]
+    return asked, said
+
+
+def test_it_is_known_on_every_connection(
+    server: Server, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    asked, said = known
+    other = Client(server.host, server.port)
+    other.send(asked[1])
+    assert other.reply() == said[1]
+    other.close()
+
+
+def test_the_same_bytes_in_pieces_or_many_at_once_are_the_same_requests(
+    client: Client, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    (one, two), said = known
+    client.send(one[:40], one[40:], two, one[:-1], one[-1:] + two + one, two)
+    assert [client.reply() for _ in range(6)] == [said[n] for n in (0, 1, 0, 1, 0, 1)]
+
+
+def test_behind_a_request_that_is_not_answered_yet_it_waits_its_turn(
+    server: Server, client: Client, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    (one, two), said = known
+    slow = get(server, 3, "X-Never: asked")
+    client.send(slow + one)
+    client.send(two)
+    assert client.reply()[0] == 404
+    assert [client.reply() for _ in range(2)] == said
+
+
+def test_a_body_of_the_same_bytes_is_a_body(
+    server: Server, client: Client, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    (one, two), said = known
+    prefix = server.archive.config.prefix
+    head = f"POST {prefix}/studies HTTP/1.1\r\nHost: h\r\nContent-Length: {len(one)}\r\n\r\n"
+    client.send(head.encode(), one)
+    assert client.reply()[0] == 415
+    client.send(two)
+    assert client.reply() == said[1]
+
+
+def test_in_the_middle_of_headers_it_is_a_header(
+    server: Server, client: Client, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    (one, _), _ = known
+    client.send(b"GET /nowhere HTTP/1.1\r\nHost: h\r\nX-Odd: ", one)
+    assert client.reply()[0] == 404
+
+
+def test_one_with_a_body_is_not_learned(
+    server: Server, client: Client, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    _, said = known
+    request = get(server, 1, "Content-Length: 5")
+    for _ in range(3):
+        client.send(request, b"hello")
+        assert client.reply() == said[0]
+    assert heard.recall(request) is None
+    client.send(request + b"hello")
+    assert client.reply() == said[0]
+
+
+def test_one_that_closes_the_connection_is_not_learned(
+    server: Server, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    _, said = known
+    request = get(server, 1, "Connection: close")
+    for _ in range(3):
+        once = Client(server.host, server.port)
+        once.send(request)
+        assert once.reply() == said[0]
+        assert once.stream.read() == b""
+        once.close()
+    assert heard.recall(request) is None
+
+
+def test_what_is_deleted_is_gone(
+    http: httpx.Client, client: Client, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    (one, two), said = known
+    assert http.delete(f"{SERIES}/instances/1.5.1").status_code == 204
+    client.send(one)
+    assert client.reply()[0] == 404
+    client.send(two)
+    assert client.reply() == said[1]
+
+
+def test_a_long_request_is_not_learned(server: Server, http: httpx.Client, client: Client) -> None:
+    put(http, image(1))
+    request = get(server, 1, "X-Long: " + "x" * heard.LONGEST_BYTES)
+    for _ in range(3):
+        client.send(request)
+        assert client.reply()[0] == 200
+    assert heard.recall(request) is None
+
+
+def test_an_idle_connection_is_closed_and_a_busy_one_is_not(
+    listening: Socket, server: Server, http: httpx.Client
+) -> None:
+    """With 2 s of patience, asked every 1.1 s."""
+    put(http, image(1))
+    running = uvicorn.Server(
+        uvicorn.Config(
+            listening,
+            port=0,
+            lifespan="off",
+            http=Connection,
+            log_config=None,
+            timeout_keep_alive=2,
+        )
+    )
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + 20
+    while not running.started:
+        assert time.monotonic() < until and thread.is_alive(), "the server does not start"
+        time.sleep(0.01)
+    client = Client("127.0.0.1", running.servers[0].sockets[0].getsockname()[1])
+    for _ in range(4):
+        client.send(get(server, 1))
+        assert client.reply()[0] == 200
+        time.sleep(1.1)
+    asked = time.monotonic()
+    assert client.stream.read() == b""
+    assert time.monotonic() - asked < 10
+    client.close()
+    running.should_exit = True
+    thread.join(10)
