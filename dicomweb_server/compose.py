@@ -32,6 +32,7 @@ from dicomweb_server.archive.processes import (
     collect_seldom,
     context_with,
     end_with_parent,
+    keep_memory,
     leave_interrupts_to_parent,
     take_short_turns,
 )
@@ -73,6 +74,7 @@ def app() -> ASGIApp:
         work = (made.service.reading, archive.closed)
         threading.Thread(target=_read, args=work, name="reading", daemon=True).start()
     collect_seldom()
+    keep_memory()
     take_short_turns()
     _tell_when_stopped(archive.stopping)
     return Closing(made, archive)
@@ -288,6 +290,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
         end_with_parent()
     archive = open_archive(config)
     collect_seldom()
+    keep_memory()
     try:
         run_bridge(archive, listening, jobs=jobs, stop=stopped)
     finally:

@@ -126,7 +126,10 @@ class Config:
         "'instance:KVP, study:0009xx01 ACME 1.1=SH'; after a change run reindex.",
     )
     upload_concurrency: int = setting(
-        4, "Uploads one server process stores at the same time.", low=1, high=256
+        4,
+        "Large instances (over 4 MiB) one server process stores at the same time.",
+        low=1,
+        high=256,
     )
     decoded_cache_mib: int = setting(
         64, "Memory of each server process for decoded frames, in MiB.", low=0, high=2**20

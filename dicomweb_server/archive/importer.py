@@ -22,6 +22,7 @@ from dicomweb_server.archive.processes import (
     collect_seldom,
     context_with,
     end_with_parent,
+    keep_memory,
     leave_interrupts_to_parent,
 )
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
@@ -211,6 +212,7 @@ def _open(config: Config) -> None:
     end_with_parent()
     _archive_of_process.append(open_archive(config))
     collect_seldom()
+    keep_memory()
 
 
 def _store_group_here(group: Sequence[Found]) -> Summary:

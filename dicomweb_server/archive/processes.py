@@ -1,11 +1,13 @@
 """Processes that work for another one: they end when it does, however it ends."""
 
+import ctypes
 import gc
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.context import ForkServerContext
 
 
@@ -59,3 +61,24 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 50)
+
+
+KEPT_BYTES = 32 << 20
+"""Of freed memory, at the end of each of malloc's heaps."""
+
+MAPPED_BYTES = 4 << 20
+"""What is larger is asked of the system by itself, and given back at once."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_memory() -> None:
+    """Lets glibc keep some of what is freed (mallopt(3)), in a process that stores or answers.
+
+    Slices come and go by half a megabyte; given back to the system and asked for anew, each of
+    their pages is a fault and is cleared: a quarter of the CPU of storing fifty in a request.
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)

@@ -71,10 +71,16 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One part: its bytes, readable until `store` has returned, and who sent it."""
+    """One part.
+
+    source     its bytes, readable until `store` has returned
+    sender     who sent it
+    study_uid  a part of another study is refused, when given (PS3.18 §10.5.1.1)
+    """
 
     source: Source
     sender: str
+    study_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +103,8 @@ class Outcome:
     coerced: bool = False
 
 
-def store(
-    archive: Archive, parts: Sequence[Received], *, study_uid: str | None = None
-) -> list[Outcome]:
+def store(archive: Archive, parts: Sequence[Received]) -> list[Outcome]:
     """Stores the parts that can be; the answers are in their order, durable on return.
-
-    study_uid  parts of other studies are refused, when given (PS3.18 §10.5.1.1)
 
     Who may draft reports but not store keeps what he says of images: measurements, key images,
     presentation states, of studies that are there.
@@ -110,25 +112,16 @@ def store(
     Raises storage.errors.Unavailable, and then nothing of the batch is stored.
     """
     archive.permit(Act.STORE, Act.DRAFT)
-    together = [(archive, part) for part in parts]
-    return store_all(together, study_uid=study_uid, sync_early=True)
+    return store_all([(archive, part) for part in parts])
 
 
-def store_all(
-    parts: Sequence[tuple[Archive, Received]],
-    *,
-    study_uid: str | None = None,
-    sync_early: bool = False,
-) -> list[Outcome]:
+def store_all(parts: Sequence[tuple[Archive, Received]]) -> list[Outcome]:
     """The same for parts of several senders, each with the archive as he sees it, who have been
-    asked already whether they may store.
-
-    sync_early  the disk begins to write while the transaction is prepared
-    """
+    asked already whether they may store."""
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
     for number, (archive, part) in enumerate(parts):
-        read = _read(archive, number, part, study_uid=study_uid)
+        read = _read(archive, number, part)
         if isinstance(read, Outcome):
             outcomes.append(read)
         else:
@@ -138,7 +131,7 @@ def store_all(
         archive = parts[0][0]
         # From the first append to the transaction no other process gives up the packs in between.
         with archive.storage.blobs.pending():
-            for candidate, outcome in _keep(archive, candidates, sync_early=sync_early):
+            for candidate, outcome in _keep(archive, candidates):
                 outcomes[candidate.number] = outcome
     for (archive, _), outcome in zip(parts, outcomes, strict=True):
         if outcome.stored is not None and outcome.study_uid is not None:
@@ -177,14 +170,12 @@ class _Candidate:
     appended: dict[Digest, Place] = field(default_factory=dict)
 
 
-def _read(
-    archive: Archive, number: int, part: Received, *, study_uid: str | None
-) -> _Candidate | Outcome:
+def _read(archive: Archive, number: int, part: Received) -> _Candidate | Outcome:
     try:
         description = describe(part.source, limits=archive.limits, attributes=archive.attributes)
         instance = _instance(part, description)
-        if study_uid is not None and instance.study_uid != study_uid:
-            comment = _wrong_study(instance, study_uid)
+        if part.study_uid not in (None, instance.study_uid):
+            comment = _wrong_study(instance, part.study_uid)
             return _of(instance, refusal=Refusal.WRONG_STUDY, comment=comment)
         if (denied := _denied(archive, instance)) is not None:
             return denied
@@ -248,7 +239,7 @@ def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
 
 
 def _keep(
-    archive: Archive, candidates: Sequence[_Candidate], *, sync_early: bool
+    archive: Archive, candidates: Sequence[_Candidate]
 ) -> Iterator[tuple[_Candidate, Outcome]]:
     """Appends what is new, applies all in one call, and once more what a deletion overtook."""
     index = archive.storage.index
@@ -260,12 +251,14 @@ def _keep(
             try:
                 _append(archive, candidate, known=known, placed=placed)
                 landed.append(candidate)
+            except Unavailable:
+                raise
             except Exception as error:
                 yield candidate, _failed(candidate.instance, error)
         if not landed:
             return
-        if sync_early:
-            archive.storage.blobs.begin_sync()
+        # The disk begins to write while the transaction is prepared.
+        archive.storage.blobs.begin_sync()
         try:
             applied = index.apply(
                 [Landed(_facts(each), each.appended) for each in landed], conflict=archive.conflict

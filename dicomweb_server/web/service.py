@@ -21,6 +21,7 @@ from dicomweb_server.config import Config
 from dicomweb_server.reading.reading import Reading
 from dicomweb_server.records.database import Database
 from dicomweb_server.web.http import Reply, Request, Workers
+from dicomweb_server.web.storing import Storing
 from storage.model import Buffer, SeriesKey
 
 
@@ -101,13 +102,14 @@ class Service:
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
     studies: Cache[Hashable, Fragment] = field(default_factory=lambda: Cache(STUDIES_BYTES))
     plans: Cache[tuple[object, ...], Plan] = field(default_factory=lambda: Cache(PLAN_BYTES))
-    uploads: asyncio.Semaphore = field(init=False)
+    storing: Storing = field(init=False)
     upload_bytes: Budget = field(init=False)
     hashing: asyncio.Semaphore = field(init=False)
     _desk: Callable[[], Desk] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "uploads", asyncio.Semaphore(self.config.upload_concurrency))
+        storing = Storing(self.workers, large_at_once=self.config.upload_concurrency)
+        object.__setattr__(self, "storing", storing)
         object.__setattr__(self, "upload_bytes", Budget(UPLOAD_BYTES))
         object.__setattr__(self, "hashing", asyncio.Semaphore(HASHING))
         # Opened when somebody first asks for it, and once for all who do.

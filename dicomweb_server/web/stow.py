@@ -1,9 +1,9 @@
 """STOW-RS: POST /studies and /studies/{study} (PS3.18 §10.5).
 
-A body is received and stored at the same time: each part goes to a spool as it comes; finished
-parts wait in a line from which two tasks take what is there and store it in a thread. So a lonely
-part is stored at once and many share one commit. What waits is bounded in bytes, over all uploads
-of the process; beyond that the body is not read on, and TCP makes the client wait.
+A body is received and stored at the same time: each part goes to a spool as it comes, and is stored
+when it is whole (storing.py), a lonely one at once and many with one commit. What waits is bounded
+in bytes, over all uploads of the process; beyond that the body is not read on, and TCP makes the
+client wait.
 
 §10.5.3 and Table 10.5.3-1: 200 when everything was stored, 202 when some of it, 409 when nothing;
 the response data set (§I.1, Table I.1-1) has an item for each part. 413, 507 and 500 take the place
@@ -22,9 +22,8 @@ what has not begun to be stored is dropped.
 
 import asyncio
 import secrets
-from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -33,7 +32,7 @@ import orjson
 from dicomweb_server.access.caller import Act
 from dicomweb_server.access.errors import Denied
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
-from dicomweb_server.archive.store import Outcome, Received, Refusal, refused, store
+from dicomweb_server.archive.store import Outcome, Received, Refusal, refused
 from dicomweb_server.dicom.errors import TooLarge
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.xml_model import to_xml
@@ -43,15 +42,9 @@ from dicomweb_server.web.negotiate import BadMediaType, MediaRange, parse_media_
 from dicomweb_server.web.offers import DICOM, DICOM_XML, STORE_RESPONSES, selected
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Service, instance_url
+from dicomweb_server.web.storing import Entry
 from dicomweb_server.web.stow_metadata import METADATA_TYPES, BulkData, made_of_metadata
 from storage.errors import OutOfSpace, Unavailable
-
-BATCH_PARTS = 32
-BATCH_BYTES = 16 * 2**20
-"""What is stored with one call at most."""
-
-LANES = 2
-"""Batches of one upload that are stored at the same time: one computes while one is synced."""
 
 PART_LIMIT = 100_000
 """Parts of one body: each has an item in the response, which is held in memory."""
@@ -100,26 +93,26 @@ async def _stored(service: Service, request: Request) -> Reply:
     media_type = _body_type(request)
     study_uid = request.parameters.get("study")
     sender = str((request.scope.get("client") or ("unknown",))[0])
-    line = _Line(service, study_uid=study_uid, sender=sender)
+    upload = _Upload(service, study_uid=study_uid, sender=sender)
     broken: MultipartError | None = None
     try:
         async with aclosing(_parts(service, request, media_type)) as parts:
             async for part in parts:
-                await line.add(part)
+                await upload.add(part)
     except MultipartError as error:
         broken = error
     except BaseException:
-        await line.abandon()
+        await upload.abandon()
         raise
-    outcomes = await line.finish()
+    outcomes = await upload.finish()
     if broken is not None:
         if not outcomes:
             raise broken
         outcomes.append(_outcome(Refusal.MALFORMED, str(broken)))
     if not outcomes:
         raise Problem(400, "the body has no parts, so there is nothing to store", field="body")
-    if line.unavailable is not None and all(outcome.refusal for outcome in outcomes):
-        raise line.unavailable
+    if upload.unavailable is not None and all(outcome.refusal for outcome in outcomes):
+        raise upload.unavailable
     if all(outcome.refusal is Refusal.DENIED for outcome in outcomes):
         raise Denied(service.caller, Act.STORE)
     response = response_data_set(outcomes, root=service.root(request))
@@ -340,101 +333,68 @@ class _Receiving:
 # --- storing ------------------------------------------------------------------------------------
 
 
-class _Line:
-    """The parts of one upload that wait to be stored, and what became of those that were."""
+class _Upload:
+    """The parts of one upload, and what becomes of them."""
 
     def __init__(self, service: Service, *, study_uid: str | None, sender: str) -> None:
         self._service = service
         self._study_uid = study_uid
         self._sender = sender
-        self._outcomes: list[Outcome | None] = []
+        self._parts: list[Outcome | asyncio.Future[Outcome]] = []
+        # Not all of them: an entry holds the bytes of its part.
+        self._unfinished: set[Entry] = set()
         self._coerced: dict[int, str] = {}
-        self._waiting: deque[tuple[int, _Part]] = deque()
-        self._lanes: set[asyncio.Task[None]] = set()
         self.unavailable: Unavailable | None = None
 
     async def add(self, part: _Part) -> None:
         """Waits while too much is held already."""
-        number = len(self._outcomes)
-        self._outcomes.append(part.refused)
         if part.coerced:
-            self._coerced[number] = part.coerced
-        if part.spool is None:
+            self._coerced[len(self._parts)] = part.coerced
+        if part.refused is not None:
+            self._parts.append(part.refused)
             return
+        spool = part.spool
+        assert spool is not None, "a part is refused or received"
+        budget, held = self._service.upload_bytes, part.held_bytes
         try:
-            await self._service.upload_bytes.take(part.held_bytes)
+            await budget.take(held)
         except BaseException:
-            part.spool.discard()
+            spool.discard()
             raise
-        self._waiting.append((number, part))
-        if len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._store_what_waits())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+
+        async def release() -> None:
+            self._unfinished.discard(entry)
+            spool.discard()
+            await budget.give_back(held)
+
+        received = Received(spool.finish(), self._sender, self._study_uid)
+        entry = Entry(self._service.archive, received, release)
+        self._parts.append(entry.outcome)
+        self._unfinished.add(entry)
+        self._service.storing.put(entry)
 
     async def finish(self) -> list[Outcome]:
         """The outcomes, in the order of the parts."""
-        while self._lanes:
-            await asyncio.wait(self._lanes)
-        return [
-            outcome or _outcome(Refusal.FAILED, "the part was not stored")
-            for outcome in self._outcomes
-        ]
+        return [await self._outcome(number) for number in range(len(self._parts))]
+
+    async def _outcome(self, number: int) -> Outcome:
+        part = self._parts[number]
+        if isinstance(part, Outcome):
+            return part
+        try:
+            outcome = await part
+        except Unavailable as error:
+            self.unavailable = error
+            return _outcome(Refusal.FAILED, str(error))
+        if number in self._coerced and outcome.refusal is None:
+            sentences = filter(None, (self._coerced[number], outcome.comment))
+            outcome = replace(outcome, coerced=True, comment="; ".join(sentences))
+        return outcome
 
     async def abandon(self) -> None:
         """Gives everything back that waits, and lets what is being stored finish."""
-        while self._waiting:
-            await self._release([self._waiting.popleft()])
-        while self._lanes:
-            with suppress(Exception):
-                await asyncio.wait(self._lanes)
-
-    async def _store_what_waits(self) -> None:
-        while self._waiting:
-            async with self._service.uploads:
-                batch: list[tuple[int, _Part]] = []
-                size = 0
-                while self._waiting and len(batch) < BATCH_PARTS and size < BATCH_BYTES:
-                    batch.append(self._waiting.popleft())
-                    size += batch[-1][1].held_bytes
-                try:
-                    if batch:
-                        await self._store(batch)
-                finally:
-                    await self._release(batch)
-        # Without waiting for the callback, which comes a turn later: a part added in between would
-        # be left to a lane that looks no more.
-        lane = asyncio.current_task()
-        assert lane is not None
-        self._lanes.discard(lane)
-
-    async def _store(self, batch: list[tuple[int, _Part]]) -> None:
-        received = [
-            Received(part.spool.finish(), self._sender)
-            for _, part in batch
-            if part.spool is not None
-        ]
-        try:
-            outcomes = await self._service.workers.run(
-                store, self._service.archive, received, study_uid=self._study_uid
-            )
-        except Unavailable as error:
-            self.unavailable = error
-            outcomes = [_outcome(Refusal.FAILED, str(error))] * len(batch)
-        except Exception as error:
-            outcomes = [refused(error)] * len(batch)
-        for (number, _), outcome in zip(batch, outcomes, strict=True):
-            if number in self._coerced and outcome.refusal is None:
-                sentences = filter(None, (self._coerced[number], outcome.comment))
-                outcome = replace(outcome, coerced=True, comment="; ".join(sentences))
-            self._outcomes[number] = outcome
-
-    async def _release(self, batch: list[tuple[int, _Part]]) -> None:
-        for _, part in batch:
-            held = part.held_bytes
-            if part.spool is not None:
-                part.spool.discard()
-            await self._service.upload_bytes.give_back(held)
+        for entry in list(self._unfinished):
+            await self._service.storing.take_back(entry)
 
 
 # --- answering ----------------------------------------------------------------------------------

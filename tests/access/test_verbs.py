@@ -28,6 +28,7 @@ HELPERS: dict[str, str] = {
     "processes.collect_seldom": "of this process",
     "processes.context_with": "of this process",
     "processes.end_with_parent": "of this process",
+    "processes.keep_memory": "of this process",
     "processes.leave_interrupts_to_parent": "of this process",
     "processes.take_short_turns": "of this process",
     "reindex.filled": "pure",

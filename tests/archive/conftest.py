@@ -30,7 +30,7 @@ def keep(archive: Archive) -> Callable[..., list[Outcome]]:
         *files: bytes, conflict: str = "refuse", study_uid: str | None = None
     ) -> list[Outcome]:
         config = replace(archive.config, conflict=conflict)
-        parts = [Received(BytesSource(file), "a test") for file in files]
-        return store(Archive(archive.storage, config), parts, study_uid=study_uid)
+        parts = [Received(BytesSource(file), "a test", study_uid) for file in files]
+        return store(Archive(archive.storage, config), parts)
 
     return store_files

@@ -1,6 +1,5 @@
 """STOW-RS: what is stored, what is refused, and what is said about it (PS3.18 §10.5)."""
 
-import asyncio
 import http.client
 import json
 import os
@@ -13,14 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from dicomweb_server.access.caller import SYSTEM
-from dicomweb_server.archive.archive import Archive
-from dicomweb_server.archive.spool import Spool
-from dicomweb_server.archive.store import Outcome, Refusal
-from dicomweb_server.web import stow
-from dicomweb_server.web.app import application
+from dicomweb_server.archive.store import Refusal
+from dicomweb_server.web import storing, stow
 from storage.errors import Unavailable
-from storage.model import Stored
 from tests.dicom.build import SERIES_UID, STUDY_UID, element, part10
 from tests.web.bodies import BOUNDARY, CONTENT_TYPE, related
 from tests.web.conftest import Server
@@ -337,7 +331,7 @@ def test_an_archive_that_is_unavailable_is_503_with_a_time_to_wait(
     def refuse(*_: object, **__: object) -> None:
         raise Unavailable("the index is being repaired", retry_after_s=2.5)
 
-    monkeypatch.setattr(stow, "store", refuse)
+    monkeypatch.setattr(storing, "store_all", refuse)
     response = post(http, related(ONE))
     assert response.status_code == 503
     assert response.headers["retry-after"] == "3"
@@ -351,7 +345,7 @@ def test_a_failure_nobody_foresaw_is_500_without_details_and_the_server_lives_on
         raise RuntimeError("secret")
 
     with monkeypatch.context() as patched:
-        patched.setattr(stow, "store", fail)
+        patched.setattr(storing, "store_all", fail)
         response = post(http, related(ONE))
     assert response.status_code == 500
     assert "the server failed on this part" in comments(response, "0008119A")
@@ -410,41 +404,3 @@ def test_other_requests_are_answered_while_a_body_trickles_in(
 
 def test_every_refusal_has_a_failure_reason() -> None:
     assert set(stow._FAILURE_REASONS) == set(Refusal)
-
-
-def test_a_part_that_comes_just_when_all_lanes_have_ended_is_stored(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stow, "LANES", 1)
-    program = application(archive, archive.config)
-    service = program.service.seen_by(SYSTEM)
-
-    class Watched(stow._Line):
-        """Says when its lane has given back its last batch: who waits for that goes on before the
-        loop has told anybody else that the lane is done."""
-
-        ended: "asyncio.Future[None]"
-
-        async def _release(self, batch: Any) -> None:
-            await super()._release(batch)
-            if not self._waiting and not self.ended.done():
-                self.ended.set_result(None)
-
-    def part(content: bytes) -> stow._Part:
-        spool = Spool(archive.storage.incoming, limit_bytes=1 << 20)
-        spool.write(content)
-        return stow._Part(spool)
-
-    async def upload() -> list[Outcome]:
-        line = Watched(service, study_uid=None, sender="test")
-        line.ended = asyncio.get_running_loop().create_future()
-        await line.add(part(ONE))
-        await line.ended
-        await line.add(part(TWO))
-        return await line.finish()
-
-    try:
-        outcomes = asyncio.run(upload())
-    finally:
-        program.close()
-    assert [outcome.stored for outcome in outcomes] == [Stored.NEW, Stored.NEW]
