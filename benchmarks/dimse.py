@@ -1,11 +1,12 @@
 """How fast is the archive as a DIMSE peer, beside Orthanc and dcmtk's dcmqrscp?
 
-C-STORE of 500 CT slices and of small MR images over 1 and 8 associations (dcmtk's dcmsend sends),
-C-GET (getscu) and C-MOVE (movescu, to a storescp) of the 500 slices, and C-FIND among many studies
-over an association that is open, whose answers a client counts without reading them. A fresh
-archive for every sample of C-STORE. Orthanc is Debian 13's where that can be had. dcmqrscp's index
-has a fixed number of studies, is rewritten with each image and does not stand eight writers, so it
-is asked among 500 studies and stored to by one.
+C-STORE of 500 CT slices and of 5,000 small MR images over 1 and 8 associations (dcmtk's dcmsend
+sends), C-GET (getscu) and C-MOVE (movescu, to a storescp) of the 500 slices, and C-FIND among many
+studies over an association that is open, whose answers a client counts without reading them. A
+fresh archive for every sample of C-STORE. Orthanc is Debian 13's where that can be had. dcmqrscp's
+index has a fixed number of studies, is rewritten with each image and does not stand eight writers,
+so it is asked among 500 studies and stored to by one. dcmtk's storescp writes each image to a file
+and does nothing else, not even wait for the disk: what these senders reach at best on this machine.
 
 Both peers are loaded with 100,000 studies once, which takes Orthanc half an hour; the short round
 asks among 10,000 until the long one has done so.
@@ -150,7 +151,33 @@ class Dcmqrscp(Peer):
         started(self, self.port)
 
 
-def started(peer: OursByDimse | Dcmqrscp, port: int) -> None:
+class Storescp(Peer):
+    """dcmtk's receiver: files in a directory, a process an association."""
+
+    name = "storescp, files alone"
+
+    def __init__(self, directory: Path, *, port: int) -> None:
+        super().__init__(directory)
+        self.port = port
+
+    def version(self) -> str:
+        run = subprocess.run(["storescp", "--version"], capture_output=True, text=True, check=False)
+        return run.stdout.partition("storescp ")[2].partition(" ")[0]
+
+    def command(self) -> Sequence[str]:
+        store = self.directory / "store"
+        store.mkdir(parents=True, exist_ok=True)
+        given = ["--fork", "--aetitle", "DICOMWEB", "--max-pdu", "131072", "-od", str(store)]
+        return ["storescp", *given, str(self.port)]
+
+    def load(self, files: Iterable[Path]) -> None:
+        raise NotImplementedError("what it has stored it does not give back")
+
+    def start(self) -> None:
+        started(self, self.port)
+
+
+def started(peer: OursByDimse | Dcmqrscp | Storescp, port: int) -> None:
     """Starts what answers DIMSE only."""
     peer.directory.mkdir(parents=True, exist_ok=True)
     with peer.log.open("ab") as log:
@@ -198,12 +225,13 @@ def send(port: int, files: Sequence[Path], *, associations: int) -> int:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU time of the processes, with that of threads that have ended: associations are threads."""
+    """CPU time of the processes, with that of threads and of children that have ended: associations
+    are the ones or the others."""
     total = 0
     for pid in pids:
         with suppress(OSError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
+            total += sum(map(int, fields[11:15]))
     return total / os.sysconf("SC_CLK_TCK")
 
 
@@ -250,7 +278,7 @@ def small_mr(directory: Path, count: int) -> list[Path]:
 
 def stored(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[Summary]:
     ct = list(bench.ct500.files)
-    mr = small_mr(bench.cache / "dimse-mr", 5000 if bench.full else 1000)
+    mr = small_mr(bench.cache / "dimse-mr", 5000)
 
     def storing(
         make: Callable[[Path], Peer], files: Sequence[Path], associations: int
@@ -498,7 +526,7 @@ def run(bench: Bench) -> Iterator[Summary]:
     for make in makers:
         peer = make(bench.cache / "dimse-version")
         bench.versions[f"{peer.name}, DIMSE"] = peer.version()
-    yield from stored(bench, makers)
+    yield from stored(bench, [*makers, lambda place: Storescp(place, port=18214)])
     yield from retrieved(bench, makers)
     yield from found(bench, makers, count=DCMQRSCP_STUDIES)
     many = [make for make in makers if not isinstance(make(Path()), Dcmqrscp)]
