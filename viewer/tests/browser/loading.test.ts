@@ -97,7 +97,7 @@ test("while the whole images are on their way, previews stand in their place, in
   expect(await page.locator(".preview-mark").textContent()).toBe("Preview 1/8, full image on its way");
   await exact(page);
   const small = middleOf(await canvas(page, SIDE, SIDE));
-  expect(await page.evaluate(() => window.reading.session.active.value!.surface.value!.value(100, 100))).toBeUndefined();
+  expect(await page.evaluate(() => window.reading.session.active.value!.surface.value!.value(100, 100))).toBeNull();
   release();
   await complete(page);
   await settled(page);
