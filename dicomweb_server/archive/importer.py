@@ -26,15 +26,7 @@ from dicomweb_server.archive.processes import (
     leave_interrupts_to_parent,
 )
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
-from dicomweb_server.archive.store import (
-    GROUP_BYTES,
-    GROUP_PARTS,
-    Outcome,
-    Received,
-    Refusal,
-    refused,
-    store,
-)
+from dicomweb_server.archive.store import Outcome, Received, Refusal, fits_group, refused, store
 from dicomweb_server.config import Config
 from dicomweb_server.dicom.source import BytesSource, FileSource, Source
 from storage.model import Stored
@@ -162,7 +154,7 @@ def groups(found: Iterator[Found]) -> Iterator[list[Found]]:
     group: list[Found] = []
     size = 0
     for each in found:
-        if group and (len(group) >= GROUP_PARTS or size + each.length > GROUP_BYTES):
+        if group and not fits_group(len(group) + 1, size + each.length):
             yield group
             group, size = [], 0
         group.append(each)

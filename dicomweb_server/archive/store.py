@@ -103,6 +103,11 @@ class Outcome:
     coerced: bool = False
 
 
+def fits_group(parts: int, length: int) -> bool:
+    """Whether so many parts of so many bytes are stored with one call; a part alone always is."""
+    return parts <= GROUP_PARTS and length <= GROUP_BYTES
+
+
 def store(archive: Archive, parts: Sequence[Received]) -> list[Outcome]:
     """Stores the parts that can be; the answers are in their order, durable on return.
 

@@ -12,14 +12,7 @@ from collections.abc import Sequence
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
-from dicomweb_server.archive.store import (
-    GROUP_BYTES,
-    GROUP_PARTS,
-    Outcome,
-    Received,
-    store,
-    store_all,
-)
+from dicomweb_server.archive.store import Outcome, Received, fits_group, store, store_all
 from storage.leading import Line, Waiting
 
 LARGE_BYTES = 4 * 2**20
@@ -38,7 +31,7 @@ class _Part(Waiting):
 
 def _fits(batch: Sequence[_Part], more: _Part) -> bool:
     held = sum(each.part.source.length for each in batch)
-    return len(batch) < GROUP_PARTS and held + more.part.source.length <= GROUP_BYTES
+    return fits_group(len(batch) + 1, held + more.part.source.length)
 
 
 def _store(batch: Sequence[_Part]) -> None:

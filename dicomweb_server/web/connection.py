@@ -90,7 +90,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: object) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        # Of what the socket gave last: how many requests began in it, whether one is unfinished.
+        # Of what the socket gave last: how many requests began in it, whether one is unfinished,
+        # and the one that was answered as remembered.
         self._begun = 0
         self._unfinished = False
         self._answered: RequestResponseCycle | None = None
@@ -111,7 +112,7 @@ class Connection(HttpToolsProtocol):
         self._answered = None
         super().data_received(data)
         whole = between and self._begun == 1 and not self._unfinished
-        if whole and self._answered is not None and self._answered is self.cycle:
+        if whole and self._answered is not None:
             heard.learn(data, self._answered.scope)
 
     def on_message_begin(self) -> None:
@@ -137,7 +138,7 @@ class Connection(HttpToolsProtocol):
             return False
         ready = self._ready(
             {
-                **known.scope,
+                **known,
                 "server": self.server,
                 "client": self.client,
                 "scheme": self.scheme,

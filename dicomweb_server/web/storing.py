@@ -11,14 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 
 from dicomweb_server.archive.archive import Archive
-from dicomweb_server.archive.store import (
-    GROUP_BYTES,
-    GROUP_PARTS,
-    Outcome,
-    Received,
-    refused,
-    store_all,
-)
+from dicomweb_server.archive.store import Outcome, Received, fits_group, refused, store_all
 from dicomweb_server.archive.together import LARGE_BYTES
 from dicomweb_server.web.http import Workers
 from storage.errors import Unavailable
@@ -28,10 +21,9 @@ class Entry:
     """A part that is to be stored.
 
     archive  as its sender, who may store, sees it
-    length   of its bytes
     release  gives back what holds its bytes, once it is stored
+    length   of its bytes
     outcome  in the end; raises storage.errors.Unavailable, and then it was not stored
-    left     the line: stored, being stored, or taken back
     """
 
     def __init__(
@@ -41,7 +33,11 @@ class Entry:
         self.length = part.source.length
         self.release = release
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.left = False
+
+    @property
+    def left(self) -> bool:
+        """Whether it is no longer in the line: stored, being stored, or taken back."""
+        return self._received is None
 
     def take(self) -> tuple[Archive, Received]:
         """What is to be stored, once: nothing here holds the bytes any longer. Freed before the
@@ -49,7 +45,6 @@ class Entry:
         from the system, 5 % of storing a CT slice."""
         received, self._received = self._received, None
         assert received is not None, "a part is stored once"
-        self.left = True
         return received
 
 
@@ -83,7 +78,7 @@ class Storing:
             with suppress(Unavailable):
                 await entry.outcome
             return
-        entry.left = True
+        entry.take()
         entry.outcome.cancel()
         await entry.release()
 
@@ -103,11 +98,11 @@ class Storing:
         """What has waited longest; empty when nothing waits."""
         batch: list[Entry] = []
         length = 0
-        while self._waiting and len(batch) < GROUP_PARTS:
+        while self._waiting:
             entry = self._waiting[0]
             if not entry.left:
                 length += entry.length
-                if batch and length > GROUP_BYTES:
+                if batch and not fits_group(len(batch) + 1, length):
                     break
                 batch.append(entry)
             self._waiting.popleft()
@@ -132,5 +127,6 @@ class Storing:
                 continue  # Who waited for it was cancelled.
             if isinstance(outcome, Unavailable):
                 entry.outcome.set_exception(outcome)
+                entry.outcome.exception()  # Seen, also when nobody waits for it any more.
             else:
                 entry.outcome.set_result(outcome)

@@ -341,7 +341,7 @@ class _Upload:
         self._study_uid = study_uid
         self._sender = sender
         self._parts: list[Outcome | asyncio.Future[Outcome]] = []
-        # Not all of them: an entry holds the bytes of its part.
+        # Those alone that may be taken back; of the others the outcomes are enough.
         self._unfinished: set[Entry] = set()
         self._coerced: dict[int, str] = {}
         self.unavailable: Unavailable | None = None

@@ -33,6 +33,7 @@ HELPERS: dict[str, str] = {
     "processes.take_short_turns": "of this process",
     "reindex.filled": "pure",
     "retrieve.objects": "of what a verb gave",
+    "store.fits_group": "pure",
     "retrieve.pieces": "of a source that a verb gave",
     "retrieve.stored_transfer_syntaxes": "pure",
     "retrieve.whole_content": "pure",

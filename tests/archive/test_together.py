@@ -13,7 +13,7 @@ import pytest
 
 from dicomweb_server.access.caller import Act, Caller
 from dicomweb_server.access.errors import Denied
-from dicomweb_server.archive import together as module
+from dicomweb_server.archive import store as store_module
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.store import Outcome, Received, Refusal
 from dicomweb_server.archive.together import LARGE_BYTES, Together
@@ -23,26 +23,10 @@ from storage.contract import Index
 from storage.errors import Unavailable
 from storage.lmdb_index import LmdbIndex
 from storage.model import Applied, ConflictPolicy, Landed, Stored
+from tests.archive.slow_source import SlowSource
 from tests.dicom.build import part10
 
 Send = Callable[..., "Future[Outcome]"]
-
-
-class SlowSource:
-    """A file that cannot be read before `go_on` is set."""
-
-    def __init__(self, file: bytes) -> None:
-        self.begun, self.go_on = threading.Event(), threading.Event()
-        self._file = BytesSource(file)
-
-    @property
-    def length(self) -> int:
-        return self._file.length
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.begun.set()
-        assert self.go_on.wait(20)
-        return self._file.read_at(offset, length)
 
 
 @pytest.fixture
@@ -158,7 +142,7 @@ def test_a_large_one_neither_waits_nor_is_waited_for(lmdb: Archive) -> None:
 def test_a_batch_is_bounded_and_what_is_left_is_the_next_ones(
     lmdb: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "GROUP_PARTS", 3)
+    monkeypatch.setattr(store_module, "GROUP_PARTS", 3)
     outcomes, commits = sent_meanwhile(lmdb, 7)
     assert {each.stored for each in outcomes} == {Stored.NEW}
     assert commits == 1 + 3

@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -66,12 +68,12 @@ def server(archive: Archive, listening: Socket) -> Iterator[Server]:
     listening.program.close()
 
 
-@pytest.fixture(scope="session")
-def listening() -> Iterator[Socket]:
-    made = Socket()
+@contextmanager
+def listened(program: Socket, **settings: Any) -> Iterator[tuple[str, int]]:
+    """Host and port of a uvicorn in a thread, set as `serve` sets it but for `settings`."""
     running = uvicorn.Server(
         uvicorn.Config(
-            made,
+            program,
             host="127.0.0.1",
             port=0,
             lifespan="off",
@@ -81,6 +83,7 @@ def listening() -> Iterator[Socket]:
             access_log=False,
             proxy_headers=False,
             timeout_graceful_shutdown=2,
+            **settings,
         )
     )
     thread = threading.Thread(target=running.run, daemon=True)
@@ -89,10 +92,19 @@ def listening() -> Iterator[Socket]:
     while not running.started:
         assert time.monotonic() < until and thread.is_alive(), "the server does not start"
         time.sleep(0.01)
-    made.host, made.port = running.servers[0].sockets[0].getsockname()[:2]
-    yield made
-    running.should_exit = True
-    thread.join(10)
+    host, port = running.servers[0].sockets[0].getsockname()[:2]
+    try:
+        yield host, port
+    finally:
+        running.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def listening() -> Iterator[Socket]:
+    made = Socket()
+    with listened(made) as (made.host, made.port):
+        yield made
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
 """Requests whose bytes came before: answered as ever, and never taken for what they are not."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import httpx
 import pytest
-import uvicorn
 
 from dicomweb_server.web import heard
-from dicomweb_server.web.connection import Connection
-from tests.web.conftest import Server, Socket
+from tests.web.bodies import next_reply
+from tests.web.conftest import Server, Socket, listened
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
 
 APART_S = 0.05
@@ -34,13 +32,7 @@ class Client:
             self.socket.sendall(piece)
 
     def reply(self) -> tuple[int, bytes]:
-        status = int(self.stream.readline().split()[1])
-        length = 0
-        while (line := self.stream.readline().strip()) != b"":
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        return status, self.stream.read(length)
+        return next_reply(self.stream)
 
     def close(self) -> None:
         self.stream.close()
@@ -180,30 +172,13 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not(
 ) -> None:
     """With 2 s of patience, asked every 1.1 s."""
     put(http, image(1))
-    running = uvicorn.Server(
-        uvicorn.Config(
-            listening,
-            port=0,
-            lifespan="off",
-            http=Connection,
-            log_config=None,
-            timeout_keep_alive=2,
-        )
-    )
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    until = time.monotonic() + 20
-    while not running.started:
-        assert time.monotonic() < until and thread.is_alive(), "the server does not start"
-        time.sleep(0.01)
-    client = Client("127.0.0.1", running.servers[0].sockets[0].getsockname()[1])
-    for _ in range(4):
-        client.send(get(server, 1))
-        assert client.reply()[0] == 200
-        time.sleep(1.1)
-    asked = time.monotonic()
-    assert client.stream.read() == b""
-    assert time.monotonic() - asked < 10
-    client.close()
-    running.should_exit = True
-    thread.join(10)
+    with listened(listening, timeout_keep_alive=2) as (host, port):
+        client = Client(host, port)
+        for _ in range(4):
+            client.send(get(server, 1))
+            assert client.reply()[0] == 200
+            time.sleep(1.1)
+        asked = time.monotonic()
+        assert client.stream.read() == b""
+        assert time.monotonic() - asked < 10
+        client.close()

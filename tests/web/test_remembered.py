@@ -3,7 +3,6 @@
 import os
 import socket
 import time
-from typing import BinaryIO
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from dicomweb_server.access.tables import AuditRow
 from dicomweb_server.archive.upkeep import settle
 from tests.dicom.build import STUDY_UID
+from tests.web.bodies import next_reply
 from tests.web.conftest import Server, Socket
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
 
@@ -136,18 +136,9 @@ def test_who_reads_slowly_gets_all_of_it(server: Server, http: httpx.Client) -> 
         time.sleep(0.3)
         with connection.makefile("rb") as stream:
             for _ in range(24):
-                answer = http_client_response(stream)
+                status, answer = next_reply(stream)
+                assert status == 200
                 assert answer == expected.replace(server.dicomweb.encode(), b"http://h/dicom-web")
-
-
-def http_client_response(stream: BinaryIO) -> bytes:
-    assert stream.readline().startswith(b"HTTP/1.1 200")
-    length = 0
-    while (line := stream.readline().strip()) != b"":
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            length = int(value)
-    return stream.read(length)
 
 
 @pytest.mark.parametrize("query", ["?limit=25", "?PatientName=*a*&limit=2", "?PatientID=nobody"])

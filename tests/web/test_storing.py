@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,26 +20,10 @@ from dicomweb_server.web.storing import Entry, Storing
 from storage.errors import Unavailable
 from storage.lmdb_index import LmdbIndex
 from storage.model import Stored
+from tests.archive.slow_source import SlowSource
 from tests.dicom.build import STUDY_UID, part10
 
 T = TypeVar("T")
-
-
-class SlowSource:
-    """Bytes that are not read further until `go_on` is set."""
-
-    def __init__(self, content: bytes) -> None:
-        self._source = BytesSource(content)
-        self.begun, self.go_on = threading.Event(), threading.Event()
-
-    @property
-    def length(self) -> int:
-        return self._source.length
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.begun.set()
-        assert self.go_on.wait(20)
-        return self._source.read_at(offset, length)
 
 
 @pytest.fixture
@@ -142,6 +126,21 @@ def test_what_is_taken_back_in_time_is_not_stored_and_all_is_given_back(archive:
     first, stays = run(archive, test)
     assert (first.stored, stays.stored) == (Stored.NEW, Stored.NEW)
     assert archive.storage.index.instance("2.25.7.1") is None
+
+
+def test_what_was_taken_back_holds_no_bytes_while_it_still_stands_in_line(archive: Archive) -> None:
+    async def test(sending: Sending) -> None:
+        slow, gone = SlowSource(file(0)), SlowSource(file(1))
+        first = sending.send(0, slow)
+        await sending.begun(slow)
+        held = weakref.ref(gone)
+        await sending.storing.take_back(sending.send(1, gone))
+        del gone
+        assert held() is None
+        slow.go_on.set()
+        await first.outcome
+
+    run(archive, test)
 
 
 def test_a_large_one_holds_up_nobody(archive: Archive) -> None:
