@@ -115,24 +115,39 @@ class Orthanc112ByDimse(OrthancByDimse, Orthanc112):
         self.dicom_port = port
 
 
-class Dcmqrscp(Peer):
-    """dcmtk's archive: one file an image, one index for all."""
+class OfDcmtk(Peer):
+    """A program of dcmtk's that keeps what it is sent in a directory."""
 
-    name = "dcmqrscp"
+    program: str
 
     def __init__(self, directory: Path, *, port: int) -> None:
         super().__init__(directory)
         self.port = port
 
     def version(self) -> str:
-        run = subprocess.run(["dcmqrscp", "--version"], capture_output=True, text=True, check=False)
-        return run.stdout.partition("dcmqrscp ")[2].partition(" ")[0]
+        command = [self.program, "--version"]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        return run.stdout.partition(f"{self.program} ")[2].partition(" ")[0]
+
+    def start(self) -> None:
+        started(self, self.port)
+
+    def store(self) -> Path:
+        """The directory."""
+        store = self.directory / "store"
+        store.mkdir(parents=True, exist_ok=True)
+        return store
+
+
+class Dcmqrscp(OfDcmtk):
+    """dcmtk's archive: one file an image, one index for all."""
+
+    name = program = "dcmqrscp"
 
     def command(self) -> Sequence[str]:
         if shutil.which("dcmqrscp") is None:
             raise Missing("dcmqrscp (Debian: dcmtk)")
-        store = self.directory / "store"
-        store.mkdir(parents=True, exist_ok=True)
+        store = self.store()
         config = self.directory / "dcmqrscp.cfg"
         config.write_text(
             f"NetworkTCPPort = {self.port}\nMaxPDUSize = 131072\nMaxAssociations = 32\n"
@@ -147,37 +162,22 @@ class Dcmqrscp(Peer):
         send(self.port, list(files), associations=1)
         self.stop()
 
-    def start(self) -> None:
-        started(self, self.port)
 
-
-class Storescp(Peer):
-    """dcmtk's receiver: files in a directory, a process an association."""
+class Storescp(OfDcmtk):
+    """dcmtk's receiver: a file an image, a process an association."""
 
     name = "storescp, files alone"
-
-    def __init__(self, directory: Path, *, port: int) -> None:
-        super().__init__(directory)
-        self.port = port
-
-    def version(self) -> str:
-        run = subprocess.run(["storescp", "--version"], capture_output=True, text=True, check=False)
-        return run.stdout.partition("storescp ")[2].partition(" ")[0]
+    program = "storescp"
 
     def command(self) -> Sequence[str]:
-        store = self.directory / "store"
-        store.mkdir(parents=True, exist_ok=True)
-        given = ["--fork", "--aetitle", "DICOMWEB", "--max-pdu", "131072", "-od", str(store)]
-        return ["storescp", *given, str(self.port)]
+        given = ["--fork", "--aetitle", "DICOMWEB", "--max-pdu", "131072"]
+        return [self.program, *given, "-od", str(self.store()), str(self.port)]
 
     def load(self, files: Iterable[Path]) -> None:
         raise NotImplementedError("what it has stored it does not give back")
 
-    def start(self) -> None:
-        started(self, self.port)
 
-
-def started(peer: OursByDimse | Dcmqrscp | Storescp, port: int) -> None:
+def started(peer: OursByDimse | OfDcmtk, port: int) -> None:
     """Starts what answers DIMSE only."""
     peer.directory.mkdir(parents=True, exist_ok=True)
     with peer.log.open("ab") as log:
@@ -523,10 +523,11 @@ def run(bench: Bench) -> Iterator[Summary]:
         orthanc,
         lambda place: Dcmqrscp(place, port=18213),
     ]
-    for make in makers:
+    keepers: list[Callable[[Path], Peer]] = [*makers, lambda place: Storescp(place, port=18214)]
+    for make in keepers:
         peer = make(bench.cache / "dimse-version")
         bench.versions[f"{peer.name}, DIMSE"] = peer.version()
-    yield from stored(bench, [*makers, lambda place: Storescp(place, port=18214)])
+    yield from stored(bench, keepers)
     yield from retrieved(bench, makers)
     yield from found(bench, makers, count=DCMQRSCP_STUDIES)
     many = [make for make in makers if not isinstance(make(Path()), Dcmqrscp)]
