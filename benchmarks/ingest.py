@@ -1,20 +1,25 @@
 """How many instances a second are stored, durable when acknowledged?
 
-STOW-RS with 1 and 4 clients, one instance a request and 50 a request, of CT slices and of small
+STOW-RS with 1, 4 and 16 clients, one instance a request and 50 a request, of CT slices and of small
 ones; a fresh archive for every sample, because both servers recognise what they hold already. Then
 small instances into archives of 10 thousand studies, 100 thousand and a million, each of a study of
-its own that was never sent before; and how many slices settle a second of CPU.
+its own that was never sent before; folders by `dicomweb-server import`, from its start to its end;
+and how many slices settle a second of CPU.
 
 "Durable" is ours: an answer waits until payload and index are on the disk. Orthanc syncs the file
 (one fdatasync an instance) and not its index, as SQLite's `synchronous=NORMAL` has it.
 """
 
 import http.client
+import resource
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 
 import pydicom
@@ -134,6 +139,42 @@ def never_sent(count: int) -> Iterator[bytes]:
         yield buffer.getvalue()
 
 
+def imported(bench: Bench) -> Iterator[Summary]:
+    """Folders into a fresh archive, by the command as it comes."""
+    place = bench.cache / "ingest" / "import"
+
+    def importing(files: Sequence[Path]) -> Callable[[], Sample]:
+        size = sum(path.stat().st_size for path in files)
+
+        def measure() -> Sample:
+            shutil.rmtree(place, ignore_errors=True)
+            folder = str(files[0].parent)
+            cpu, started = children_cpu_seconds(), time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "dicomweb_server", "import", folder, "--data", str(place)],
+                check=True,
+                capture_output=True,
+            )
+            elapsed = time.perf_counter() - started
+            return Sample(
+                rate=len(files) / elapsed,
+                cpu_us=(children_cpu_seconds() - cpu) / len(files) * 1e6,
+                values={"mb_per_s": size / elapsed / 1e6},
+            )
+
+        return measure
+
+    for what, files in (("500 CT", bench.ct500.files), ("10,000 small", bench.tiny)):
+        target = ("ours", importing(files))
+        yield from bench.compare("ingest", f"import of {what}", "instances", [target])
+
+
+def children_cpu_seconds() -> float:
+    """CPU time of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def settled(bench: Bench) -> Iterator[Summary]:
     """Encoding, comparing and writing anew of the CT; its rate is by CPU time, so a core's."""
 
@@ -204,9 +245,10 @@ def run(bench: Bench) -> Iterator[Summary]:
 
     yield from settled(bench)
     yield from grown(bench)
-    cases = [("CT", slices, 1, 1), ("CT", slices, 4, 1), ("CT", slices, 1, 50)]
-    cases += [("small", small, 1, 1), ("small", small, 4, 1), ("small", small, 1, 50)]
-    for what, instances, clients, batch in cases:
+    yield from imported(bench)
+    ways = ((1, 1), (4, 1), (16, 1), (1, 50))
+    kinds = (("CT", slices), ("small", small))
+    for (what, instances), (clients, batch) in product(kinds, ways):
         yield from bench.compare(
             "ingest",
             f"{what}, {clients} clients, {batch} a request",
