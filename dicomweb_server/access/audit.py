@@ -80,11 +80,12 @@ def record_all(session: Session, events: Iterable[tuple[Caller, Event]]) -> None
     if head is None:
         head = AuditHeadRow(id=1, seq=0, hash=FIRST, mac="")
         session.add(head)
+    seq, last = head.seq, head.hash
     rows: list[dict[str, str | int]] = []
     for caller, event in events:
-        head.seq += 1
+        seq += 1
         row: dict[str, str | int] = {
-            "seq": head.seq,
+            "seq": seq,
             "at": event.at or rfc3339(now()),
             "actor": _storable(caller.name)[:200],
             "person_id": caller.person_id,
@@ -96,11 +97,11 @@ def record_all(session: Session, events: Iterable[tuple[Caller, Event]]) -> None
             "outcome": event.outcome,
             "detail": _canonical(event.detail),
         }
-        head.hash = row["hash"] = _hash(row, head.hash)
+        last = row["hash"] = _hash(row, last)
         rows.append(row)
     if rows:
         session.execute(sa.insert(AuditRow), rows)
-        head.mac = _mac(secret, head.seq, head.hash)
+        head.seq, head.hash, head.mac = seq, last, _mac(secret, seq, last)
 
 
 def verify(database: Database) -> Verdict:

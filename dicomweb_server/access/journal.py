@@ -98,6 +98,11 @@ class Journal:
             self.note(caller, event)
             return True
 
+    @property
+    def is_at_ease(self) -> bool:
+        """Whether half the queue is free: more than is noted until somebody looks again."""
+        return 2 * len(self._waiting) < self._queue_events
+
     def note_now(self, caller: Caller, event: Event) -> None:
         """The same, and the event is written when this returns. Raises AuditUnavailable."""
         self._wait_for(self.note(caller, event))

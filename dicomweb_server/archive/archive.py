@@ -126,6 +126,11 @@ class Archive(Acting):
         return self.journal.noted(self.caller, _asked(level, question))
 
     @property
+    def notes_at_once(self) -> bool:
+        """Whether nobody has to wait before what he asks is noted."""
+        return self.journal is None or self.journal.is_at_ease
+
+    @property
     def directory(self) -> Path | None:
         """Where the archive lies; None when it is in memory."""
         return None if self.config.data.startswith("memory:") else self.storage.incoming.parent

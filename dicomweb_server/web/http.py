@@ -11,7 +11,15 @@ bodies are streams; a stream that works in threads reads ahead by one message.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Generator,
+    Hashable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +31,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from dicomweb_server.access.caller import NOBODY, Caller
+from dicomweb_server.web.brief import Brief
 from dicomweb_server.web.remembered import Basis, Found, Replies, head_of
 from storage.model import Buffer
 
@@ -296,6 +305,7 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
+        self._brief = Brief()
 
     async def run(
         self,
@@ -321,6 +331,20 @@ class Workers:
 
         self._pool.submit(job)
         return await done
+
+    async def run_brief(
+        self,
+        kind: Hashable,
+        work: Callable[Arguments, Result],
+        /,
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Result:
+        """The same, done here and now when work of that kind has been brief (brief.py)."""
+        timed = self._brief.timed(kind, work)
+        if kind in self._brief:
+            return timed(*arguments, **named)
+        return await self.run(timed, *arguments, **named)
 
     async def stream(self, pieces: Iterator[Buffer]) -> AsyncIterator[Buffer]:
         """The bytes of `pieces` in messages of a good size; the next ones are made in a thread

@@ -60,7 +60,11 @@ def searcher(level: QueryLevel) -> Handler:
         pages = _Pages(service.archive, parsed, root=root, known=known)
         boundary = multipart.new_boundary()
         pieces = datasets.encoded(pages, representation, boundary)
-        begun = await service.workers.run(_begun, pages, pieces)
+        if level is QueryLevel.INSTANCE or not service.archive.notes_at_once:
+            begun = await service.workers.run(_begun, pages, pieces)
+        else:
+            kind = (representation, level, *_kind(request))
+            begun = await service.workers.run_brief(kind, _begun, pages, pieces)
         headers = [
             header("warning", f"299 {root}: The {name} parameter is not supported.")
             for name in parsed.ignored
@@ -80,6 +84,15 @@ def searcher(level: QueryLevel) -> Handler:
         return Reply(200, headers, begun, basis=again)
 
     return found
+
+
+def _kind(request: Request) -> Iterator[Hashable]:
+    """What searches have in common that take about as long as one another: where is searched, by
+    which attributes, whether for a pattern, and how much is wanted."""
+    yield from request.parameters
+    for name, value in request.query:
+        yield name
+        yield value if name in ("limit", "offset") else "*" in value or "?" in value
 
 
 def _further(

@@ -140,9 +140,11 @@ def test_what_cannot_be_noted_for_too_long_does_not_happen(
 ) -> None:
     monkeypatch.setattr(module, "WAIT_S", 0.2)
     journal = Journal(database, queue_events=1)
+    assert journal.is_at_ease
     with database.write() as session:
         session.execute(sa.text("SELECT 1"))
         journal.note(WHO, Event("query", "waits"))
+        assert not journal.is_at_ease
         with pytest.raises(AuditUnavailable, match="1 events"):
             journal.note(WHO, Event("query", "does not happen"))
         with pytest.raises(AuditUnavailable):

@@ -1,11 +1,14 @@
 """Requests and replies as values, and the streams between."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from dicomweb_server.web.http import MESSAGE_BYTES, Request, Workers, _batches
 from dicomweb_server.web.service import Budget
@@ -106,3 +109,21 @@ def test_a_budget_lets_wait_who_would_exceed_it_and_lets_the_too_large_in_alone(
         return said
 
     assert asyncio.run(run()) == ["first done", "large"]
+
+
+def test_an_answered_request_is_not_left_to_the_collector_of_garbage(http: httpx.Client) -> None:
+    def cycles() -> int:
+        return sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects())
+
+    gc.collect()
+    before = cycles()
+    gc.disable()
+    try:
+        for number in range(20):
+            answer = http.get("/studies", headers={"X-Request-Number": str(number)})
+            assert answer.status_code == 204
+        left = cycles() - before
+    finally:
+        gc.enable()
+    # The connection may hold the last one.
+    assert left <= 1
