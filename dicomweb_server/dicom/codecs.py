@@ -143,8 +143,14 @@ def _precision(pixels: PixelFormat, samples: Samples) -> int:
     bits = pixels.bits_stored
     if not 8 < bits < 16:
         return 16
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if pixels.signed else (0, (1 << bits) - 1)
-    return bits if low <= int(samples.min()) and int(samples.max()) <= high else 16
+    return bits if of_bits(samples, bits) else 16
+
+
+def of_bits(samples: Samples, bits: int) -> bool:
+    """Whether no sample needs more bits than that, two's complement where they are signed."""
+    signed = samples.dtype.kind == "i"
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    return low <= int(samples.min()) and int(samples.max()) <= high
 
 
 def _encode(samples: Samples, *, precision: int) -> bytes | None:

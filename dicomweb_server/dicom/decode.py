@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.pixels.processing import convert_color_space
 
+from dicomweb_server.dicom.codecs import of_bits
 from dicomweb_server.dicom.codestreams import Colour, Header, jpeg2000_header, jpeg_header
 from dicomweb_server.dicom.errors import Damaged, DicomError, TooLarge, UnsupportedEncoding
 from dicomweb_server.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, transfer_syntax
@@ -100,7 +101,10 @@ def samples(content: bytes, pixels: PixelFormat, *, high_bit: int | None = None)
     unused_above = pixels.bits_allocated - 1 - high_bit
     unused = pixels.bits_allocated - pixels.bits_stored
     if unused > 0 and 0 <= unused_above <= unused and not pixels.floating:
-        values = values << unused_above >> unused
+        if unused_above == unused and count and of_bits(values, pixels.bits_stored):
+            return _shaped(values, pixels)  # as they nearly always are: looking is sooner done
+        values = values << unused_above
+        values >>= unused
     return _shaped(values, pixels)
 
 
@@ -139,7 +143,8 @@ def _native(content: bytes, pixels: PixelFormat, what: str) -> NativeFrame:
             # The last sample is in a byte after the frame.
             raise UnsupportedEncoding("native", f"{length} bytes in big endian words of {word}")
         content = np.frombuffer(content, f"u{word}", count=words).byteswap().tobytes()
-    return NativeFrame(content[:length], replace(pixels, big_endian=False))
+        pixels = replace(pixels, big_endian=False)
+    return NativeFrame(content[:length], pixels)
 
 
 def _frame_length(pixels: PixelFormat) -> int:

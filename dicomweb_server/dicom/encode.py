@@ -15,7 +15,7 @@ from typing import Final
 import imagecodecs
 import numpy as np
 
-from dicomweb_server.dicom.codecs import htj2k_codestream
+from dicomweb_server.dicom.codecs import htj2k_codestream, of_bits
 from dicomweb_server.dicom.decode import Array, NativeFrame, native_frame, samples
 from dicomweb_server.dicom.errors import DicomError, UnsupportedEncoding
 from dicomweb_server.dicom.transfer_syntaxes import (
@@ -160,17 +160,13 @@ def _htj2k(values: Array, pixels: PixelFormat) -> bytes:
 
 
 def _jpeg_2000(values: Array, pixels: PixelFormat) -> bytes:
-    low, high = int(values.min()), int(values.max())
-    bits = pixels.bits_stored
-    least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if pixels.signed else (0, (1 << bits) - 1)
-    if not (least <= low and high <= most):
-        bits = pixels.bits_allocated
+    fewer = of_bits(values, pixels.bits_stored)
     return bytes(
         imagecodecs.jpeg2k_encode(
             values,
             level=0,
             codecformat="j2k",
-            bitspersample=bits,
+            bitspersample=pixels.bits_stored if fewer else pixels.bits_allocated,
             reversible=True,
             mct=values.ndim == 3,
             numthreads=1,

@@ -18,7 +18,13 @@ from dicomweb_server.dicom.resizing import Picture
 
 Mask = npt.NDArray[np.bool_]
 
-PLANES = tuple(f"{group:04X}" for group in range(0x6000, 0x6020, 2))
+_PLANES = tuple(f"{group:04X}" for group in range(0x6000, 0x6020, 2))
+
+
+def planes(document: Json) -> list[str]:
+    """The groups (60xx) of overlay planes that a document has elements of."""
+    present = {tag[:4] for tag in document}
+    return [group for group in _PLANES if group in present]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ def overlays(
 
     values  samples with the bits above the stored ones, None when they are not at hand
     """
-    for group in PLANES:
+    for group in planes(document):
         if str(_first(document, f"{group}0040", "")).strip() != "G":
             continue
         rows, columns = _number(document, f"{group}0010"), _number(document, f"{group}0011")

@@ -8,7 +8,8 @@ it. Presentation states (presentation.py) say it differently; annotations.py wri
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import isfinite
+from functools import lru_cache
+from math import ceil, floor, inf, isfinite
 from typing import Any
 
 import imagecodecs
@@ -19,7 +20,7 @@ from pydicom.pixels.processing import convert_color_space
 from dicomweb_server.dicom.decode import Array, samples
 from dicomweb_server.dicom.errors import UnsupportedEncoding
 from dicomweb_server.dicom.lookup_tables import FetchBulk, Json, LookupTable, lookup_table
-from dicomweb_server.dicom.overlays import PLANES, overlays
+from dicomweb_server.dicom.overlays import overlays, planes
 from dicomweb_server.dicom.resizing import Picture, View, fitted, resized, viewed
 from dicomweb_server.dicom.windowing import Function, Values, Window, covering, full_range
 from storage.model import PixelFormat
@@ -69,7 +70,7 @@ def drawn(
 ) -> Picture:
     """As `render`, a pixel of the picture for each of the image."""
     values = samples(content, pixels, high_bit=_whole(document, "00280102"))
-    planes = list(
+    drawn_over = list(
         overlays(
             document, _all_bits(content, pixels, document), frame_index=frame_index, fetch=fetch
         )
@@ -80,16 +81,16 @@ def drawn(
         picture = _grey(values, pixels, document, frame_index, window, fetch)
     else:
         picture = _colour(values, pixels)
-    if planes:
+    if drawn_over:
         picture = np.array(picture)
-        for plane in planes:
-            plane.draw(picture)
+        for overlay in drawn_over:
+            overlay.draw(picture)
     return picture
 
 
 def _all_bits(content: bytes, pixels: PixelFormat, document: Json) -> Array | None:
     """The samples with what lies above the stored bits, when an overlay may be there."""
-    embedded = any(_whole(document, f"{group}0102") for group in PLANES)
+    embedded = any(_whole(document, f"{group}0102") for group in planes(document))
     if not embedded or pixels.floating or pixels.samples != 1 or pixels.bits_allocated < 8:
         return None
     return samples(content, replace(pixels, bits_stored=pixels.bits_allocated))
@@ -106,6 +107,32 @@ def png(picture: Picture) -> bytes:
 
 
 # ------------------------------------------------------------------------------- grey
+
+
+@dataclass(frozen=True, slots=True)
+class _Rescale:
+    """Modality transformation by Rescale Slope and Intercept."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, values: Values) -> Values:
+        return values * self.slope + self.intercept
+
+
+@dataclass(frozen=True, slots=True)
+class _Ramp:
+    """Stored values to 8-bit shades on a straight line, and to black or white beyond its ends; the
+    whole part of what it gives is the shade."""
+
+    factor: np.float32
+    offset: np.float32
+
+    def __call__(self, values: Array) -> npt.NDArray[np.float32]:
+        shades = values.astype(np.float32)
+        shades *= self.factor
+        shades += self.offset
+        return shades.clip(0, 255, out=shades)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +170,39 @@ _TABLE_LIMIT = 1 << 17
 """Values that are tabulated rather than worked out pixel by pixel."""
 
 
+# A window is asked for of slice after slice.
+@lru_cache(maxsize=256)
+def _ramp(
+    rescale: _Rescale,
+    window: Window,
+    padding: tuple[float, float] | None,
+    inverse: bool,
+    dtype: np.dtype[Any],
+) -> _Ramp | None:
+    """What gives every value of an integer type the very shade that `_Greys.shades` gives it, in
+    half the time that looking it up in a table takes; None when there is no such thing."""
+    if window.ends is None:
+        return None
+    black, white = ((end - rescale.intercept) / rescale.slope for end in window.ends)
+    if inverse:
+        black, white = white, black
+    if not 1 <= abs(white - black) < inf:
+        return None
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    low, high = (max(least, min(end, most)) for end in sorted((black, white)))
+    if high - low >= _TABLE_LIMIT:
+        return None
+    factor = 255 / (white - black)
+    ramp = _Ramp(np.float32(factor), np.float32(0.5 - black * factor))
+    # Both only rise, or only fall: what is the same from end to end is the same beyond. Where a
+    # shade lies half way between two, rounding may have made it one here and the other there.
+    stored = np.arange(floor(low), ceil(high) + 1, dtype=np.float64)
+    shades = _Greys(rescale, window, padding, inverse).shades(stored, window)
+    padding_is_black = padding is None or ramp(np.array(padding)).max() < 1
+    same = np.array_equal(ramp(stored).astype(np.uint8), shades)
+    return ramp if same and padding_is_black else None
+
+
 def _grey(
     values: Array,
     pixels: PixelFormat,
@@ -152,25 +212,47 @@ def _grey(
     fetch: FetchBulk | None,
 ) -> Picture:
     greys = _greys(pixels, document, frame_index, window, fetch)
+    modality, voi = greys.modality, greys.voi
+    if isinstance(modality, _Rescale) and isinstance(voi, Window) and not pixels.floating:
+        ramp = _ramp(modality, voi, greys.padding, greys.inverse, values.dtype)
+        if ramp is not None:
+            return _by_pieces(values, ramp)
     low, high = (0, _TABLE_LIMIT) if pixels.floating else (int(values.min()), int(values.max()))
     if high - low >= _TABLE_LIMIT:
         wide = values.astype(np.float64)
-        found = greys.voi or covering(greys.modality(wide[~greys.is_padding(wide)]))
+        found = voi or covering(greys.modality(wide[~greys.is_padding(wide)]))
         return greys.shades(wide, found)
     table = np.arange(low, high + 1, dtype=np.float64)
-    # Differences from the least value, small and unsigned: what two's complement makes of them
-    # when they pass the end of the type is right.
-    places = (values - values.dtype.type(low)).view(f"u{values.itemsize}")
-    voi = greys.voi
+
+    def places(values: Array) -> Array:
+        # Differences from the least value, small and unsigned: what two's complement makes of them
+        # when they pass the end of the type is right.
+        differences: Array = (values - values.dtype.type(low)).view(f"u{values.itemsize}")
+        return differences
+
     if voi is None:
-        counts = np.bincount(places.ravel().astype(np.intp), minlength=len(table))
+        counts = np.bincount(places(values).ravel().astype(np.intp), minlength=len(table))
         counts[greys.is_padding(table)] = 0
         seen = greys.modality(table)
         order = np.argsort(seen, kind="stable")
         voi = covering(seen[order], counts[order])
+    shades = greys.shades(table, voi)
     # Twice as fast as indexing.
-    picture: Picture = greys.shades(table, voi).take(places)
-    return picture
+    return _by_pieces(values, lambda piece: shades.take(places(piece)))
+
+
+_PIECE = 1 << 17
+"""Pixels that are drawn at a time: what is worked out for them in between stays in a cache of the
+processor. It saves a fifth of the time of 2048 x 2048 pixels."""
+
+
+def _by_pieces(values: Array, shades: Callable[[Array], Array]) -> Picture:
+    """The shades of all pixels, cut to whole ones."""
+    flat = values.reshape(-1)
+    picture = np.empty(flat.size, np.uint8)
+    for at in range(0, flat.size, _PIECE):
+        picture[at : at + _PIECE] = shades(flat[at : at + _PIECE])
+    return picture.reshape(values.shape)
 
 
 def _greys(
@@ -198,16 +280,16 @@ def _modality(
     table = _item_table(document, "00283000", signed=pixels.signed, fetch=fetch)
     if table is not None:
         return (lambda values: table(values).astype(np.float64)), True
-    slope, intercept = _rescale(document, frame_index)
-    return (lambda values: values * slope + intercept), (slope, intercept) != (1.0, 0.0)
+    rescale = _rescale(document, frame_index)
+    return rescale, rescale != _Rescale(1.0, 0.0)
 
 
-def _rescale(document: Json, frame_index: int) -> tuple[float, float]:
+def _rescale(document: Json, frame_index: int) -> _Rescale:
     for group in _groups(document, frame_index, "00289145"):
         slope, intercept = _number(group, "00281053"), _number(group, "00281052")
         if slope is not None or intercept is not None:
-            return slope or 1.0, intercept or 0.0
-    return 1.0, 0.0
+            return _Rescale(slope or 1.0, intercept or 0.0)
+    return _Rescale(1.0, 0.0)
 
 
 def _window(document: Json, frame_index: int) -> Window | None:
@@ -322,7 +404,8 @@ def _colour(values: Array, pixels: PixelFormat) -> Picture:
 
 
 def _bytes_of(shades: Values) -> Picture:
-    picture: Picture = np.floor(np.nan_to_num(shades) * 255 + 0.5).astype(np.uint8)
+    # Black is what is no number: `fmax` takes the other one.
+    picture: Picture = np.floor(np.fmax(shades, 0) * 255 + 0.5).astype(np.uint8)
     return picture
 
 
@@ -332,6 +415,29 @@ def _eight_bits(values: npt.NDArray[np.unsignedinteger], *, bits: int) -> Pictur
 
 
 # --------------------------------------------------------------------------- document
+
+_GOVERNING = frozenset(
+    {
+        "00280102",  # High Bit
+        *("00280120", "00280121", "00280122", "00280123"),  # padding
+        *("00281052", "00281053", "00283000"),  # modality
+        *("00281050", "00281051", "00281056", "00283010"),  # values of interest
+        *(tag for tags in _PALETTE for tag in tags),
+        *("00280034", "00280030", "00181164", "00182010"),  # aspect
+        *("52009229", "52009230"),  # functional groups
+    }
+)
+
+
+def governing(document: Json) -> dict[str, Any]:
+    """What of an instance's DICOM JSON decides how its pixels are drawn: `render` draws the same
+    from this."""
+    shown_over = planes(document)
+    return {
+        tag: element
+        for tag, element in document.items()
+        if tag in _GOVERNING or tag[:4] in shown_over
+    }
 
 
 def aspect(document: Json, frame_index: int) -> float:

@@ -35,7 +35,9 @@ def viewed(picture: Picture, view: View, *, aspect: float, size: tuple[int, int]
     if size is not None and view.quarters % 2:
         size = (size[1], size[0])
     rows, columns = fitted(rows=view.height, columns=view.width, aspect=aspect, size=size)
-    shown = np.rot90(resized(part, rows, columns), -view.quarters)
+    shown = resized(part, rows, columns)
+    if view.quarters:
+        shown = np.rot90(shown, -view.quarters)
     return np.ascontiguousarray(shown[:, ::-1] if view.mirrored else shown)
 
 

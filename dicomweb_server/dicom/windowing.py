@@ -29,6 +29,18 @@ class Window:
     width: float
     function: Function = Function.LINEAR
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The values of black and of white when the shades between them lie on a straight line."""
+        match self.function:
+            case Function.LINEAR if self.width > 1:
+                half, middle = (self.width - 1) / 2, self.center - 0.5
+            case Function.LINEAR_EXACT:
+                half, middle = self.width / 2, self.center
+            case _:
+                return None
+        return middle - half, middle + half
+
     def __call__(self, values: Values) -> Values:
         """The shades of `values`. PS3.3 §C.11.2.1.2.1, §C.11.2.1.3.1 and .2."""
         shades: Values

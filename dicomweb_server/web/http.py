@@ -70,7 +70,7 @@ class Request:
     """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`;
     `visit` says who asks (identity.py)."""
 
-    __slots__ = ("_receive", "names", "parameters", "scope", "visit")
+    __slots__ = ("_query", "_receive", "names", "parameters", "scope", "visit")
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class Request:
         self.scope = scope
         self.visit = visit
         self._receive = receive
+        self._query: list[tuple[str, str]] | None = None
         self.parameters = parameters
         # Most of the headers that matter are not there: asked once, not looked for one by one.
         self.names = frozenset([name for name, _ in scope["headers"]])
@@ -124,12 +125,13 @@ class Request:
     @property
     def query(self) -> list[tuple[str, str]]:
         """The query parameters in order, percent-decoded. Raises QueryTooLong."""
-        text: bytes = self.scope["query_string"]
-        if not text:
-            return []
-        if len(text) > QUERY_LIMIT:
-            raise QueryTooLong(len(text))
-        return parse_qsl(text.decode("latin-1"), keep_blank_values=True)
+        if self._query is None:
+            text: bytes = self.scope["query_string"]
+            if len(text) > QUERY_LIMIT:
+                raise QueryTooLong(len(text))
+            # Asked for twice: what is to be sent, and how.
+            self._query = parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
+        return self._query
 
     @property
     def origin(self) -> str:

@@ -20,11 +20,13 @@ from io import BytesIO
 from math import isfinite
 from typing import Any
 
+import orjson
 from PIL import Image
 
 from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.dicom import annotations, colour_profiles, render, report_text
+from dicomweb_server.dicom.overlays import planes
 from dicomweb_server.dicom.presentation import (
     SOP_CLASSES,
     Presentation,
@@ -58,6 +60,9 @@ QUALITY = 85
 
 GIF_PIXELS = 64 * 2**20
 """Of all frames of a moving picture, which are held at once."""
+
+PARSED = 10
+"""Bytes that a parsed document takes in memory for each byte of its JSON, about."""
 
 MOST_HALVINGS = 5
 """What the archive's codestreams have (dicom/codecs.py)."""
@@ -275,7 +280,7 @@ def pictured(
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
     if not representation.multipart:
-        body = _draw(service.archive, subject, drawing)
+        body = _draw(service, subject, drawing)
         return content(200, drawing.media_type, body, etag=tag)
     boundary = tag.strip('"')
     frames = subject.frames
@@ -284,16 +289,19 @@ def pictured(
     parts: list[bytes] = []
     for number, one in enumerate(subjects):
         parts.append(multipart.part_head(boundary, drawing.media_type, first=number == 0))
-        parts.append(_draw(service.archive, one, drawing))
+        parts.append(_draw(service, one, drawing))
     parts.append(multipart.tail(boundary))
     return content(200, multipart.related(boundary, drawing.media_type), *parts, etag=tag)
 
 
-def _draw(archive: Archive, subject: Subject, drawing: Drawing) -> bytes:
+def _draw(service: Service, subject: Subject, drawing: Drawing) -> bytes:
     """The encoded picture. Raises what reading, decoding and `render` raise; Problem."""
-    instance = subject.instance
-    document = document_of(archive, instance)
-    if drawing.media_type == "image/gif":
+    archive, instance = service.archive, subject.instance
+    # What is written on a picture, its colour profile and its time are said elsewhere in it.
+    moves = drawing.media_type == "image/gif"
+    whole = moves or drawing.annotation or drawing.icc_profile != "no"
+    document = document_of(archive, instance) if whole else _governing(service, instance)
+    if moves:
         return _gif(archive, subject, drawing, document)
     picture = _one(archive, subject, subject.frames[0], drawing, document)
     profile = b""
@@ -307,6 +315,16 @@ def _draw(archive: Archive, subject: Subject, drawing: Drawing) -> bytes:
     else:
         encoded = render.jpeg(picture, quality=drawing.quality)
     return colour_profiles.with_profile(encoded, profile) if profile else encoded
+
+
+def _governing(service: Service, instance: Instance) -> dict[str, Any]:
+    """What decides how pixels of the instance are drawn, which every picture of it asks anew."""
+    found = service.governing.get(instance.file_digest)
+    if found is None:
+        found = render.governing(document_of(service.archive, instance))
+        weight = PARSED * len(orjson.dumps(found))
+        service.governing.put(instance.file_digest, found, weight=weight)
+    return found
 
 
 def _one(
@@ -357,7 +375,7 @@ def _halvings(
     pixels = subject.instance.pixels
     if pixels is None or drawing.viewport is None or drawing.region or subject.state is not None:
         return 0
-    if pixels.photometric == "PALETTE COLOR" or any(tag.startswith("60") for tag in document):
+    if pixels.photometric == "PALETTE COLOR" or planes(document):
         return 0
     rows, columns = fitted(
         rows=pixels.rows,
@@ -481,25 +499,23 @@ def drawing_of(
     query: Sequence[tuple[str, str]], media_type: str, *, viewport: tuple[int, int] | None
 ) -> Drawing:
     """Raises Problem (400) naming the parameter that cannot be understood."""
-    drawing = Drawing(media_type, viewport)
+    asked: dict[str, Any] = {"viewport": viewport}
     for name, text in query:
         try:
             match name:
                 case "viewport":
-                    bounds, region = _viewport(text)
-                    drawing = replace(drawing, viewport=bounds, region=region)
+                    asked["viewport"], asked["region"] = _viewport(text)
                 case "window":
-                    drawing = replace(drawing, window=window_of(text))
+                    asked["window"] = window_of(text)
                 case "quality":
-                    drawing = replace(drawing, quality=_quality(text))
+                    asked["quality"] = _quality(text)
                 case "annotation":
-                    drawing = replace(drawing, annotation=_among(text, _ANNOTATIONS))
+                    asked["annotation"] = _among(text, _ANNOTATIONS)
                 case "iccprofile":
-                    (wanted,) = _among(text, _PROFILES)
-                    drawing = replace(drawing, icc_profile=wanted)
+                    (asked["icc_profile"],) = _among(text, _PROFILES)
         except (ValueError, IndexError):
             raise Problem(400, f"{name}={text[:60]} is not {_MEANT[name]}", field=name) from None
-    return drawing
+    return Drawing(media_type, **asked)
 
 
 _ANNOTATIONS = frozenset({"patient", "technique"})

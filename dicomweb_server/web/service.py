@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from orjson import Fragment
 
@@ -22,7 +22,7 @@ from dicomweb_server.reading.reading import Reading
 from dicomweb_server.records.database import Database
 from dicomweb_server.web.http import Reply, Request, Workers
 from dicomweb_server.web.storing import Storing
-from storage.model import Buffer, SeriesKey
+from storage.model import Buffer, Digest, SeriesKey
 
 
 class Budget:
@@ -89,6 +89,11 @@ STUDIES_BYTES = 16 * 2**20
 """Studies as searches answer with them, by what they were made of: some 8,000."""
 
 
+GOVERNING_BYTES = 32 * 2**20
+"""Of data sets, what decides how pixels are drawn, by the digest of the received file: some 12,000
+CT slices."""
+
+
 @dataclass(frozen=True)
 class Service:
     """A handler gets it as `seen_by` who asks, whom `archive` and `desk` then know."""
@@ -102,6 +107,7 @@ class Service:
     encoded: Cache[str, bytes] = field(default_factory=lambda: Cache(ENCODED_BYTES))
     studies: Cache[Hashable, Fragment] = field(default_factory=lambda: Cache(STUDIES_BYTES))
     plans: Cache[tuple[object, ...], Plan] = field(default_factory=lambda: Cache(PLAN_BYTES))
+    governing: Cache[Digest, dict[str, Any]] = field(default_factory=lambda: Cache(GOVERNING_BYTES))
     storing: Storing = field(init=False)
     upload_bytes: Budget = field(init=False)
     hashing: asyncio.Semaphore = field(init=False)

@@ -12,14 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 
 from dicomweb_server.dicom.decode import native_frame
 from dicomweb_server.dicom.errors import Malformed, UnsupportedEncoding
 from dicomweb_server.dicom.lookup_tables import expanded
-from dicomweb_server.dicom.render import jpeg, png, render
+from dicomweb_server.dicom.render import governing, jpeg, png, render
 from dicomweb_server.dicom.resizing import fitted, resized
-from dicomweb_server.dicom.windowing import Window
+from dicomweb_server.dicom.windowing import Function, Window
 from storage.model import PixelFormat
 
 CT = PixelFormat(
@@ -55,7 +57,8 @@ def drawn(
     document: Mapping[str, Any] | None = None,
     **how: Any,
 ) -> npt.NDArray[np.uint8]:
-    return render(stored.tobytes(), pixels, document or {}, **how)
+    """From what `governing` leaves of the document: it leaves all that is read in any test."""
+    return render(stored.tobytes(), pixels, governing(document or {}), **how)
 
 
 def by_formula(shade: Callable[[float], float], values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -131,6 +134,67 @@ def test_the_window_asked_for_replaces_that_of_the_data_set() -> None:
         drawn(document=document, window=Window(-600, 1500)),
         by_formula(lambda x: linear(x, -600, 1500), STORED),
     )
+
+
+EVERY = {
+    np.dtype(kind): np.arange(np.iinfo(kind).min, np.iinfo(kind).max + 1, dtype=kind)
+    for kind in ("u1", "<i2", "<u2")
+}
+"""All values of a type."""
+
+
+@given(
+    dtype=st.sampled_from(list(EVERY)),
+    center=st.integers(-4000, 140_000).map(lambda n: n / 2),
+    width=st.one_of(st.integers(1, 300), st.integers(1, 200_000).map(lambda n: n / 2 + 1)),
+    function=st.sampled_from([Function.LINEAR, Function.LINEAR_EXACT]),
+    slope=st.sampled_from([1.0, -1.0, 2.0, 0.5, 0.37, 1e-9, 1e9]),
+    intercept=st.sampled_from([0.0, -1024.0, 0.25, 1e300]),
+    padding=st.none() | st.tuples(st.integers(-2000, 3000), st.integers(-2000, 3000)),
+    photometric=st.sampled_from(["MONOCHROME1", "MONOCHROME2"]),
+)
+def test_every_value_has_the_shade_of_its_window_however_that_is_worked_out(
+    dtype: np.dtype[Any],
+    center: float,
+    width: float,
+    function: Function,
+    slope: float,
+    intercept: float,
+    padding: tuple[int, int] | None,
+    photometric: str,
+) -> None:
+    stored = EVERY[dtype]
+    pixels = replace(
+        CT,
+        rows=1,
+        columns=len(stored),
+        bits_allocated=dtype.itemsize * 8,
+        bits_stored=dtype.itemsize * 8,
+        signed=dtype.kind == "i",
+        photometric=photometric,
+    )
+    document = numbers(x00281053=slope, x00281052=intercept)
+    if padding is not None:
+        document |= numbers(x00280120=padding[0], x00280121=padding[1])
+    window = Window(center, width, function)
+
+    found = drawn(stored, pixels, document, window=window)[0]
+
+    shades = window(stored.astype(np.float64) * slope + intercept)
+    expected = np.floor((1 - shades if photometric == "MONOCHROME1" else shades) * 255 + 0.5)
+    if padding is not None:
+        low, high = sorted(p + 65536 if p < 0 and dtype.kind == "u" else p for p in padding)
+        expected[(stored >= low) & (stored <= high)] = 0
+    assert np.array_equal(found, expected)
+
+
+def test_an_image_of_several_pieces_is_drawn_as_one() -> None:
+    stored = np.tile(STORED, (64, 20))
+    pixels = replace(CT, rows=stored.shape[0], columns=stored.shape[1])
+    for function in Function:
+        window = Window(40, 400, function)
+        one = drawn(window=window)
+        assert np.array_equal(drawn(stored, pixels, window=window), np.tile(one, (64, 20)))
 
 
 def test_a_linear_window_narrower_than_1_is_read_as_exact() -> None:

@@ -11,7 +11,10 @@ import pytest
 from PIL import Image, ImageCms
 from pydicom import dcmread
 
+from dicomweb_server.archive import retrieve
+from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.upkeep import settle
+from storage.model import Scope
 from tests.dicom.build import STUDY_UID, element, part10
 from tests.web.bodies import taken_apart
 from tests.web.conftest import Server
@@ -136,6 +139,31 @@ def test_ps3_18_8_3_5_1_5_a_colour_picture_has_the_profile_asked_for(http: httpx
         plain = http.get(path, headers=headers)
         assert "icc_profile" not in Image.open(io.BytesIO(plain.content)).info
     assert (drawn(http, iccprofile="yes") == COLOURS).all()
+
+
+def test_the_data_set_is_read_once_for_all_windows_of_an_image(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(http, image())
+    asked: list[object] = []
+    read = retrieve.instance_metadata
+
+    def counted(archive: Archive, scope: Scope) -> tuple[bytes, int]:
+        asked.append(scope.instance_uid)
+        return read(archive, scope)
+
+    monkeypatch.setattr(retrieve, "instance_metadata", counted)
+    for center in (500, 600, 700):
+        expected = linear(RAMP.astype(float), center, 90)
+        assert (drawn(http, window=f"{center},90") == expected).all()
+    assert asked == ["1.5.1"]
+
+
+def test_what_comes_in_an_image_s_place_is_drawn_as_it_says_itself(http: httpx.Client) -> None:
+    for center in (500, 700):
+        put(http, image(WindowCenter=str(center), WindowWidth="90"))
+        assert (drawn(http) == linear(RAMP.astype(float), center, 90)).all()
+        assert http.delete(INSTANCE).is_success
 
 
 # --- pipelines ----------------------------------------------------------------------------------
