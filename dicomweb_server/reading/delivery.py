@@ -36,11 +36,17 @@ from dicomweb_server.reading.sr import ENHANCED_SR, Reference, structured_report
 from dicomweb_server.reading.templates import referred_template
 from dicomweb_server.records.database import Database
 from dicomweb_server.records.election import Election
+from dicomweb_server.records.watch import Watch
 from storage.model import OneOf, Query, QueryLevel
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.1
+"""Whether anything was queued."""
+
+DUE_EVERY_S = 1.0
+"""Whether what has failed is to be tried again."""
+
 ELECTION_EVERY_S = 1.0
 BATCH = 50
 LONGEST_WAIT_S = 3600.0
@@ -76,17 +82,23 @@ class Task:
 def deliver_until(archive: Archive, database: Database, *, stop: Callable[[], bool]) -> None:
     """Delivers what is queued until `stop` says so; outlives every failure."""
     election = Election(database, "deliveries")
+    watch = Watch(database)
+    due_at = 0.0
     try:
         while not stop():
             try:
                 if not election.won():
                     _wait(ELECTION_EVERY_S, stop)
+                elif not watch.has_changed() and time.monotonic() < due_at:
+                    _wait(LOOK_EVERY_S, stop)
                 elif not deliver_due(archive, database, stop=stop):
+                    due_at = time.monotonic() + DUE_EVERY_S
                     _wait(LOOK_EVERY_S, stop)
             except Exception:
                 logger.exception("deliveries failed; they go on in a moment")
                 _wait(ELECTION_EVERY_S, stop)
     finally:
+        watch.close()
         election.resign()
 
 

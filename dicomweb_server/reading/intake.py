@@ -20,6 +20,7 @@ from dicomweb_server.reading.reading import Reading
 from dicomweb_server.reading.studies import study_facts
 from dicomweb_server.reading.tables import ExamRow, FeedMarkRow
 from dicomweb_server.records.moments import now
+from dicomweb_server.records.watch import Watch
 from storage.model import Change, ChangeKind
 
 logger = logging.getLogger(__name__)
@@ -33,16 +34,25 @@ _CALLED_COMPLETE = (orders.COMPLETED,)
 def run(reading: Reading, stop: threading.Event) -> None:
     """Until `stop` is set. An error of one round is logged; the next one tries again."""
     cleaned = 0.0
+    watch = Watch(reading.records)
+    seen, waiting = -1, True
     while not stop.is_set():
         try:
-            read_changes(reading)
-            complete(reading)
+            # Asked before: what is written while it is read is for the next round.
+            moment = reading.archive.storage.index.moment()
+            if moment != seen:
+                read_changes(reading)
+                seen = moment
+            if watch.has_changed() or waiting:
+                waiting = complete(reading)
             if time.monotonic() - cleaned > _CLEANED_EVERY_S:
                 reading.records.writing(once.forget_old)
                 cleaned = time.monotonic()
         except Exception:
             logger.exception("exams could not be brought up to date; it is tried again")
+            seen, waiting = -1, True
         stop.wait(EVERY_S)
+    watch.close()
 
 
 def read_changes(reading: Reading) -> None:
@@ -89,8 +99,11 @@ def take(reading: Reading, page: Sequence[Change]) -> None:
     reading.records.writing(work)
 
 
-def complete(reading: Reading) -> None:
-    """Exams whose modality or order says that they are over, and those that have gone quiet."""
+def complete(reading: Reading) -> bool:
+    """Exams whose modality or order says that they are over, and those that have gone quiet.
+
+    Whether there may be others for which that is to come.
+    """
     with reading.records.read() as session:
         waiting = exams.incomplete(session)
     said = orders.said_of(
@@ -102,7 +115,7 @@ def complete(reading: Reading) -> None:
     ends = {exam.exam_id: _ended_by(exam, said, quiet_since=quiet_since) for exam in waiting}
     over = {exam_id: by for exam_id, by in ends.items() if by}
     if not over:
-        return
+        return bool(waiting)
 
     def work(session: Session) -> None:
         for exam_id, by in over.items():
@@ -113,6 +126,7 @@ def complete(reading: Reading) -> None:
             record(session, reading.caller, Event("exam.complete", exam_id, detail={"by": by}))
 
     reading.records.writing(work)
+    return True
 
 
 def _ended_by(exam: exams.Incomplete, said: orders.Said, *, quiet_since: datetime) -> str:

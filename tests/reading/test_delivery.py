@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,13 +23,14 @@ from dicomweb_server.config import Config
 from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.reading import delivery, issuance, outbox
 from dicomweb_server.reading.content import ImageReference, IssuedVersion
-from dicomweb_server.reading.delivery import deliver_due, stored_file
+from dicomweb_server.reading.delivery import deliver_due, deliver_until, stored_file
 from dicomweb_server.reading.emission_tables import EmittedRow, IssuanceRow, OutboxRow
 from dicomweb_server.reading.emitted import verify_documents
 from dicomweb_server.reading.encapsulated import pdf_in
 from dicomweb_server.records.database import Database
 from tests.dicom.build import part10
 from tests.reading.examples import EXAM, REPORT_ID, STUDY_UID, content, issued
+from tests.servers import wait_for
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 KEY_IMAGE = ImageReference(STUDY_UID, f"{STUDY_UID}.1", f"{STUDY_UID}.1.1", CT, 1, "结节㛃䶮𠮷")
@@ -278,3 +280,51 @@ def test_a_document_that_is_not_what_was_noted_is_found(
     ]
     assert verify_documents(archive, database, report_id=REPORT_ID, report=faults.append) == 2
     assert len(faults) == 2
+
+
+@pytest.fixture
+def worker(archive: Archive, database: Database) -> Iterator[None]:
+    """The outbox's worker, as it runs beside the server."""
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=deliver_until, args=(archive, database), kwargs={"stop": stop.is_set}
+    )
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+
+
+def all_done(database: Database) -> bool:
+    with database.read() as session:
+        rows = session.scalars(sa.select(OutboxRow)).all()
+    return bool(rows) and all(row.done_us is not None for row in rows)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_worker_that_has_had_nothing_to_do_delivers_what_is_queued(
+    archive: Archive, database: Database
+) -> None:
+    time.sleep(3 * delivery.LOOK_EVERY_S)
+    issue(database, issued())
+    wait_for(lambda: all_done(database))
+    assert len(documents(archive)) == 2
+
+
+def test_what_failed_is_tried_again_though_nobody_writes(
+    archive: Archive, database: Database, monkeypatch: pytest.MonkeyPatch, request: Any
+) -> None:
+    made = delivery._made
+    failing = ["disk", "network"]
+
+    def flaky(*arguments: Any) -> bytes:
+        if failing:
+            raise OSError(failing.pop())
+        return made(*arguments)
+
+    monkeypatch.setattr(delivery, "_made", flaky)
+    issue(database, issued())
+    request.getfixturevalue("worker")
+    wait_for(lambda: all_done(database))
+    assert not failing
+    assert len(documents(archive)) == 2
