@@ -18,9 +18,8 @@ import zstandard
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.ahead import ahead
 from dicomweb_server.archive.archive import Archive, CachedSeries, UnpackedMetadata
-from dicomweb_server.dicom import bulk, decode, encode
+from dicomweb_server.dicom import bulk, codecs, decode, encode
 from dicomweb_server.dicom.bulk import BulkValue
-from dicomweb_server.dicom.codecs import decode_payload, reduced
 from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.encode import EncodedFrame
 from dicomweb_server.dicom.json_model import Json
@@ -170,7 +169,7 @@ def payload_of(archive: Archive, digest: Digest, place: Place | None = None) -> 
 
 def _content(archive: Archive, digest: Digest, place: Place | None = None) -> bytes:
     place, payload = payload_of(archive, digest, place)
-    return decode_payload(place.form, payload, place.content_length)
+    return codecs.decode_payload(place.form, payload, place.content_length)
 
 
 # ---------------------------------------------------------------------------- files
@@ -309,7 +308,7 @@ class StoredFrame:
     def unpacked(self) -> bytes:
         """What the transfer syntax says, whatever the form."""
         if self.form is Form.ZSTD:
-            return decode_payload(self.form, self.payload, self.content_length)
+            return codecs.decode_payload(self.form, self.payload, self.content_length)
         return self.payload
 
 
@@ -402,7 +401,7 @@ def reduced_frame(
     length = prefix_bytes(stored.payload[:HEAD_BYTES], halvings=halvings)
     if length is None:
         return None
-    small = reduced(stored.payload[:length], halvings=halvings)
+    small = codecs.reduced(stored.payload[:length], halvings=halvings)
     rows, columns = small.shape[:2]
     content = small.astype(small.dtype.newbyteorder("<"), copy=False).tobytes()
     return NativeFrame(content, replace(pixels, rows=rows, columns=columns))
@@ -499,7 +498,7 @@ def decoded_frame(
     assert instance.pixels is not None, "frames without a pixel format"
     stored = stored or frame(archive, instance, frame_index)
     return decode.native_frame(
-        decode_payload(stored.form, stored.payload, stored.content_length),
+        codecs.decoded(stored.form, stored.payload, stored.content_length),
         pixels=instance.pixels,
         transfer_syntax_uid=instance.transfer_syntax_uid,
         frame_number=frame_index + 1,

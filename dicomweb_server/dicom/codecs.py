@@ -66,6 +66,12 @@ def decode_payload(form: Form, payload: Buffer, content_length: int) -> bytes:
 
     Raises Damaged when the payload does not decode, or not to that many bytes.
     """
+    return bytes(decoded(form, payload, content_length))
+
+
+def decoded(form: Form, payload: Buffer, content_length: int) -> Buffer:
+    """The same, where the decoder has put it: a frame is not copied."""
+    content: Buffer
     match form:
         case Form.RAW:
             content = bytes(payload)
@@ -264,8 +270,11 @@ def _check_tile_parts(codestream: Buffer) -> None:
         raise Damaged(_PAYLOAD, f"its tile-parts do not fill its {len(codestream)} bytes")
 
 
-def _little_endian(samples: Samples) -> bytes:
-    return samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
+def _little_endian(samples: Samples) -> memoryview:
+    """The bytes of the samples, for reading: who shows a frame may share it with others."""
+    little = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
+    little.setflags(write=False)
+    return little.data.cast("B")
 
 
 def _inflate(payload: Buffer, content_length: int) -> bytes:

@@ -26,7 +26,7 @@ from dicomweb_server.dicom.codecs import of_bits
 from dicomweb_server.dicom.codestreams import Colour, Header, jpeg2000_header, jpeg_header
 from dicomweb_server.dicom.errors import Damaged, DicomError, TooLarge, UnsupportedEncoding
 from dicomweb_server.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, transfer_syntax
-from storage.model import PixelFormat
+from storage.model import Buffer, PixelFormat
 
 Array = npt.NDArray[Any]
 """Samples, (rows, columns) or (rows, columns, samples)."""
@@ -40,12 +40,12 @@ class NativeFrame(NamedTuple):
     pixels   how they lie: `encapsulated` is False, `big_endian` is False
     """
 
-    content: bytes
+    content: Buffer
     pixels: PixelFormat
 
 
 def native_frame(
-    content: bytes, *, pixels: PixelFormat, transfer_syntax_uid: str, frame_number: int = 1
+    content: Buffer, *, pixels: PixelFormat, transfer_syntax_uid: str, frame_number: int = 1
 ) -> NativeFrame:
     """The frame as native samples.
 
@@ -69,7 +69,7 @@ def native_frame(
     if length > FRAME_LIMIT_BYTES:
         raise TooLarge(f"frame {frame_number}", "bytes", found=length, limit=FRAME_LIMIT_BYTES)
     try:
-        return decoder(content, pixels)
+        return decoder(bytes(content), pixels)
     except Damaged as error:
         raise Damaged(f"frame {frame_number}: {error.what}", error.reason) from error
     except DicomError:
@@ -78,7 +78,7 @@ def native_frame(
         raise Damaged(f"frame {frame_number}: {syntax.keyword} codestream", str(error)) from error
 
 
-def samples(content: bytes, pixels: PixelFormat, *, high_bit: int | None = None) -> Array:
+def samples(content: Buffer, pixels: PixelFormat, *, high_bit: int | None = None) -> Array:
     """The values of a native frame: (rows, columns), or (rows, columns, samples) by pixel.
 
     high_bit  High Bit (0028,0102), where it is not bits_stored - 1 (PS3.5 §8.1.1)
@@ -128,7 +128,7 @@ def unpack_bits(content: bytes, frame_index_in_group: int, packed_bits: int) -> 
     return np.packbits(frame, bitorder="little").tobytes()
 
 
-def _native(content: bytes, pixels: PixelFormat, what: str) -> NativeFrame:
+def _native(content: Buffer, pixels: PixelFormat, what: str) -> NativeFrame:
     if pixels.bits_allocated not in (1, 8, 16, 32, 64):
         raise UnsupportedEncoding("native", f"{pixels.bits_allocated} bits allocated")
     length = _frame_length(pixels)

@@ -60,7 +60,7 @@ class NativeFrames:
     pixels: PixelFormat
     count: int
     frame_bytes: int
-    frames: Iterable[bytes]
+    frames: Iterable[Buffer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +382,7 @@ def _fragments(encoded: EncodedFrames) -> Iterator[Buffer]:
         raise Damaged(f"frame {number + 1}", f"is missing, {encoded.count} frames are announced")
 
 
-def _announced(native: NativeFrames) -> Iterator[bytes]:
+def _announced(native: NativeFrames) -> Iterator[Buffer]:
     """The frames, each as long and all as many as the header has said."""
     number = 0
     for number, frame in enumerate(native.frames, 1):

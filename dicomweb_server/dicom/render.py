@@ -23,11 +23,11 @@ from dicomweb_server.dicom.lookup_tables import FetchBulk, Json, LookupTable, lo
 from dicomweb_server.dicom.overlays import overlays, planes
 from dicomweb_server.dicom.resizing import Picture, View, fitted, resized, viewed
 from dicomweb_server.dicom.windowing import Function, Values, Window, covering, full_range
-from storage.model import PixelFormat
+from storage.model import Buffer, PixelFormat
 
 
 def render(
-    content: bytes,
+    content: Buffer,
     pixels: PixelFormat,
     document: Json,
     *,
@@ -60,7 +60,7 @@ def render(
 
 
 def drawn(
-    content: bytes,
+    content: Buffer,
     pixels: PixelFormat,
     document: Json,
     *,
@@ -88,7 +88,7 @@ def drawn(
     return picture
 
 
-def _all_bits(content: bytes, pixels: PixelFormat, document: Json) -> Array | None:
+def _all_bits(content: Buffer, pixels: PixelFormat, document: Json) -> Array | None:
     """The samples with what lies above the stored bits, when an overlay may be there."""
     embedded = any(_whole(document, f"{group}0102") for group in planes(document))
     if not embedded or pixels.floating or pixels.samples != 1 or pixels.bits_allocated < 8:

@@ -48,7 +48,7 @@ from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.remembered import Basis
 from dicomweb_server.web.service import Service
 from storage.errors import NotFound
-from storage.model import Instance, Scope
+from storage.model import Buffer, Instance, Scope
 
 LARGEST = 8192
 """Pixels of a side of a viewport, at most."""
@@ -390,7 +390,7 @@ def _halvings(
 def _presented(
     archive: Archive,
     subject: Subject,
-    samples: bytes,
+    samples: Buffer,
     pixels: Any,
     drawing: Drawing,
     document: dict[str, Any],
