@@ -403,8 +403,7 @@ def reduced_frame(
         return None
     small = codecs.reduced(stored.payload[:length], halvings=halvings)
     rows, columns = small.shape[:2]
-    content = small.astype(small.dtype.newbyteorder("<"), copy=False).tobytes()
-    return NativeFrame(content, replace(pixels, rows=rows, columns=columns))
+    return NativeFrame(codecs.little_endian(small), replace(pixels, rows=rows, columns=columns))
 
 
 def _decoded_key(

@@ -78,7 +78,7 @@ def decoded(form: Form, payload: Buffer, content_length: int) -> Buffer:
         case Form.ZSTD:
             content = _inflate(payload, content_length)
         case Form.HTJ2K:
-            content = _little_endian(_decode(payload, content_length=content_length))
+            content = little_endian(_decode(payload, content_length=content_length))
     if len(content) != content_length:
         raise Damaged(f"{form.name} payload", f"holds {len(content)} bytes, not {content_length}")
     return content
@@ -113,7 +113,7 @@ def htj2k_codestream(pixels: PixelFormat, content: Buffer) -> bytes | None:
     except Damaged:
         return None
     # Bytes are compared a hundred times as fast as views are.
-    return codestream if bytes(_little_endian(again)) == content else None
+    return codestream if bytes(little_endian(again)) == content else None
 
 
 def _samples_for_htj2k(pixels: PixelFormat, content: Buffer) -> Samples | None:
@@ -271,8 +271,8 @@ def _check_tile_parts(codestream: Buffer) -> None:
         raise Damaged(_PAYLOAD, f"its tile-parts do not fill its {len(codestream)} bytes")
 
 
-def _little_endian(samples: Samples) -> memoryview:
-    """The bytes of the samples, for reading: who shows a frame may share it with others."""
+def little_endian(samples: Samples) -> memoryview:
+    """The bytes of samples, for reading: who shows a frame may share it with others."""
     little = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     little.setflags(write=False)
     return little.data.cast("B")

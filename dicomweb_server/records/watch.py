@@ -33,4 +33,5 @@ class Watch:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            # Another connection counts from another number on.
+            self._connection = self._version = None
