@@ -1,9 +1,14 @@
-"""A file read once from end to end, so that whoever looks things up all over it finds its pages in
-memory.
+"""A file read once from its end to its beginning, so that whoever looks things up all over it finds
+its pages in memory.
 
 The pages of an index are looked up one by one, and after a start each comes from the disk by
-itself: some hundred of them are a tenth of a second. In order the same file is read at the speed of
-the disk.
+itself: some hundred of them are a tenth of a second. In large pieces the same file is read at the
+speed of the disk.
+
+Backwards, because Linux takes reading forwards for the beginning of a stream and keeps what it
+reads ahead in folios of up to 2 MiB. Whoever then writes one page of 4 KiB makes ext4 look at all
+of its folio: 40 such writes and a sync, the commit of one instance, took 3.0 ms of CPU instead of
+0.3.
 """
 
 import os
@@ -17,18 +22,17 @@ SHARE = 0.5
 
 
 def warm(path: Path, *, stop: Callable[[], bool], most: int | None = None) -> int:
-    """The bytes read from the beginning on, at most `most` (SHARE of the memory that nobody needs
-    when not given), until `stop` says so. Raises OSError."""
-    left = int(SHARE * available_memory()) if most is None else most
-    piece = bytearray(min(PIECE_BYTES, max(left, 1)))
+    """The bytes read of the first `most` (SHARE of the memory that nobody needs when not given),
+    the last of them first, until `stop` says so. Raises OSError."""
+    room = int(SHARE * available_memory()) if most is None else most
     read = 0
     with path.open("rb", buffering=0) as file:
-        while left >= len(piece) and not stop():
-            got = file.readinto(piece)
-            if not got:
+        end = min(os.fstat(file.fileno()).st_size, room)
+        piece = memoryview(bytearray(min(PIECE_BYTES, end)))
+        for start in reversed(range(0, end, PIECE_BYTES)):
+            if stop():
                 break
-            read += got
-            left -= got
+            read += os.preadv(file.fileno(), [piece[: end - start]], start)
     return read
 
 
