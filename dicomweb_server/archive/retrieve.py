@@ -81,13 +81,20 @@ def instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
 def instance(archive: Archive, scope: Scope) -> Instance:
     """The one instance a scope names. Raises NotFound, also when it is in another series."""
     archive.permit(Act.VIEW)
+    return versioned(archive, scope)[0]
+
+
+def versioned(archive: Archive, scope: Scope) -> tuple[Instance, SeriesKey, int]:
+    """As `instance`, and what `versions` says of the scope."""
+    archive.permit(Act.VIEW)
     archive.viewed(scope.study_uid)
     assert scope.series_uid is not None and scope.instance_uid is not None
-    series = _series(archive, SeriesKey(scope.study_uid, scope.series_uid))
+    key = SeriesKey(scope.study_uid, scope.series_uid)
+    series = _series(archive, key)
     position = series.positions.get(scope.instance_uid)
     if position is None:
         raise NotFound("instance", scope.instance_uid)
-    return series.manifest.instances[position]
+    return series.manifest.instances[position], key, series.manifest.version
 
 
 def instance_ready(archive: Archive, scope: Scope) -> Instance | None:

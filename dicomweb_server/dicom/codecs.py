@@ -155,9 +155,10 @@ def _precision(pixels: PixelFormat, samples: Samples) -> int:
 
 def of_bits(samples: Samples, bits: int) -> bool:
     """Whether no sample needs more bits than that, two's complement where they are signed."""
-    signed = samples.dtype.kind == "i"
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    return low <= int(samples.min()) and int(samples.max()) <= high
+    if samples.dtype.kind == "u":
+        return int(samples.max()) < 1 << bits
+    half = 1 << bits - 1
+    return -half <= int(samples.min()) and int(samples.max()) < half
 
 
 def _encode(samples: Samples, *, precision: int) -> bytes | None:
@@ -197,7 +198,7 @@ def _decode(codestream: Buffer, *, content_length: int) -> Samples:
     # OpenJPH meets some damage only while it hands out rows, where the error is printed and lost,
     # and the rows that remain are whatever memory held. So the last row is marked beforehand; a
     # frame whose last row happens to be the mark does not keep it when the mark changes.
-    samples = np.zeros(size.shape, size.dtype)
+    samples = np.empty(size.shape, size.dtype)
     for mark in (0x5A, 0xA5):
         samples[-1].view(np.uint8)[...] = mark
         try:

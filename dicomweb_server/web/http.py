@@ -198,6 +198,9 @@ class Reply:
         headers = (*self.headers, *more)
         return Reply(self.status, headers, self.body, self.length, self.part, self.basis)
 
+    def resting_on(self, basis: Basis | Found) -> "Reply":
+        return Reply(self.status, self.headers, self.body, self.length, self.part, basis)
+
 
 def header(name: str, value: str) -> tuple[bytes, bytes]:
     return name.encode("ascii"), value.encode("latin-1")

@@ -9,7 +9,6 @@ Encoded bodies are remembered by it: a series that is opened often is encoded on
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import orjson
 
@@ -42,7 +41,7 @@ async def metadata(service: Service, request: Request) -> Reply:
     tag = etags.etag(*facts, coding) if coding else etags.etag(*facts)
     basis = Basis(scope, tuple(versions))
     if (reply := etags.not_modified(request, tag)) is not None:
-        return replace(reply, basis=basis)
+        return reply.resting_on(basis)
     boundary = etags.fingerprint(*facts)
     headers = [
         header("content-type", datasets.content_type(representation, boundary)),

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from PIL import Image
@@ -71,8 +71,7 @@ SEVERAL = 64
 """Frames that one request may have drawn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     """How a picture is asked for.
 
     region  of the image that is shown, in its pixels: x, y, width, height; negative extents mirror.
@@ -84,7 +83,7 @@ class Drawing:
     region: tuple[int | None, ...] | None = None
     window: Window | None = None
     quality: int = QUALITY
-    annotation: frozenset[str] = frozenset()
+    annotation: tuple[str, ...] = ()
     icc_profile: str = "no"
 
 
@@ -144,9 +143,10 @@ def _thumbnail(service: Service, request: Request) -> Reply:
 def _what(archive: Archive, scope: Scope) -> tuple[Instance, Basis]:
     """What stands for a scope, an image when there is one; and what that rests on. Raises
     NotFound."""
-    basis = Basis(scope, tuple(retrieve.versions(archive, scope)))
     if scope.instance_uid is not None:
-        return retrieve.instance(archive, scope), basis
+        instance, key, version = retrieve.versioned(archive, scope)
+        return instance, Basis(scope, ((key, version),))
+    basis = Basis(scope, tuple(retrieve.versions(archive, scope)))
     try:
         return retrieve.representative(archive, scope)[0], basis
     except NotFound:
@@ -251,7 +251,7 @@ def _picture(
         subject = replace(subject, frames=moving(subject))
     reply = pictured(service, request, subject, drawing, representation)
     # The image of a presentation state lies in another series, which may change too.
-    return reply if subject.state is not None else replace(reply, basis=basis)
+    return reply if subject.state is not None else reply.resting_on(basis)
 
 
 def moving(subject: Subject) -> tuple[int, ...]:
@@ -566,8 +566,9 @@ def _quality(text: str) -> int:
     return quality
 
 
-def _among(text: str, allowed: frozenset[str]) -> frozenset[str]:
-    named = frozenset(each.strip().lower() for each in text.split(",") if each.strip())
+def _among(text: str, allowed: frozenset[str]) -> tuple[str, ...]:
+    """Those named, in an order that is always the same: an ETag is made of it."""
+    named = {each.strip().lower() for each in text.split(",") if each.strip()}
     if not named <= allowed or not named:
         raise ValueError
-    return named
+    return tuple(sorted(named))

@@ -116,6 +116,16 @@ def test_ps3_18_8_3_5_a_parameter_that_cannot_be_meant_is_400_and_named(
     assert answer.json()["field"] == query.split("=")[0]
 
 
+def test_the_same_picture_asked_for_in_another_order_has_the_same_etag(http: httpx.Client) -> None:
+    put(http, image())
+    asked = [
+        http.get(f"{INSTANCE}/rendered?annotation={names}")
+        for names in ("patient,technique", "technique,patient", "patient")
+    ]
+    one, turned, other = (answer.headers["etag"] for answer in asked)
+    assert one == turned != other
+
+
 def test_ps3_18_8_3_5_1_1_annotations_are_written_where_they_belong(http: httpx.Client) -> None:
     big = np.zeros((200, 300), np.uint16)
     put(http, image(big, PatientName="Doe^Jane", PatientID="4711", StudyDate="20240131"))
