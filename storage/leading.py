@@ -37,14 +37,15 @@ class Line(Generic[W]):
     """Those who wait.
 
     name  of what works, for who comes when it is closed
-    work  does a batch, the leader's own first; what it raises fails all of it
+    work  does a batch, the leader's own first; what it raises fails all of it. It may take more
+          into the batch (`take`)
     fits  whether one more may join a batch, which is never empty
     """
 
     def __init__(
         self,
         name: str,
-        work: Callable[[Sequence[W]], None],
+        work: Callable[[list[W]], None],
         *,
         fits: Callable[[Sequence[W], W], bool],
     ) -> None:
@@ -89,7 +90,8 @@ class Line(Generic[W]):
 
     def _lead(self) -> None:
         """Does the first that wait, the leader's own among them, and passes the lead on."""
-        batch = self._next_batch()
+        batch: list[W] = []
+        self.take(batch)
         try:
             self._work(batch)
         except BaseException as failure:
@@ -107,9 +109,12 @@ class Line(Generic[W]):
             for waiting in batch[1:]:
                 waiting.wake()
 
-    def _next_batch(self) -> list[W]:
+    def take(self, batch: list[W]) -> list[W]:
+        """Those who have waited longest and fit the batch, to which they then belong; for `work`
+        alone."""
+        taken: list[W] = []
         with self._idle:
-            batch = [self._queue.popleft()]
-            while self._queue and self._fits(batch, self._queue[0]):
-                batch.append(self._queue.popleft())
-            return batch
+            while self._queue and (not batch or self._fits(batch, self._queue[0])):
+                taken.append(self._queue.popleft())
+                batch.append(taken[-1])
+        return taken

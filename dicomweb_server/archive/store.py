@@ -11,7 +11,7 @@ but bytes nobody refers to.
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -120,25 +120,39 @@ def store(archive: Archive, parts: Sequence[Received]) -> list[Outcome]:
     return store_all([(archive, part) for part in parts])
 
 
-def store_all(parts: Sequence[tuple[Archive, Received]]) -> list[Outcome]:
+def store_all(
+    parts: Sequence[tuple[Archive, Received]],
+    *,
+    more: Callable[[], Sequence[tuple[Archive, Received]]] | None = None,
+) -> list[Outcome]:
     """The same for parts of several senders, each with the archive as he sees it, who have been
-    asked already whether they may store."""
+    asked already whether they may store.
+
+    more  gives the parts that came while those before were read, which are stored with them: a
+          transaction takes as long as reading three small instances. Nothing more when it gives
+          none
+    """
+    everything = list(parts)
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
-    for number, (archive, part) in enumerate(parts):
+    while len(outcomes) < len(everything):
+        number = len(outcomes)
+        archive, part = everything[number]
         read = _read(archive, number, part)
         if isinstance(read, Outcome):
             outcomes.append(read)
         else:
             candidates.append(read)
             outcomes.append(Outcome(refusal=Refusal.FAILED))
+        if more is not None and len(outcomes) == len(everything):
+            everything += more()
     if candidates:
-        archive = parts[0][0]
+        archive = everything[0][0]
         # From the first append to the transaction no other process gives up the packs in between.
         with archive.storage.blobs.pending():
             for candidate, outcome in _keep(archive, candidates):
                 outcomes[candidate.number] = outcome
-    for (archive, _), outcome in zip(parts, outcomes, strict=True):
+    for (archive, _), outcome in zip(everything, outcomes, strict=True):
         if outcome.stored is not None and outcome.study_uid is not None:
             archive.stored(outcome.study_uid)
     return outcomes

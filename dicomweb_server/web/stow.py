@@ -368,7 +368,7 @@ class _Upload:
             await budget.give_back(held)
 
         received = Received(spool.finish(), self._sender, self._study_uid)
-        entry = Entry(self._service.archive, received, release)
+        entry = Entry(self._service.archive, received, upload=self, release=release)
         self._parts.append(entry.outcome)
         self._unfinished.add(entry)
         self._service.storing.put(entry)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -49,7 +50,8 @@ class Sending:
         async def release() -> None:
             self.released.append(number)
 
-        entry = Entry(self.archive, Received(source, "a test", study_uid), release)
+        received = Received(source, "a test", study_uid)
+        entry = Entry(self.archive, received, upload=object(), release=release)
         self.storing.put(entry)
         return entry
 
@@ -75,7 +77,7 @@ def commits(archive: Archive) -> int:
     return index.commits
 
 
-def test_what_comes_meanwhile_is_stored_in_one_transaction_and_each_hears_of_his_own(
+def test_what_comes_while_one_is_read_is_stored_with_it_and_each_hears_of_his_own(
     archive: Archive,
 ) -> None:
     async def test(sending: Sending) -> tuple[list[Outcome], int]:
@@ -95,6 +97,31 @@ def test_what_comes_meanwhile_is_stored_in_one_transaction_and_each_hears_of_his
     assert {each.stored for each in outcomes[:10]} == {Stored.NEW}
     assert [each.refusal for each in outcomes[10:]] == [Refusal.WRONG_STUDY, Refusal.NOT_DICOM]
     assert STUDY_UID in outcomes[10].comment
+    assert committed == 1
+
+
+def test_what_comes_while_one_is_committed_is_stored_in_the_next_transaction(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    fdatasync = os.fdatasync
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        assert go_on.wait(20)
+        fdatasync(descriptor)
+
+    async def test(sending: Sending) -> tuple[list[Outcome], int]:
+        before = commits(archive)
+        monkeypatch.setattr(os, "fdatasync", slow)
+        sent = [sending.send(0, BytesSource(file(0)))]
+        assert await asyncio.to_thread(begun.wait, 20)
+        sent += [sending.send(n, BytesSource(file(n))) for n in range(1, 10)]
+        go_on.set()
+        return [await each.outcome for each in sent], commits(archive) - before
+
+    outcomes, committed = run(archive, test)
+    assert {each.stored for each in outcomes} == {Stored.NEW}
     assert committed == 2
 
 
