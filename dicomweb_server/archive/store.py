@@ -132,20 +132,19 @@ def store_all(
           transaction takes as long as reading three small instances. Nothing more when it gives
           none
     """
-    everything = list(parts)
+    everything, coming = list(parts), parts
     candidates: list[_Candidate] = []
     outcomes: list[Outcome] = []
-    while len(outcomes) < len(everything):
-        number = len(outcomes)
-        archive, part = everything[number]
-        read = _read(archive, number, part)
-        if isinstance(read, Outcome):
-            outcomes.append(read)
-        else:
-            candidates.append(read)
-            outcomes.append(Outcome(refusal=Refusal.FAILED))
-        if more is not None and len(outcomes) == len(everything):
-            everything += more()
+    while coming:
+        for archive, part in coming:
+            read = _read(archive, len(outcomes), part)
+            if isinstance(read, Outcome):
+                outcomes.append(read)
+            else:
+                candidates.append(read)
+                outcomes.append(Outcome(refusal=Refusal.FAILED))
+        coming = more() if more is not None else ()
+        everything += coming
     if candidates:
         archive = everything[0][0]
         # From the first append to the transaction no other process gives up the packs in between.

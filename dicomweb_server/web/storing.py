@@ -9,7 +9,7 @@ each: a fifth to a quarter more CPU.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -36,7 +36,7 @@ class Entry:
         archive: Archive,
         part: Received,
         *,
-        upload: object,
+        upload: Hashable,
         release: Callable[[], Awaitable[None]],
     ) -> None:
         self._received: tuple[Archive, Received] | None = (archive, part)
@@ -89,10 +89,10 @@ class Storing:
     async def take_back(self, entry: Entry) -> None:
         """Returns when it is released: unstored, when that is in time."""
         with self._taking:
-            in_time = not entry.left
-            if in_time:
+            late = entry.left
+            if not late:
                 entry.take()
-        if not in_time:
+        if late:
             with suppress(Unavailable):
                 await entry.outcome
             return
@@ -162,4 +162,4 @@ class Storing:
 
 
 def _uploads(entries: Iterable[Entry]) -> int:
-    return len({id(entry.upload) for entry in entries})
+    return len({entry.upload for entry in entries})

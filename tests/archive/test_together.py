@@ -24,6 +24,7 @@ from storage.errors import Unavailable
 from storage.lmdb_index import LmdbIndex
 from storage.model import Applied, ConflictPolicy, Landed, Stored
 from tests.archive.slow_source import SlowSource
+from tests.archive.slow_sync import SlowSync
 from tests.dicom.build import part10
 
 Send = Callable[..., "Future[Outcome]"]
@@ -40,6 +41,12 @@ def file(number: int, **more: object) -> bytes:
     return part10(instance_uid=f"2.25.7.{number}", rows=2, columns=3, **more)  # type: ignore[arg-type]
 
 
+def sent_by(
+    pool: ThreadPoolExecutor, together: Together, archive: Archive, source: Source
+) -> "Future[Outcome]":
+    return pool.submit(together.store, archive, Received(source, "a test"))
+
+
 @contextmanager
 def one_being_stored(together: Together, archive: Archive, first: bytes) -> Iterator[Send]:
     """Inside the block somebody stores `first` and does not get on with it, and others send."""
@@ -47,9 +54,9 @@ def one_being_stored(together: Together, archive: Archive, first: bytes) -> Iter
     with ThreadPoolExecutor(100) as pool:
 
         def send(content: bytes, *, seen: Archive = archive) -> "Future[Outcome]":
-            return pool.submit(together.store, seen, Received(BytesSource(content), "a test"))
+            return sent_by(pool, together, seen, BytesSource(content))
 
-        leading = pool.submit(together.store, archive, Received(slow, "a test"))
+        leading = sent_by(pool, together, archive, slow)
         assert slow.begun.wait(10)
         try:
             yield send
@@ -110,29 +117,17 @@ def test_what_comes_while_one_is_read_is_stored_with_it_and_each_hears_of_his_ow
 def test_what_comes_while_one_is_committed_is_stored_in_the_next_transaction(
     lmdb: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-    fdatasync = os.fdatasync
-
-    def slow(descriptor: int) -> None:
-        begun.set()
-        assert go_on.wait(20)
-        fdatasync(descriptor)
-
     together, index = Together(), lmdb.storage.index
     assert isinstance(index, LmdbIndex)
     before = index.commits
-    monkeypatch.setattr(os, "fdatasync", slow)
+    slow = SlowSync(monkeypatch)
     with ThreadPoolExecutor(10) as pool:
-
-        def send(number: int) -> "Future[Outcome]":
-            received = Received(BytesSource(file(number)), "a test")
-            return pool.submit(together.store, lmdb, received)
-
-        sent = [send(0)]
-        assert begun.wait(20)
-        sent += [send(n) for n in range(1, 10)]
+        files = [BytesSource(file(n)) for n in range(10)]
+        sent = [sent_by(pool, together, lmdb, files[0])]
+        assert slow.begun.wait(20)
+        sent += [sent_by(pool, together, lmdb, each) for each in files[1:]]
         wait_for(together, 9)
-        go_on.set()
+        slow.go_on.set()
     assert {each.result(20).stored for each in sent} == {Stored.NEW}
     assert index.commits - before == 2
 
@@ -198,13 +193,9 @@ def test_what_breaks_a_batch_reaches_all_of_it_and_the_next_is_stored(lmdb: Arch
     down = Archive(replace(lmdb.storage, index=FullIndex(lmdb.storage.index)), lmdb.config)
     slow = SlowSource(file(0))
     with ThreadPoolExecutor(4) as pool:
-
-        def send(source: Source) -> "Future[Outcome]":
-            return pool.submit(together.store, down, Received(source, "a test"))
-
-        sent = [send(slow)]
+        sent = [sent_by(pool, together, down, slow)]
         assert slow.begun.wait(10)
-        sent += [send(BytesSource(file(n))) for n in (1, 2, 3)]
+        sent += [sent_by(pool, together, down, BytesSource(file(n))) for n in (1, 2, 3)]
         wait_for(together, 3)
         slow.go_on.set()
     for each in sent:

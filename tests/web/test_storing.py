@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from storage.errors import Unavailable
 from storage.lmdb_index import LmdbIndex
 from storage.model import Stored
 from tests.archive.slow_source import SlowSource
+from tests.archive.slow_sync import SlowSync
 from tests.dicom.build import STUDY_UID, part10
 
 T = TypeVar("T")
@@ -103,21 +103,13 @@ def test_what_comes_while_one_is_read_is_stored_with_it_and_each_hears_of_his_ow
 def test_what_comes_while_one_is_committed_is_stored_in_the_next_transaction(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-    fdatasync = os.fdatasync
-
-    def slow(descriptor: int) -> None:
-        begun.set()
-        assert go_on.wait(20)
-        fdatasync(descriptor)
-
     async def test(sending: Sending) -> tuple[list[Outcome], int]:
         before = commits(archive)
-        monkeypatch.setattr(os, "fdatasync", slow)
+        slow = SlowSync(monkeypatch)
         sent = [sending.send(0, BytesSource(file(0)))]
-        assert await asyncio.to_thread(begun.wait, 20)
+        assert await asyncio.to_thread(slow.begun.wait, 20)
         sent += [sending.send(n, BytesSource(file(n))) for n in range(1, 10)]
-        go_on.set()
+        slow.go_on.set()
         return [await each.outcome for each in sent], commits(archive) - before
 
     outcomes, committed = run(archive, test)
