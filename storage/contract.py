@@ -69,9 +69,10 @@ class BlobStore(Protocol):
     def sync(self) -> None:
         """All that any thread of this process appended before the call is durable on return."""
 
-    def begin_sync(self) -> None:
-        """Begins what `sync` does where that saves its caller a wait, and returns at once. What
-        goes wrong is for `sync` to say, which has to be called all the same."""
+    def begin_sync(self, *, least_bytes: int = 0) -> None:
+        """Begins what `sync` does where that saves its caller a wait, and returns at once; nothing
+        when fewer bytes wait for it. What goes wrong is for `sync` to say, which has to be called
+        all the same."""
 
     def read(self, place: Place) -> bytes:
         """The payload at `place`, its checksum compared.

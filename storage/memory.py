@@ -125,7 +125,7 @@ class MemoryBlobStore:
             self._appended_at = time.monotonic()
             return self._landing.append(digest, payload, form=form, content_length=content_length)
 
-    def begin_sync(self) -> None:
+    def begin_sync(self, *, least_bytes: int = 0) -> None:
         """Nothing to begin."""
 
     def sync(self) -> None:

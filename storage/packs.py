@@ -202,21 +202,22 @@ class _Pack:
                 self._idle.notify_all()
         return place
 
-    def begin_writing(self) -> None:
-        """The kernel begins to write to the disk what was appended since the last time, if that is
-        much: its writing is a wait less then, and no thread is needed for it."""
-        start, self._begun = self._begun, self.end
-        if self._begun - start >= BEGUN_BYTES and _sync_file_range is not None:
-            length = self._begun - start
+    def begin_writing(self, least_bytes: int) -> None:
+        """The kernel begins to write to the disk what was appended since the last time, unless that
+        is less: its writing is a wait less then, and no thread is needed for it."""
+        start, length = self._begun, self.end - self._begun
+        if length >= least_bytes and _sync_file_range is not None:
+            self._begun = self.end
             _sync_file_range(self._descriptor, start, length, _SYNC_FILE_RANGE_WRITE)
 
     def sync(self) -> None:
         """What was written before the call is durable on return; nothing to do once closed."""
         with self._syncing:
-            written = self._written
+            written, end = self._written, self.end
             if self._descriptor >= 0 and self._durable != written:
                 os.fdatasync(self._descriptor)
                 self._durable = written
+                self._begun = max(self._begun, end)
 
     def close(self) -> None:
         """Waits for the writes under way, syncs, and seals the pack by giving up its lock."""
@@ -393,14 +394,14 @@ class PackStore:
             self._written += 1
         return place
 
-    def begin_sync(self) -> None:
+    def begin_sync(self, *, least_bytes: int = 0) -> None:
         """For who is alone: threads side by side sync for one another anyway, each while the
         others compute."""
         with self._lock:
             landing = self._landing
             alone = len(self._pending) == 1 and not self._sync_under_way
         if alone and landing is not None:
-            landing.begin_writing()
+            landing.begin_writing(max(least_bytes, BEGUN_BYTES))
 
     def sync(self) -> None:
         """Threads that wait together share one fdatasync.

@@ -11,7 +11,8 @@ but bytes nobody refers to.
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -49,6 +50,9 @@ GROUP_PARTS = 64
 
 GROUP_BYTES = 32 * 2**20
 """... and of this many bytes, a larger part alone: that is what bounds the memory of a batch."""
+
+WRITTEN_BYTES = 8 * 2**20
+"""The disk begins to write so much of a group while the rest is read; by less it costs more CPU."""
 
 PIECE_BYTES = 4 * 2**20
 """What is hashed or copied of a source on disk at a time."""
@@ -132,26 +136,34 @@ def store_all(
           transaction takes as long as reading three small instances. Nothing more when it gives
           none
     """
-    everything, coming = list(parts), parts
-    candidates: list[_Candidate] = []
+    archives: list[Archive] = []
     outcomes: list[Outcome] = []
-    while coming:
-        for archive, part in coming:
-            read = _read(archive, len(outcomes), part)
-            if isinstance(read, Outcome):
-                outcomes.append(read)
-            else:
-                candidates.append(read)
-                outcomes.append(Outcome(refusal=Refusal.FAILED))
-        coming = more() if more is not None else ()
-        everything += coming
-    if candidates:
-        archive = everything[0][0]
-        # From the first append to the transaction no other process gives up the packs in between.
-        with archive.storage.blobs.pending():
-            for candidate, outcome in _keep(archive, candidates):
+    landed: list[_Candidate] = []
+    placed: dict[Digest, Place] = {}
+    coming = parts
+    is_pending = False
+    with ExitStack() as pending:
+        while coming:
+            for archive, part in coming:
+                read = _read(archive, len(outcomes), part)
+                if isinstance(read, _Candidate):
+                    if not is_pending:
+                        is_pending = True
+                        # From the first append to the transaction no other process gives up the
+                        # packs in between.
+                        pending.enter_context(archive.storage.blobs.pending())
+                    read = _land(archive, read, placed=placed)
+                archives.append(archive)
+                if isinstance(read, Outcome):
+                    outcomes.append(read)
+                else:
+                    landed.append(read)
+                    outcomes.append(Outcome(refusal=Refusal.FAILED))
+            coming = more() if more is not None else ()
+        if landed:
+            for candidate, outcome in _keep(archives[0], landed):
                 outcomes[candidate.number] = outcome
-    for (archive, _), outcome in zip(everything, outcomes, strict=True):
+    for archive, outcome in zip(archives, outcomes, strict=True):
         if outcome.stored is not None and outcome.study_uid is not None:
             archive.stored(outcome.study_uid)
     return outcomes
@@ -256,23 +268,43 @@ def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
     return None
 
 
-def _keep(
-    archive: Archive, candidates: Sequence[_Candidate]
-) -> Iterator[tuple[_Candidate, Outcome]]:
-    """Appends what is new, applies all in one call, and once more what a deletion overtook."""
+def _land(
+    archive: Archive,
+    candidate: _Candidate,
+    *,
+    placed: dict[Digest, Place],
+    known: Set[Digest] | None = None,
+) -> _Candidate | Outcome:
+    """Appends what of the candidate is new, while its bytes are still in the processor's cache, and
+    has the disk begin to write it while the next is read. `known` is looked up when not given."""
+    storage = archive.storage
+    try:
+        if known is None:
+            known = storage.index.known(set(_contents_of(candidate)) - placed.keys())
+        _append(archive, candidate, known=known, placed=placed)
+    except Unavailable:
+        raise
+    except Exception as error:
+        return _failed(candidate.instance, error)
+    storage.blobs.begin_sync(least_bytes=WRITTEN_BYTES)
+    return candidate
+
+
+def _keep(archive: Archive, landed: Sequence[_Candidate]) -> Iterator[tuple[_Candidate, Outcome]]:
+    """Applies all in one call, and once more, landed anew, what a deletion overtook."""
     index = archive.storage.index
-    known = index.known({digest for each in candidates for digest in _contents_of(each)})
-    for _ in range(_ATTEMPTS):
-        landed: list[_Candidate] = []
-        placed: dict[Digest, Place] = {}
-        for candidate in candidates:
-            try:
-                _append(archive, candidate, known=known, placed=placed)
-                landed.append(candidate)
-            except Unavailable:
-                raise
-            except Exception as error:
-                yield candidate, _failed(candidate.instance, error)
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            placed: dict[Digest, Place] = {}
+            again: list[_Candidate] = []
+            for candidate in landed:
+                # Every content is appended this time, so that no deletion can overtake it.
+                read = _land(archive, candidate, placed=placed, known=frozenset())
+                if isinstance(read, Outcome):
+                    yield candidate, read
+                else:
+                    again.append(read)
+            landed = again
         if not landed:
             return
         # The disk begins to write while the transaction is prepared.
@@ -285,24 +317,23 @@ def _keep(
             for candidate in landed:
                 yield candidate, _failed(candidate.instance, error)
             return
-        candidates = []
+        overtaken: list[_Candidate] = []
         for candidate, answer in zip(landed, applied, strict=True):
             if answer.outcome is Stored.MISSING_CONTENT:
-                candidates.append(candidate)
+                overtaken.append(candidate)
             else:
                 yield candidate, _answer(candidate.instance, answer)
-        known = set()
-    for candidate in candidates:
+        landed = overtaken
+    for candidate in landed:
         comment = "what it shares with other instances is being deleted; send it again"
         yield candidate, _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
 
 
 _ATTEMPTS = 2
-"""The second time every content is appended, so that no deletion can overtake it."""
 
 
 def _append(
-    archive: Archive, candidate: _Candidate, *, known: set[Digest], placed: dict[Digest, Place]
+    archive: Archive, candidate: _Candidate, *, known: Set[Digest], placed: dict[Digest, Place]
 ) -> None:
     """Appends the contents of a candidate that are neither known nor appended for another one."""
     # Landed as received: compressing is settling's work, when nobody waits for it.

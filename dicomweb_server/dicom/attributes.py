@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -264,8 +265,17 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _BULK_VRS = ("OB", "OD", "OF", "OL", "OV", "OW")
 
 
-def level_of(document: Json, level: QueryLevel, attributes: Attributes = STANDARD) -> Level:
-    """What an instance's DICOM JSON says of one level."""
+def level_of(
+    document: Json,
+    level: QueryLevel,
+    attributes: Attributes = STANDARD,
+    *,
+    known: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType({}),
+) -> Level:
+    """What an instance's DICOM JSON says of one level.
+
+    known  `terms_of_element` of elements that need not be looked at again, by key
+    """
     kept: Json = {key: document[key] for key in attributes.levels[level] if key in document}
     private: list[tuple[str, Json]] = []
     shown = kept
@@ -276,10 +286,12 @@ def level_of(document: Json, level: QueryLevel, attributes: Attributes = STANDAR
     timezone = _timezone_of(document)
     encoded = encode(dict(sorted(shown.items())) if private else shown)
     if level is QueryLevel.INSTANCE or len(encoded) > _REMEMBERED_BYTES:
-        return Level(terms=_terms(kept, private, level, timezone), document=encoded)
+        terms = _terms(kept, private, level, timezone, known)
+        return Level(terms=terms, document=encoded)
     found = attributes.remembered.get((level, timezone, encoded))
     if found is None:
-        found = Level(terms=_terms(kept, private, level, timezone), document=encoded)
+        terms = _terms(kept, private, level, timezone, known)
+        found = Level(terms=terms, document=encoded)
         if len(attributes.remembered) >= _REMEMBERED:
             attributes.remembered.clear()
         attributes.remembered[level, timezone, encoded] = found
@@ -296,12 +308,26 @@ _REMEMBERED = 256
 _REMEMBERED_BYTES = 16 * 1024
 
 
+def terms_of_element(key: str, element: Json) -> dict[str, tuple[str, ...]]:
+    """What is found of an element in its data set."""
+    terms: dict[str, tuple[str, ...]] = {}
+    if key not in _NOT_MATCHED:
+        _add_terms(terms, key, element)
+    return terms
+
+
 def _terms(
-    kept: Json, private: Iterable[tuple[str, Json]], level: QueryLevel, timezone: str | None
+    kept: Json,
+    private: Iterable[tuple[str, Json]],
+    level: QueryLevel,
+    timezone: str | None,
+    known: Mapping[str, Mapping[str, tuple[str, ...]]],
 ) -> dict[str, tuple[str, ...]]:
     terms: dict[str, tuple[str, ...]] = {}
     for key, element in kept.items():
-        if key not in _NOT_MATCHED:
+        if key in known:
+            terms.update(known[key])
+        elif key not in _NOT_MATCHED:
             _add_terms(terms, key, element)
     for term, element in private:
         _add_terms(terms, term, element)

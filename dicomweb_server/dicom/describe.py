@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from dicomweb_server.dicom import json_model
+from dicomweb_server.dicom.alike import read_alike, remember
 from dicomweb_server.dicom.attributes import STANDARD, Attributes, level_of, rollup_of
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.frames import (
@@ -32,6 +33,7 @@ from dicomweb_server.dicom.part10 import (
     Limits,
     Structure,
     open_data_set,
+    read_head,
     tag_text,
 )
 from dicomweb_server.dicom.source import Source
@@ -105,16 +107,23 @@ def describe(
     are linear in what is left of the file when its large values are cut out, never in those.
     """
     limits = limits or Limits()
-    opened = open_data_set(source, limits=limits)
-    head, syntax, structure = opened.head, opened.syntax, opened.structure
-    inflated = opened.source if syntax.deflated else None
+    head = read_head(source)
+    alike = read_alike(source, head, limits=limits)
+    if alike is not None:
+        syntax, structure, document = alike.syntax, alike.structure, alike.document
+        level, data_set = alike.level_of, source
+    else:
+        opened = open_data_set(source, limits=limits, head=head)
+        syntax, structure, data_set = opened.syntax, opened.structure, opened.source
+        document, level = json_model.document(structure), level_of
+        remember(source, opened, document, limits=limits)
+    inflated = data_set if syntax.deflated else None
     if head.sop_class_uid == _MEDIA_DIRECTORY:
         raise Malformed("(0002,0002)", "says this is a DICOMDIR, which is no instance")
-    document = json_model.document(structure)
     study_uid, series_uid, instance_uid, sop_class_uid = (
         checked_uid(where, _text(document, key)) for where, key in _UIDS
     )
-    pixels, found, rest = _frames(opened.source, structure, document, syntax, limits)
+    pixels, found, rest = _frames(data_set, structure, document, syntax, limits)
     if inflated is None:
         cut = sorted([*structure.large, *found.contents, *rest], key=_offset)
         first = cut.index(found.contents[0]) if found.contents else 0
@@ -142,9 +151,9 @@ def describe(
         inflated=inflated,
         frames=_beginning_at(first, found.table),
         pixels=pixels,
-        study_level=level_of(document, QueryLevel.STUDY, attributes),
-        series_level=level_of(document, QueryLevel.SERIES, attributes),
-        instance_level=level_of(document, QueryLevel.INSTANCE, attributes),
+        study_level=level(document, QueryLevel.STUDY, attributes),
+        series_level=level(document, QueryLevel.SERIES, attributes),
+        instance_level=level(document, QueryLevel.INSTANCE, attributes),
         rollup=rollup_of(document),
         metadata=json_model.encode(document),
     )

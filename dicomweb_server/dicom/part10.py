@@ -19,7 +19,7 @@ Refused: an element that reaches beyond its item or the end of the file, an item
 none can be, sequences deeper or headers longer than the limits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,8 +50,8 @@ PIXEL_DATA = 0x7FE00010
 PIXEL_DATA_TAGS = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
 """Pixel Data, Float Pixel Data, Double Float Pixel Data: never together in one data set."""
 
-_SHORT = {str(vr).encode(): str(vr) for vr in sorted(EXPLICIT_VR_LENGTH_16)}
-_LONG = {str(vr).encode(): str(vr) for vr in sorted(EXPLICIT_VR_LENGTH_32)}
+EXPLICIT_SHORT = {str(vr).encode(): str(vr) for vr in sorted(EXPLICIT_VR_LENGTH_16)}
+EXPLICIT_LONG = {str(vr).encode(): str(vr) for vr in sorted(EXPLICIT_VR_LENGTH_32)}
 """VRs with a length of 16 and of 32 bits in explicit VR (PS3.5 Tables 7.1-2 and 7.1-1)."""
 
 _WINDOW = 16 * 1024
@@ -140,7 +140,7 @@ class ItemTable:
     they would take twenty times their bytes.
     """
 
-    def __init__(self, walk: "_Walk", spans: list[_Span]) -> None:
+    def __init__(self, walk: "Walk", spans: list[_Span]) -> None:
         self._again = walk.again
         self._spans = spans
 
@@ -229,8 +229,8 @@ def _read_meta(source: Source, position: int) -> tuple[dict[int, str], int]:
             return wanted, position
         group, number, vr, length = explicit(header)
         position += 8
-        if vr not in _SHORT:
-            if vr in _LONG and len(window) >= at + 12:
+        if vr not in EXPLICIT_SHORT:
+            if vr in EXPLICIT_LONG and len(window) >= at + 12:
                 length = long_length(window[at + 8 : at + 12])[0]
                 position += 4
             else:  # some writers know implicit VR only
@@ -266,7 +266,7 @@ def _after_command_set(source: Source, position: int) -> int:
 
 def _guess_transfer_syntax(start: bytes) -> str:
     """From the first 6 bytes of a data set: a VR, or none; a group number either way round."""
-    if start[4:6] not in _SHORT and start[4:6] not in _LONG:
+    if start[4:6] not in EXPLICIT_SHORT and start[4:6] not in EXPLICIT_LONG:
         return IMPLICIT_VR_LITTLE_ENDIAN
     return EXPLICIT_VR_BIG_ENDIAN if start[0] == 0 else EXPLICIT_VR_LITTLE_ENDIAN
 
@@ -284,17 +284,22 @@ def read_structure(
     limits: Limits,
 ) -> Structure:
     """Reads the data set from `offset` to the end of the source. Raises Malformed, TooLarge."""
-    walk = _Walk(source, offset, big_endian=big_endian, limits=limits)
-    peeked = source.read_at(offset + 4, 2)
-    if len(peeked) == 2:
-        # The first element decides, whatever the transfer syntax says: files whose header names
-        # the wrong one of the two are common.
-        implicit = not (0x40 < peeked[0] < 0x5B and 0x40 < peeked[1] < 0x5B)
+    walk = Walk(source, offset, big_endian=big_endian, limits=limits)
+    implicit = is_implicit(source, offset, otherwise=implicit)
     data_set, _ = walk.data_set(offset, source.length, implicit=implicit, delimited=False)
     return Structure(data_set, big_endian, walk.large)
 
 
-class _Walk:
+def is_implicit(source: Source, offset: int, *, otherwise: bool) -> bool:
+    """Whether the data set at `offset` is written without VRs. Its first element decides, whatever
+    the transfer syntax says: files whose header names the wrong one of the two are common."""
+    peeked = source.read_at(offset + 4, 2)
+    if len(peeked) < 2:
+        return otherwise
+    return not (0x40 < peeked[0] < 0x5B and 0x40 < peeked[1] < 0x5B)
+
+
+class Walk:
     """One pass over a data set; `large` collects what is cut, `path` where the walk is."""
 
     def __init__(self, source: Source, offset: int, *, big_endian: bool, limits: Limits) -> None:
@@ -310,9 +315,9 @@ class _Walk:
         self.window = b""
         self.base = 0
 
-    def again(self) -> "_Walk":
+    def again(self) -> "Walk":
         """Another walk, for items of the root data set's sequences."""
-        walk = _Walk(self.source, self.origin, big_endian=self.big_endian, limits=self.limits)
+        walk = Walk(self.source, self.origin, big_endian=self.big_endian, limits=self.limits)
         walk.path = [ITEM]
         return walk
 
@@ -384,9 +389,9 @@ class _Walk:
                 group, number, length = implicit_header(header)
             else:
                 group, number, code, length = explicit_header(header)
-                vr = _SHORT.get(code)
+                vr = EXPLICIT_SHORT.get(code)
                 if vr is None:
-                    vr = _LONG.get(code)
+                    vr = EXPLICIT_LONG.get(code)
                     if vr is not None:
                         if end - position < 12:
                             raise Malformed(
@@ -410,7 +415,7 @@ class _Walk:
             if vr is None or (
                 vr == "UN" and (length < 0xFFFF or (tag & 0x10000 and length != UNDEFINED))
             ):
-                vr = self.vr_of(tag, elements)
+                vr = vr_of(tag, elements)
             if length == UNDEFINED:
                 element, position = self.undefined(tag, vr, value, end, implicit=implicit)
             else:
@@ -425,16 +430,16 @@ class _Walk:
                         self.fill(value, len(elements), length)
                         window, base, at = self.window, self.base, 0
                     element = Element(vr, value, length, window[at : at + length])
-                    context_free = not tag & 0x10000 if implicit else code in _SHORT
+                    context_free = not tag & 0x10000 if implicit else code in EXPLICIT_SHORT
                     if context_free and tag not in PIXEL_DATA_TAGS:
                         if len(plain) >= _PLAIN_HEADERS:
                             plain.clear()
                         plain[header] = tag, vr, length
-                else:
+                elif top and tag in PIXEL_DATA_TAGS:
                     element = Element(vr, value, length, None)
                     self.skipped += length
-                    if not (top and tag in PIXEL_DATA_TAGS):
-                        self.large.extend(pieces(element.extent))
+                else:
+                    element = self.cut(Element(vr, value, length, None))
             elements[tag] = element
             if self.base != base:
                 window, base = self.window, self.base
@@ -461,18 +466,6 @@ class _Walk:
                 return "UN", position + 12, length
         explicit_header = _HEADERS[self.big_endian][0]
         return "UN", position + 8, explicit_header(header[:8])[3]
-
-    def vr_of(self, tag: int, elements: dict[int, Element]) -> str:
-        """What the dictionaries say (PS3.6 §6, and pydicom's of private elements)."""
-        if not tag & 0x10000:
-            return _public_vr(tag)
-        number = tag & 0xFFFF
-        if 0x10 <= number < 0x100:
-            return "LO"
-        creator = elements.get(tag & 0xFFFF0000 | number >> 8)
-        if creator is None or number < 0x1000 or not isinstance(creator.value, bytes):
-            return "UN"
-        return _private_vr(tag, creator.value)
 
     def undefined(
         self, tag: int, vr: str, position: int, end: int, *, implicit: bool
@@ -502,11 +495,15 @@ class _Walk:
             element = Element("UN", position, length, None)
             if length <= LARGE:
                 return element._replace(value=self.source.read_at(position, length))
-            self.skipped += length
-            self.large.extend(pieces(element.extent))
-            return element
+            return self.cut(element)
         self.path.pop()
         return Element("SQ", position, length, items)
+
+    def cut(self, element: Element) -> Element:
+        """An element whose value is too long for the skeleton."""
+        self.skipped += element.length
+        self.large.extend(pieces(element.extent))
+        return element
 
     def enter(self, tag: int) -> None:
         self.path.append(tag)
@@ -637,6 +634,20 @@ needs nothing but them and whose value is short, with tag, VR and length. The el
 one kind have the same few hundred, and looking one up costs a third of reading it."""
 
 
+def vr_of(tag: int, elements: Mapping[int, Element]) -> str:
+    """What the dictionaries say of an element of a data set (PS3.6 §6, and pydicom's of private
+    elements)."""
+    if not tag & 0x10000:
+        return _public_vr(tag)
+    number = tag & 0xFFFF
+    if 0x10 <= number < 0x100:
+        return "LO"
+    creator = elements.get(tag & 0xFFFF0000 | number >> 8)
+    if creator is None or number < 0x1000 or not isinstance(creator.value, bytes):
+        return "UN"
+    return _private_vr(tag, creator.value)
+
+
 @lru_cache(maxsize=16384)
 def _public_vr(tag: int) -> str:
     try:
@@ -666,9 +677,10 @@ class Opened(NamedTuple):
     structure: Structure
 
 
-def open_data_set(source: Source, *, limits: Limits) -> Opened:
-    """Reads a file down to the places of its values. Raises NotDicom, Malformed, TooLarge."""
-    head = read_head(source)
+def open_data_set(source: Source, *, limits: Limits, head: Head | None = None) -> Opened:
+    """Reads a file down to the places of its values; `head` when that has been read. Raises
+    NotDicom, Malformed, TooLarge."""
+    head = head or read_head(source)
     syntax = transfer_syntax(head.transfer_syntax_uid)
     offset = head.dataset_offset
     if syntax.deflated:

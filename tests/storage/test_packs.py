@@ -678,11 +678,14 @@ def test_much_of_somebody_alone_is_on_its_way_to_the_disk_before_it_is_synced(
         append(store, b"little")
         store.begin_sync()
         store.sync()
+        append(store, b"2" + much)
+        store.begin_sync(least_bytes=2 * packs.BEGUN_BYTES)
+        store.sync()
         with store.pending():
             append(store, b"1" + much)
             store.begin_sync()
             store.sync()
-    assert len(begun) == 1, "neither for little, nor while others compute"
+    assert len(begun) == 1, "neither for little, nor for less than asked, nor while others compute"
     assert store.read(place) == much
 
 

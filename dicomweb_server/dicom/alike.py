@@ -1,0 +1,383 @@
+"""What is the same in one instance as in those before it is not read again.
+
+The slices of a series share nine tenths of their data sets, byte for byte, and what has the same
+bytes in the same context says the same. Instances with the same attributes, of one SOP class in one
+transfer syntax, are a kind; of a kind it is known which attributes have differed so far. Those are
+read, and the runs between them compared with what they were: a hundred elements by one comparison.
+An instance that differs in anything else is read as ever, and what differed varies from then on.
+
+Never taken to vary, so that a difference there is read as ever: what decides how other bytes are
+read (Specific Character Set, Pixel Representation, Bits Allocated, the descriptors of lookup
+tables, private creators), and values in a VR that the file does not say. Pixels and what follows
+them are always read.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from struct import Struct
+from typing import NamedTuple
+
+from dicomweb_server.dicom import json_model
+from dicomweb_server.dicom.attributes import TIMEZONE, Attributes, level_of, terms_of_element
+from dicomweb_server.dicom.charset import DEFAULT, Charset, charset_of
+from dicomweb_server.dicom.errors import DicomError
+from dicomweb_server.dicom.frames import LARGE
+from dicomweb_server.dicom.json_model import LUT_DESCRIPTORS, Json, key_of, said
+from dicomweb_server.dicom.part10 import (
+    EXPLICIT_LONG,
+    EXPLICIT_SHORT,
+    UNDEFINED,
+    Element,
+    Fragments,
+    Head,
+    ItemTable,
+    Limits,
+    Opened,
+    Structure,
+    Walk,
+    is_implicit,
+    vr_of,
+)
+from dicomweb_server.dicom.source import BytesSource, Source
+from dicomweb_server.dicom.transfer_syntaxes import TransferSyntax, transfer_syntax
+from storage.model import Level, QueryLevel
+
+Terms = dict[str, tuple[str, ...]]
+"""What is found of an attribute, and with which values."""
+
+KINDS = 4
+"""Of one SOP class in one transfer syntax: those that came last."""
+
+CLASSES = 16
+"""SOP classes and transfer syntaxes of which kinds are known."""
+
+COMPARED_BYTES = 32 * 1024
+"""Longer data sets, pixels excluded, are read as ever. As Python's objects a kind is ten times its
+bytes; 64 of them are a few MB as instances are, and 20 at most."""
+
+FAILURES = 8
+"""After so many in a row that differ in what may not vary, instances with these attributes are read
+as ever."""
+
+_DELIMITER_BYTES = 8
+
+_PIXELS = 0x7FE00000
+_CHARACTER_SET, _BITS_ALLOCATED, _PIXEL_REPRESENTATION = 0x00080005, 0x00280100, 0x00280103
+_CONTEXT = (_CHARACTER_SET, _BITS_ALLOCATED, _PIXEL_REPRESENTATION)
+_DECIDE = frozenset({*_CONTEXT, 0x54001004, *LUT_DESCRIPTORS})
+_TAG = Struct("<HH")
+
+
+class _Varying(NamedTuple):
+    """How an attribute that varies is read.
+
+    header        what its header begins with: tag and, in explicit VR, VR and reserved bytes
+    length_bytes  of the length behind that
+    key           in DICOM JSON; None for a group length, which is not there
+    """
+
+    header: bytes
+    length_bytes: int
+    tag: int
+    vr: str
+    key: str | None
+
+
+class _Field(NamedTuple):
+    """A top-level element of an instance that was read.
+
+    raw      its bytes, without a value that is cut out of the skeleton
+    json     what it says; None for a group length
+    varying  how it is read when it varies; None when it must not
+    cut      whether its value is cut out, so that it is never compared
+    """
+
+    raw: bytes
+    key: str
+    json: Json | None
+    varying: _Varying | None
+    cut: bool
+
+
+class _Step(NamedTuple):
+    """Bytes that are the same in all, what they say, and the attribute after them that varies; None
+    after the last."""
+
+    run: bytes
+    says: Json
+    varying: _Varying | None
+
+
+class Alike(NamedTuple):
+    """An instance that was read as one of its kind.
+
+    structure  pixels, what follows them, and what is needed to read those
+    document   the whole instance as DICOM JSON
+    """
+
+    syntax: TransferSyntax
+    structure: Structure
+    document: Json
+    kind: "_Kind"
+
+    def level_of(self, document: Json, level: QueryLevel, attributes: Attributes) -> Level:
+        """As `attributes.level_of`."""
+        return self.kind.level_of(document, level, attributes)
+
+
+def read_alike(source: Source, head: Head, *, limits: Limits) -> Alike | None:
+    """The instance, when it is of a kind that is known; else it is to be read as ever."""
+    if not isinstance(source, BytesSource):
+        return None
+    for seen in _seen.get((head.transfer_syntax_uid, head.sop_class_uid), ()):
+        kind = seen.kind
+        if kind is None or kind.limits != limits:
+            continue
+        with suppress(DicomError):  # which whoever reads it as ever meets too, and says
+            if (found := kind.read(source, head.dataset_offset)) is not None:
+                return Alike(transfer_syntax(head.transfer_syntax_uid), *found, kind)
+    return None
+
+
+def remember(source: Source, opened: Opened, document: Json, *, limits: Limits) -> None:
+    """An instance that was read as ever: those that are like it need not be."""
+    head, syntax = opened.head, opened.syntax
+    if not isinstance(source, BytesSource) or syntax.deflated or syntax.big_endian:
+        return
+    tags = tuple(opened.structure.data_set.elements)
+    of_class = head.transfer_syntax_uid, head.sop_class_uid
+    all_seen = _seen.get(of_class, ())
+    seen = next((each for each in all_seen if each.tags == tags), None)
+    if seen is None:
+        # What comes once is not worth more; nearly all that comes twice comes again.
+        seen = _Seen(tags, None, 0)
+    elif seen.failures < FAILURES:
+        seen = _seen_again(seen, source, opened, document, limits)
+    else:
+        return
+    if of_class not in _seen and len(_seen) >= CLASSES:
+        _seen.clear()
+    others = [each for each in all_seen if each.tags != tags]
+    _seen[of_class] = (seen, *others[: KINDS - 1])
+
+
+class _Seen(NamedTuple):
+    """Instances with these attributes came; `failures` times in a row they differed in what may
+    not vary."""
+
+    tags: tuple[int, ...]
+    kind: "_Kind | None"
+    failures: int
+
+
+_seen: dict[tuple[str, str], tuple[_Seen, ...]] = {}
+
+
+def _seen_again(
+    seen: _Seen, source: BytesSource, opened: Opened, document: Json, limits: Limits
+) -> _Seen:
+    read = _fields(source.content, opened, document)
+    if read is None:
+        return _Seen(seen.tags, None, FAILURES)
+    known = seen.kind
+    if known is not None and known.limits == limits:
+        kind = known.with_another(read)
+        if kind is not None:
+            return _Seen(seen.tags, kind, 0)
+    elements = opened.structure.data_set.elements
+    kind = _Kind(
+        read,
+        frozenset(number for number, field in enumerate(read) if field.cut),
+        context={tag: elements[tag] for tag in _CONTEXT if tag in elements},
+        implicit=opened.structure.data_set.implicit,
+        limits=limits,
+    )
+    return _Seen(seen.tags, kind, seen.failures + 1)
+
+
+def _fields(content: bytes, opened: Opened, document: Json) -> list[_Field] | None:
+    """What lies before the pixels; None when it is too much, not read one after the other, or
+    not as it says."""
+    data_set, at = opened.structure.data_set, opened.head.dataset_offset
+    fields: list[_Field] = []
+    compared, previous = 0, -1
+    for tag, element in data_set.elements.items():
+        if tag <= previous:
+            return None
+        previous = tag
+        if tag >= _PIXELS:
+            continue
+        code = content[at + 4 : at + 6]
+        if data_set.implicit:
+            written, header, length_bytes = None, 4, 4
+        elif (written := EXPLICIT_SHORT.get(code)) is not None:
+            header, length_bytes = 6, 2
+        elif (written := EXPLICIT_LONG.get(code)) is not None:
+            header, length_bytes = 8, 4
+        else:
+            return None
+        value = at + header + length_bytes
+        if content[at : at + 4] != _TAG.pack(tag >> 16, tag & 0xFFFF) or element.offset != value:
+            return None
+        end = value + element.length
+        if int.from_bytes(content[value - length_bytes : value], "little") == UNDEFINED:
+            end += _DELIMITER_BYTES
+        key = key_of(tag)
+        varying = None
+        if _may_vary(tag, data_set.elements, written):
+            says = key if tag & 0xFFFF else None
+            varying = _Varying(content[at : at + header], length_bytes, tag, element.vr, says)
+        cut = element.value is None
+        if isinstance(element.value, Fragments) or (cut and varying is None):
+            return None
+        raw = content[at : value if cut else end]
+        fields.append(_Field(raw, key, document.get(key), varying, cut))
+        compared += len(raw)
+        at = end
+    return fields if fields and compared <= COMPARED_BYTES else None
+
+
+def _may_vary(tag: int, elements: Mapping[int, Element], written: str | None) -> bool:
+    """Whether the element's header says alone how its value is read.
+
+    written  its VR in the file, None in implicit VR
+    """
+    private = bool(tag & 0x10000)
+    element = elements[tag]
+    vr, items = element.vr, isinstance(element.value, (list, ItemTable))
+    if tag in _DECIDE or (private and 0x10 <= tag & 0xFFFF < 0x100) or items != (vr == "SQ"):
+        return False
+    if written is None:
+        # What is UN may be a sequence that could not be read inside, and what is a sequence may be
+        # one by its length alone.
+        return len(vr) == 2 and vr == vr_of(tag, elements)
+    return written == vr != "UN"
+
+
+def _steps(fields: Sequence[_Field], varying: Collection[int]) -> Iterator[_Step]:
+    run: list[bytes] = []
+    says = Json()
+    for number, field in enumerate(fields):
+        if number in varying:
+            yield _Step(b"".join(run), says, field.varying)
+            run, says = [], Json()
+            continue
+        run.append(field.raw)
+        if field.json is not None:
+            says[field.key] = field.json
+    yield _Step(b"".join(run), says, None)
+
+
+class _Kind:
+    """Instances that are alike: the fields of the last that was read as ever, and the numbers of
+    those that have not been the same in all."""
+
+    def __init__(
+        self,
+        fields: Sequence[_Field],
+        varying: frozenset[int],
+        *,
+        context: dict[int, Element],
+        implicit: bool,
+        limits: Limits,
+    ) -> None:
+        self.limits = limits
+        self._fields = fields
+        self._varying = varying
+        self._context = context
+        self._implicit = implicit
+        self._steps = tuple(_steps(fields, varying))
+        self._varying_keys = frozenset(fields[number].key for number in varying)
+        self._levels: dict[tuple[Attributes, QueryLevel], Level | dict[str, Terms]] = {}
+        named = context.get(_CHARACTER_SET)
+        value = named.value if named else None
+        self._charset: Charset = charset_of(value) if isinstance(value, bytes) else DEFAULT
+
+    def read(self, source: BytesSource, offset: int) -> tuple[Structure, Json] | None:
+        """The instance whose data set begins at `offset`; None when it is none of this kind. Raises
+        Malformed and TooLarge."""
+        if is_implicit(source, offset, otherwise=self._implicit) != self._implicit:
+            return None
+        content, at = source.content, offset
+        result: Json = {}
+        others: dict[int, Element] = {}
+        walk = Walk(source, offset, big_endian=False, limits=self.limits)
+        for run, says, varying in self._steps:
+            if not content.startswith(run, at):
+                return None
+            at += len(run)
+            result.update(says)
+            if varying is None:
+                break
+            header, length_bytes, tag, vr, key = varying
+            if not content.startswith(header, at):
+                return None
+            value = at + len(header) + length_bytes
+            length = int.from_bytes(content[value - length_bytes : value], "little")
+            at = value + length
+            if vr == "SQ" and length == UNDEFINED:
+                others[tag], at = walk.undefined(
+                    tag, vr, value, source.length, implicit=self._implicit
+                )
+            elif at > len(content):
+                return None
+            elif vr == "SQ":
+                others[tag] = walk.sequence(tag, value, length, implicit=self._implicit)
+            elif length > LARGE:
+                others[tag] = walk.cut(Element(vr, value, length, None))
+            elif key is not None:
+                result[key] = said(key, vr, content[value:at], self._charset)
+                continue
+            if key is not None:
+                # Its place in the order of tags.
+                result[key] = {}
+        # No more than these have been compared.
+        walk.counted += (at - offset) // 8
+        rest, _ = walk.data_set(at, source.length, implicit=self._implicit, delimited=False)
+        for tag, element in rest.elements.items():
+            if tag < _PIXELS or (len(element.vr) > 2 and not self._implicit):
+                return None
+        rest.elements = {**self._context, **others, **rest.elements}
+        structure = Structure(rest, False, walk.large)
+        result.update(json_model.document(structure))
+        return structure, result
+
+    def with_another(self, fields: Sequence[_Field]) -> "_Kind | None":
+        """The kind of all these and of one more with the same attributes; None when that differs in
+        what may not vary."""
+        differing = {
+            number
+            for number, (one, other) in enumerate(zip(self._fields, fields, strict=True))
+            if one.raw != other.raw
+        }
+        for number in differing:
+            varying = fields[number].varying
+            if varying is None or varying != self._fields[number].varying:
+                return None
+        return _Kind(
+            fields,
+            self._varying | differing,
+            context=self._context,
+            implicit=self._implicit,
+            limits=self.limits,
+        )
+
+    def level_of(self, document: Json, level: QueryLevel, attributes: Attributes) -> Level:
+        """As `attributes.level_of`; what does not vary is worked out once."""
+        wanted = attributes, level
+        shared = self._levels.get(wanted)
+        if shared is None:
+            keys = attributes.levels[level]
+            varies = self._varying_keys.intersection((TIMEZONE, *keys))
+            if not varies and not attributes.private.get(level):
+                shared = level_of(document, level, attributes)
+            else:
+                shared = {
+                    key: terms_of_element(key, document[key])
+                    for key in keys
+                    if key in document and key not in varies
+                }
+            self._levels[wanted] = shared
+        if isinstance(shared, Level):
+            return shared
+        return level_of(document, level, attributes, known=shared)
