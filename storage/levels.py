@@ -5,6 +5,7 @@ The first instance speaks; a later one adds what is still absent or empty and ch
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import orjson
 
@@ -29,15 +30,26 @@ def fill_document(present: bytes, later: bytes) -> bytes:
     in order of tag. `present` itself when there are none."""
     if present == later:
         return present
+    short = len(present) + len(later) <= _REMEMBERED_BYTES
+    fill = _filled_lately if short else _filled
+    return fill(present, later) or present
+
+
+def _filled(present: bytes, later: bytes) -> bytes | None:
+    """None when nothing is added."""
     elements = orjson.loads(present)
     added = {
         tag: element
         for tag, element in orjson.loads(later).items()
         if has_value(element) and not has_value(elements.get(tag, {}))
     }
-    if not added:
-        return present
-    return orjson.dumps({**elements, **added}, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps({**elements, **added}, option=orjson.OPT_SORT_KEYS) if added else None
+
+
+_REMEMBERED_BYTES = 16 * 1024
+_filled_lately = lru_cache(maxsize=256)(_filled)
+"""Of documents no longer than that together: in a series whose instances say different things of it
+the same two meet again and again."""
 
 
 def has_value(element: Mapping[str, object]) -> bool:

@@ -258,6 +258,7 @@ def pack_of(record: bytes) -> tuple[int, int, bool]:
 # Instances
 
 _COMPRESS_ABOVE = 512
+_HASTE = 1
 
 
 def instances_record(instances: Sequence[Instance]) -> bytes:
@@ -529,9 +530,9 @@ def row_of(instance: Instance, says: InstanceSays, metadata: bytes) -> Row:
     """Compressed in haste: somebody waits, and it is done anew when the series is folded."""
     return Row(
         instances_record([instance]),
-        _small(orjson.dumps(says.column())),
+        _small(orjson.dumps(says.column()), level=_HASTE),
         len(metadata),
-        compressed(metadata, level=1),
+        compressed(metadata, level=_HASTE),
     )
 
 
@@ -558,9 +559,9 @@ def parts_of(record: bytes) -> list[bytes]:
     return parts
 
 
-def _small(content: bytes) -> bytes:
+def _small(content: bytes, *, level: int = 3) -> bytes:
     """Compressed when that is worth its while; the first byte says so (JSON begins with [)."""
-    return content if len(content) < _COMPRESS_ABOVE else compressed(content)
+    return content if len(content) < _COMPRESS_ABOVE else compressed(content, level=level)
 
 
 def _unpacked(content: bytes) -> bytes:

@@ -51,6 +51,10 @@ GROUP_PARTS = 64
 GROUP_BYTES = 32 * 2**20
 """... and of this many bytes, a larger part alone: that is what bounds the memory of a batch."""
 
+HOT_BYTES = 2**20
+"""So much is read before it is appended, while it is in the processor's cache; less is not worth
+letting others have the interpreter meanwhile."""
+
 WRITTEN_BYTES = 8 * 2**20
 """The disk begins to write so much of a group while the rest is read; by less it costs more CPU."""
 
@@ -138,31 +142,26 @@ def store_all(
     """
     archives: list[Archive] = []
     outcomes: list[Outcome] = []
-    landed: list[_Candidate] = []
-    placed: dict[Digest, Place] = {}
     coming = parts
-    is_pending = False
     with ExitStack() as pending:
+        landing: _Landing | None = None
         while coming:
             for archive, part in coming:
-                read = _read(archive, len(outcomes), part)
-                if isinstance(read, _Candidate):
-                    if not is_pending:
-                        is_pending = True
-                        # From the first append to the transaction no other process gives up the
-                        # packs in between.
-                        pending.enter_context(archive.storage.blobs.pending())
-                    read = _land(archive, read, placed=placed)
                 archives.append(archive)
+                read = _read(archive, len(outcomes), part)
                 if isinstance(read, Outcome):
                     outcomes.append(read)
-                else:
-                    landed.append(read)
-                    outcomes.append(Outcome(refusal=Refusal.FAILED))
+                    continue
+                outcomes.append(Outcome(refusal=Refusal.FAILED))
+                if landing is None:
+                    # From the first append to the transaction no other process gives up the packs
+                    # in between.
+                    pending.enter_context(archive.storage.blobs.pending())
+                    landing = _Landing(archive, outcomes)
+                landing.add(read)
             coming = more() if more is not None else ()
-        if landed:
-            for candidate, outcome in _keep(archives[0], landed):
-                outcomes[candidate.number] = outcome
+        if landing is not None:
+            landing.finish()
     for archive, outcome in zip(archives, outcomes, strict=True):
         if outcome.stored is not None and outcome.study_uid is not None:
             archive.stored(outcome.study_uid)
@@ -268,68 +267,79 @@ def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
     return None
 
 
-def _land(
-    archive: Archive,
-    candidate: _Candidate,
-    *,
-    placed: dict[Digest, Place],
-    known: Set[Digest] | None = None,
-) -> _Candidate | Outcome:
-    """Appends what of the candidate is new, while its bytes are still in the processor's cache, and
-    has the disk begin to write it while the next is read. `known` is looked up when not given."""
-    storage = archive.storage
-    try:
+class _Landing:
+    """The parts of a batch that can be stored, on their way into packs and index.
+
+    outcomes  of all parts of the batch, where what became of these is put
+    """
+
+    def __init__(self, archive: Archive, outcomes: list[Outcome]) -> None:
+        self._archive = archive
+        self._outcomes = outcomes
+        self._read: list[_Candidate] = []
+        self._read_bytes = 0
+        self._landed: list[_Candidate] = []
+        self._placed: dict[Digest, Place] = {}
+
+    def add(self, candidate: _Candidate) -> None:
+        """Raises Unavailable, as do all of these."""
+        self._read.append(candidate)
+        self._read_bytes += candidate.source.length
+        if self._read_bytes >= HOT_BYTES:
+            self._append()
+
+    def finish(self) -> None:
+        """Applies all in one transaction, and once more what a deletion overtook."""
+        self._append()
+        self._apply()
+        if self._read:
+            # Every content is appended this time, so that no deletion can overtake it.
+            self._placed.clear()
+            self._append(known=frozenset())
+            self._apply()
+        for candidate in self._read:
+            comment = "what it shares with other instances is being deleted; send it again"
+            failed = _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
+            self._outcomes[candidate.number] = failed
+
+    def _append(self, *, known: Set[Digest] | None = None) -> None:
+        """Appends what is new of the parts that have been read; `known` is looked up unless given.
+        The disk begins to write it while more is read."""
+        reading, self._read, self._read_bytes = self._read, [], 0
         if known is None:
-            known = storage.index.known(set(_contents_of(candidate)) - placed.keys())
-        _append(archive, candidate, known=known, placed=placed)
-    except Unavailable:
-        raise
-    except Exception as error:
-        return _failed(candidate.instance, error)
-    storage.blobs.begin_sync(least_bytes=WRITTEN_BYTES)
-    return candidate
+            digests = {digest for each in reading for digest in _contents_of(each)}
+            known = self._archive.storage.index.known(digests)
+        for candidate in reading:
+            try:
+                _append(self._archive, candidate, known=known, placed=self._placed)
+                self._landed.append(candidate)
+            except Unavailable:
+                raise
+            except Exception as error:
+                self._outcomes[candidate.number] = _failed(candidate.instance, error)
+        self._archive.storage.blobs.begin_sync(least_bytes=WRITTEN_BYTES)
 
-
-def _keep(archive: Archive, landed: Sequence[_Candidate]) -> Iterator[tuple[_Candidate, Outcome]]:
-    """Applies all in one call, and once more, landed anew, what a deletion overtook."""
-    index = archive.storage.index
-    for attempt in range(_ATTEMPTS):
-        if attempt:
-            placed: dict[Digest, Place] = {}
-            again: list[_Candidate] = []
-            for candidate in landed:
-                # Every content is appended this time, so that no deletion can overtake it.
-                read = _land(archive, candidate, placed=placed, known=frozenset())
-                if isinstance(read, Outcome):
-                    yield candidate, read
-                else:
-                    again.append(read)
-            landed = again
+    def _apply(self) -> None:
+        """Those that a deletion has overtaken are to be appended again."""
+        landed, self._landed = self._landed, []
         if not landed:
             return
         # The disk begins to write while the transaction is prepared.
-        archive.storage.blobs.begin_sync()
+        self._archive.storage.blobs.begin_sync()
         try:
-            applied = index.apply(
-                [Landed(_facts(each), each.appended) for each in landed], conflict=archive.conflict
+            applied = self._archive.storage.index.apply(
+                [Landed(_facts(each), each.appended) for each in landed],
+                conflict=self._archive.conflict,
             )
         except OutOfSpace as error:
             for candidate in landed:
-                yield candidate, _failed(candidate.instance, error)
+                self._outcomes[candidate.number] = _failed(candidate.instance, error)
             return
-        overtaken: list[_Candidate] = []
         for candidate, answer in zip(landed, applied, strict=True):
             if answer.outcome is Stored.MISSING_CONTENT:
-                overtaken.append(candidate)
+                self._read.append(candidate)
             else:
-                yield candidate, _answer(candidate.instance, answer)
-        landed = overtaken
-    for candidate in landed:
-        comment = "what it shares with other instances is being deleted; send it again"
-        yield candidate, _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
-
-
-_ATTEMPTS = 2
+                self._outcomes[candidate.number] = _answer(candidate.instance, answer)
 
 
 def _append(
@@ -400,27 +410,31 @@ def _digests(source: Source, description: Description) -> tuple[Digest, Digest, 
     again for each was a third of all the CPU that storing a CT slice took. That the parts make the
     file is proved here instead, while it is at hand: raises RuntimeError when they do not.
     """
-    whole, dataset = hashlib.sha256(), hashlib.sha256()
+    dataset = hashlib.sha256()
     contents: list[Digest] = []
     cuts: list[int] = []
-    kept = at = 0
+    at = kept = 0
+    same = True
 
-    def keep(end: int) -> None:
-        nonlocal kept
-        kept += end - at
+    def keep(end: int) -> Iterator[Buffer]:
+        """The source up to `end`, compared with what the skeleton has there."""
+        nonlocal kept, same
         for piece in read_pieces(source, at, end):
-            whole.update(piece)
-            dataset.update(piece)
+            # As bytes: views are compared one byte after the other.
+            same = same and description.skeleton[kept : kept + len(piece)] == bytes(piece)
+            kept += len(piece)
+            yield piece
 
-    for piece in read_pieces(source, 0, description.dataset_offset):
-        whole.update(piece)
-    kept = at = description.dataset_offset
+    for _ in keep(description.dataset_offset):
+        pass
+    at = description.dataset_offset
     for content in description.contents:
         if content.inflated:
             value = _value(source, description, content)
             contents.append(Digest(hashlib.sha256(value).digest()))
             continue
-        keep(content.extent.offset)
+        for piece in keep(content.extent.offset):
+            dataset.update(piece)
         cuts.append(kept)
         at = content.extent.offset + content.extent.length
         part = hashlib.sha256()
@@ -428,12 +442,13 @@ def _digests(source: Source, description: Description) -> tuple[Digest, Digest, 
             part.update(piece)
         contents.append(Digest(part.digest()))
         dataset.update(contents[-1])
-    keep(source.length)
-    skeleton = Digest(hashlib.sha256(description.skeleton).digest())
-    if skeleton != whole.digest() or tuple(cuts) != description.holes:
+    for piece in keep(source.length):
+        dataset.update(piece)
+    if not same or kept != len(description.skeleton) or tuple(cuts) != description.holes:
         raise RuntimeError(f"the parts of instance {description.instance_uid} do not make its file")
     # Where the contents were cut, so that no bytes between them can be taken for one of them.
     dataset.update(repr([cut - description.dataset_offset for cut in cuts]).encode())
+    skeleton = Digest(hashlib.sha256(description.skeleton).digest())
     return skeleton, Digest(dataset.digest()), tuple(contents)
 
 
