@@ -51,9 +51,9 @@ KINDS = 4
 CLASSES = 16
 """SOP classes and transfer syntaxes of which kinds are known."""
 
-COMPARED_BYTES = 32 * 1024
-"""Longer data sets, pixels excluded, are read as ever. As Python's objects a kind is ten times its
-bytes; 64 of them are a few MB as instances are, and 20 at most."""
+COMPARED_BYTES, COMPARED_ELEMENTS = 32 * 1024, 1000
+"""Longer data sets, pixels excluded, are read as ever. A kind of CT or MR images takes 70 kB, the
+largest there can be 0.5 MB."""
 
 FAILURES = 8
 """After so many in a row that differ in what may not vary, instances with these attributes are read
@@ -200,7 +200,8 @@ def _fields(content: bytes, opened: Opened, document: Json) -> list[_Field] | No
     not as it says."""
     data_set, at = opened.structure.data_set, opened.head.dataset_offset
     fields: list[_Field] = []
-    compared, previous = 0, -1
+    compared = elements = 0
+    previous = -1
     for tag, element in data_set.elements.items():
         if tag <= previous:
             return None
@@ -233,8 +234,11 @@ def _fields(content: bytes, opened: Opened, document: Json) -> list[_Field] | No
         raw = content[at : value if cut else end]
         fields.append(_Field(raw, key, document.get(key), varying, cut))
         compared += len(raw)
+        # A sequence has no more than so many.
+        elements += 1 if isinstance(element.value, bytes) else len(raw) // 8
         at = end
-    return fields if fields and compared <= COMPARED_BYTES else None
+    few = compared <= COMPARED_BYTES and elements <= COMPARED_ELEMENTS
+    return fields if fields and few else None
 
 
 def _may_vary(tag: int, elements: Mapping[int, Element], written: str | None) -> bool:

@@ -429,6 +429,9 @@ def test_limits_of_somebody_else_are_kept(hits: list[bool]) -> None:
 
 def test_headers_too_long_to_compare(hits: list[bool]) -> None:
     check(slices(5, TextValue="a" * alike.COMPARED_BYTES))
+    few = [element(0x00500021 + n, "LO", b"") for n in range(alike.COMPARED_ELEMENTS)]
+    check(slices(5, extra={0x00500021: b"".join(few)}))
+    check(slices(5, extra={0x00400275: element(0x00400275, "SQ", item(b"".join(few)))}))
     assert not any(hits)
 
 
