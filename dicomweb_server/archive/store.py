@@ -291,13 +291,13 @@ class _Landing:
     def finish(self) -> None:
         """Applies all in one transaction, and once more what a deletion overtook."""
         self._append()
-        self._apply()
-        if self._read:
-            # Every content is appended this time, so that no deletion can overtake it.
-            self._placed.clear()
-            self._append(known=frozenset())
-            self._apply()
-        for candidate in self._read:
+        self._read = self._apply()
+        if not self._read:
+            return
+        # Every content is appended this time, so that no deletion can overtake it.
+        self._placed.clear()
+        self._append(known=frozenset())
+        for candidate in self._apply():
             comment = "what it shares with other instances is being deleted; send it again"
             failed = _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
             self._outcomes[candidate.number] = failed
@@ -311,7 +311,7 @@ class _Landing:
             known = self._archive.storage.index.known(digests)
         for candidate in reading:
             try:
-                _append(self._archive, candidate, known=known, placed=self._placed)
+                _append_new(self._archive, candidate, known=known, placed=self._placed)
                 self._landed.append(candidate)
             except Unavailable:
                 raise
@@ -319,11 +319,11 @@ class _Landing:
                 self._outcomes[candidate.number] = _failed(candidate.instance, error)
         self._archive.storage.blobs.begin_sync(least_bytes=WRITTEN_BYTES)
 
-    def _apply(self) -> None:
-        """Those that a deletion has overtaken are to be appended again."""
+    def _apply(self) -> list[_Candidate]:
+        """Those that a deletion has overtaken."""
         landed, self._landed = self._landed, []
         if not landed:
-            return
+            return []
         # The disk begins to write while the transaction is prepared.
         self._archive.storage.blobs.begin_sync()
         try:
@@ -334,15 +334,17 @@ class _Landing:
         except OutOfSpace as error:
             for candidate in landed:
                 self._outcomes[candidate.number] = _failed(candidate.instance, error)
-            return
+            return []
+        overtaken: list[_Candidate] = []
         for candidate, answer in zip(landed, applied, strict=True):
             if answer.outcome is Stored.MISSING_CONTENT:
-                self._read.append(candidate)
+                overtaken.append(candidate)
             else:
                 self._outcomes[candidate.number] = _answer(candidate.instance, answer)
+        return overtaken
 
 
-def _append(
+def _append_new(
     archive: Archive, candidate: _Candidate, *, known: Set[Digest], placed: dict[Digest, Place]
 ) -> None:
     """Appends the contents of a candidate that are neither known nor appended for another one."""

@@ -7,22 +7,21 @@ read, and the runs between them compared with what they were: a hundred elements
 An instance that differs in anything else is read as ever, and what differed varies from then on.
 
 Never taken to vary, so that a difference there is read as ever: what decides how other bytes are
-read (Specific Character Set, Pixel Representation, Bits Allocated, the descriptors of lookup
-tables, private creators), and values in a VR that the file does not say. Pixels and what follows
+read (Specific Character Set, Pixel Representation, Bits Allocated, LUT Descriptor, Waveform Bits
+Allocated, private creators), and values in a VR that the file does not say. Pixels and what follows
 them are always read.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from struct import Struct
 from typing import NamedTuple
 
 from dicomweb_server.dicom import json_model
 from dicomweb_server.dicom.attributes import TIMEZONE, Attributes, level_of, terms_of_element
-from dicomweb_server.dicom.charset import DEFAULT, Charset, charset_of
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.frames import LARGE
-from dicomweb_server.dicom.json_model import LUT_DESCRIPTORS, Json, key_of, said
+from dicomweb_server.dicom.json_model import Json, key_of
 from dicomweb_server.dicom.part10 import (
     EXPLICIT_LONG,
     EXPLICIT_SHORT,
@@ -62,9 +61,10 @@ as ever."""
 _DELIMITER_BYTES = 8
 
 _PIXELS = 0x7FE00000
-_CHARACTER_SET, _BITS_ALLOCATED, _PIXEL_REPRESENTATION = 0x00080005, 0x00280100, 0x00280103
-_CONTEXT = (_CHARACTER_SET, _BITS_ALLOCATED, _PIXEL_REPRESENTATION)
-_DECIDE = frozenset({*_CONTEXT, 0x54001004, *LUT_DESCRIPTORS})
+_CONTEXT = (0x00080005, 0x00280103)
+"""Specific Character Set and Pixel Representation: decide in the items of sequences too."""
+
+_DECIDE = frozenset({*_CONTEXT, 0x00280100, 0x00283002, 0x54001004})
 _TAG = Struct("<HH")
 
 
@@ -111,18 +111,15 @@ class _Step(NamedTuple):
 class Alike(NamedTuple):
     """An instance that was read as one of its kind.
 
-    structure  pixels, what follows them, and what is needed to read those
+    structure  pixels, what follows them, and what else was read
     document   the whole instance as DICOM JSON
+    level_of   as `attributes.level_of`
     """
 
     syntax: TransferSyntax
     structure: Structure
     document: Json
-    kind: "_Kind"
-
-    def level_of(self, document: Json, level: QueryLevel, attributes: Attributes) -> Level:
-        """As `attributes.level_of`."""
-        return self.kind.level_of(document, level, attributes)
+    level_of: Callable[[Json, QueryLevel, Attributes], Level]
 
 
 def read_alike(source: Source, head: Head, *, limits: Limits) -> Alike | None:
@@ -135,7 +132,7 @@ def read_alike(source: Source, head: Head, *, limits: Limits) -> Alike | None:
             continue
         with suppress(DicomError):  # which whoever reads it as ever meets too, and says
             if (found := kind.read(source, head.dataset_offset)) is not None:
-                return Alike(transfer_syntax(head.transfer_syntax_uid), *found, kind)
+                return Alike(transfer_syntax(head.transfer_syntax_uid), *found, kind.level_of)
     return None
 
 
@@ -293,9 +290,6 @@ class _Kind:
         self._steps = tuple(_steps(fields, varying))
         self._varying_keys = frozenset(fields[number].key for number in varying)
         self._levels: dict[tuple[Attributes, QueryLevel], Level | dict[str, Terms]] = {}
-        named = context.get(_CHARACTER_SET)
-        value = named.value if named else None
-        self._charset: Charset = charset_of(value) if isinstance(value, bytes) else DEFAULT
 
     def read(self, source: BytesSource, offset: int) -> tuple[Structure, Json] | None:
         """The instance whose data set begins at `offset`; None when it is none of this kind. Raises
@@ -304,7 +298,7 @@ class _Kind:
             return None
         content, at = source.content, offset
         result: Json = {}
-        others: dict[int, Element] = {}
+        read: dict[int, Element] = {}
         walk = Walk(source, offset, big_endian=False, limits=self.limits)
         for run, says, varying in self._steps:
             if not content.startswith(run, at):
@@ -320,28 +314,27 @@ class _Kind:
             length = int.from_bytes(content[value - length_bytes : value], "little")
             at = value + length
             if vr == "SQ" and length == UNDEFINED:
-                others[tag], at = walk.undefined(
+                read[tag], at = walk.undefined(
                     tag, vr, value, source.length, implicit=self._implicit
                 )
             elif at > len(content):
                 return None
             elif vr == "SQ":
-                others[tag] = walk.sequence(tag, value, length, implicit=self._implicit)
+                read[tag] = walk.sequence(tag, value, length, implicit=self._implicit)
             elif length > LARGE:
-                others[tag] = walk.cut(Element(vr, value, length, None))
-            elif key is not None:
-                result[key] = said(key, vr, content[value:at], self._charset)
-                continue
+                read[tag] = walk.cut(Element(vr, value, length, None))
+            else:
+                read[tag] = Element(vr, value, length, content[value:at])
             if key is not None:
                 # Its place in the order of tags.
                 result[key] = {}
         # No more than these have been compared.
-        walk.counted += (at - offset) // 8
+        walk.counted += (at - offset - walk.skipped) // 8
         rest, _ = walk.data_set(at, source.length, implicit=self._implicit, delimited=False)
         for tag, element in rest.elements.items():
             if tag < _PIXELS or (len(element.vr) > 2 and not self._implicit):
                 return None
-        rest.elements = {**self._context, **others, **rest.elements}
+        rest.elements = {**self._context, **read, **rest.elements}
         structure = Structure(rest, False, walk.large)
         result.update(json_model.document(structure))
         return structure, result

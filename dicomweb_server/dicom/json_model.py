@@ -49,7 +49,7 @@ _HELD_ITEMS = 64
 """Items of longer sequences become bytes in between: as dicts they take ten times the memory."""
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
-LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
+_LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
 WORD_BYTES = {
     "AT": 2,
     "FD": 8,
@@ -139,7 +139,7 @@ def _object(
         else:
             vr = settled_vr(tag, element, data_set, above)
             result[key] = {"vr": vr, "BulkDataURI": path + key}
-    for tag in elements.keys() & LUT_DESCRIPTORS:
+    for tag in elements.keys() & _LUT_DESCRIPTORS:
         result[key_of(tag)] = _unsigned_entries(result[key_of(tag)])
     return result if ascending else dict(sorted(result.items()))
 
@@ -162,15 +162,6 @@ def _said(vr: str, value: bytes, charset: Charset, big_endian: bool, *, uri: str
     except _Unreadable:
         said = {"vr": "UN", "InlineBinary": b64encode(value).decode()}
     return said
-
-
-def said(key: str, vr: str, value: bytes, charset: Charset) -> Json:
-    """What a value of a little endian root data set says, that is no sequence."""
-    if not value:
-        return {"vr": vr}
-    if len(value) <= _REMEMBERED_BYTES:
-        return _said_lately(vr, value, charset, False)
-    return _said(vr, value, charset, False, uri=BULK_DATA + key)
 
 
 _REMEMBERED_BYTES = 128

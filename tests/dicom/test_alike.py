@@ -258,6 +258,12 @@ def different(uid: str) -> list[tuple[dict[str, Any], ...]]:
     def descriptor(value: bytes) -> dict[int, bytes]:
         return {0x00281101: element(0x00281101, "SS", value, transfer_syntax_uid=uid)}
 
+    def decided(by: int, value: bytes, tag: int, vr: str) -> dict[int, bytes]:
+        return {
+            by: element(by, "US", value, transfer_syntax_uid=uid),
+            tag: element(tag, vr, b"\1\0\2\0", transfer_syntax_uid=uid),
+        }
+
     def written_un(value: bytes) -> dict[int, bytes]:
         return {0x00100020: element(0x00100020, "UN", value, transfer_syntax_uid=uid)}
 
@@ -283,6 +289,18 @@ def different(uid: str) -> list[tuple[dict[str, Any], ...]]:
         ({"TextValue": "a" * 300}, {"TextValue": "b" * 70_000}),
         ({"TextValue": "a" * 70_000}, {"TextValue": "b" * 70_000}),
         ({"extra": descriptor(b"\1\0\0\0\x10\0")}, {"extra": descriptor(b"\xff\xff\0\0\x10\0")}),
+        (
+            {"extra": decided(0x00283002, b"\1\0\0\0\x10\0", 0x00283006, "UN")},
+            {"extra": decided(0x00283002, b"\2\0\0\0\x10\0", 0x00283006, "UN")},
+        ),
+        (
+            {"extra": decided(0x54001004, b"\x08\0", 0x54001010, "UN")},
+            {"extra": decided(0x54001004, b"\x10\0", 0x54001010, "UN")},
+        ),
+        (
+            {"rows": 0, "extra": decided(0x00280100, b"\x08\0", 0x60003000, "UN")},
+            {"rows": 0, "extra": decided(0x00280100, b"\x10\0", 0x60003000, "UN")},
+        ),
         ({"extra": written_un(b"1" * 70_000)}, {"extra": written_un(b"1234")}),
         (
             {"rows": 0, "extra": creator_alone()},
@@ -343,7 +361,7 @@ def different(uid: str) -> list[tuple[dict[str, Any], ...]]:
     ]
 
 
-@pytest.mark.parametrize("number", range(23))
+@pytest.mark.parametrize("number", range(26))
 @pytest.mark.parametrize(
     "uid", [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]
 )
@@ -355,7 +373,7 @@ def test_what_follows_from_a_value_follows(uid: str, number: int) -> None:
         if uid == JPEG_BASELINE:
             wanted |= {"fragments": [b"\xff\xd8\xff", b"ab"], "offset_table": [0]}
         files.append(part10(transfer_syntax_uid=uid, **wanted))
-    assert len(different(encoding)) == 23
+    assert len(different(encoding)) == 26
     check(files[0] for _ in range(3))
     for _ in range(3):
         check(files)
