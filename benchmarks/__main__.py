@@ -5,12 +5,13 @@ import argparse
 import importlib
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks import history, report
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, chroot_of
 from benchmarks.measure import Summary
-from benchmarks.peers import Missing, isolate
+from benchmarks.peers import Missing, Orthanc112, is_isolated, isolate
 
 HERE = Path(__file__).parent
 QUESTIONS = (
@@ -52,7 +53,10 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=HERE / ".cache", help="data and archives")
     parser.add_argument("--history", type=Path, default=HERE / "history.ndjson")
     arguments = parser.parse_args()
-    if not arguments.report:
+    if not arguments.report and not is_isolated():
+        # While there is a network; what is missing is said by the question that needs it.
+        with suppress(Missing):
+            Orthanc112.install(chroot_of(arguments.cache.resolve()))
         isolate()
     failed = [] if arguments.report else measure(arguments)
     for path in report.write(arguments.history):

@@ -26,6 +26,11 @@ def at_rest(pids: Sequence[int]) -> None:
             return
 
 
+def chroot_of(cache: Path) -> Path:
+    """Where Debian 13 with Orthanc is kept."""
+    return cache / "trixie"
+
+
 @dataclass
 class Bench:
     """One run. `cache` keeps what is loaded for the next run; `full` is the long round."""
@@ -72,7 +77,7 @@ class Bench:
     @cached_property
     def orthanc(self) -> Orthanc:
         """Debian 13's where it can be had, else Debian's own; `notes` says which."""
-        chroot = self.cache / "trixie"
+        chroot = chroot_of(self.cache)
         try:
             Orthanc112.install(chroot)
             peer: Orthanc = Orthanc112(Path("orthanc112"), port=18042, chroot=chroot)
@@ -95,7 +100,7 @@ class Bench:
         """Orthanc with the same."""
         if isinstance(self.orthanc, Orthanc112):
             peer: Orthanc = Orthanc112(
-                Path("orthanc-10k"), port=18043, chroot=self.cache / "trixie"
+                Path("orthanc-10k"), port=18043, chroot=chroot_of(self.cache)
             )
         else:
             peer = Orthanc(self.cache / "orthanc-10k", port=18043)

@@ -38,10 +38,12 @@ class Missing(Exception):
     """A peer cannot be run here; the sentence says what is missing."""
 
 
+def is_isolated() -> bool:
+    return bool(os.environ.get("DICOMWEB_BENCH_ISOLATED"))
+
+
 def isolate() -> None:
     """Runs this program again inside a network namespace that has loopback and nothing else."""
-    if os.environ.get("DICOMWEB_BENCH_ISOLATED"):
-        return
     environment = {**os.environ, "DICOMWEB_BENCH_ISOLATED": "1"}
     inner = f'ip link set lo up && exec "{sys.executable}" -m benchmarks "$@"'
     flags = ["--net"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--net"]
@@ -290,6 +292,7 @@ class Orthanc112(Orthanc):
             return
         if os.geteuid() != 0 or shutil.which("debootstrap") is None:
             raise Missing("Orthanc 1.12 needs root and debootstrap")
+        print(f"· installing Debian 13 with Orthanc into {chroot} (a minute, once)", flush=True)
         chroot.mkdir(parents=True, exist_ok=True)
         packages = "--include=orthanc,orthanc-dicomweb"
         run = subprocess.run(
