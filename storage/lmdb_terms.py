@@ -32,8 +32,8 @@ TERMS_PASSED = 20_000
 NUMBERS_READ = 50_000
 """Letters that occur in more names than this say nothing."""
 NAMES_SAMPLED = 300
-HITS_SAMPLED = 20
-"""... or until so many match: that tells a share to a quarter of it, enough to choose a way."""
+HITS_SAMPLED = 8
+"""... or until so many match: that tells a share to a third of it, enough to choose a way."""
 GRAMS_INTERSECTED = 3
 """Names must have so many other grams of a pattern besides the rarest, before they are read."""
 

@@ -61,7 +61,7 @@ def test_of(condition: Condition) -> Test:
             )
         case Like(tag=tag, pattern=pattern):
             matches = like(pattern).fullmatch
-            return lambda values_of: any(matches(value) for value in values_of(tag))
+            return lambda values_of: any(map(matches, values_of(tag)))
         case Empty(tag=tag):
             return lambda values_of: not values_of(tag)
         case SameItem(tag=tag, conditions=conditions):

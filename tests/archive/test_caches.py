@@ -13,6 +13,15 @@ def test_the_least_recently_used_goes_first() -> None:
     assert cache.weight == 8
 
 
+def test_several_are_used_at_once() -> None:
+    cache: Cache[str, int] = Cache(10)
+    for key in "abc":
+        cache.put(key, ord(key), weight=3)
+    assert cache.get_all(["a", "x", "b"]) == [97, None, 98]
+    cache.put("d", 100, weight=3)
+    assert cache.get_all("abcd") == [97, 98, None, 100]
+
+
 def test_a_value_put_again_weighs_once() -> None:
     cache: Cache[str, int] = Cache(10)
     cache.put("a", 1, weight=6)

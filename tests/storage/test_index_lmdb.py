@@ -540,6 +540,8 @@ def test_whatever_way_is_taken_the_answer_is_the_same(
         ):
             for limit in limits:
                 small.setattr(module, limit, patience)
+        small.setattr(lmdb_search, "FEWEST_TOGETHER", 1 + patience % 2)
+        small.setattr(lmdb_search, "MOST_TOGETHER", 1 + patience)
         directory = Path(tempfile.mkdtemp(dir=tmp_path))
         index, model = open_index(directory), IndexModel()
         try:

@@ -76,6 +76,28 @@ def test_ps3_18_table_10_6_3_3_a_study_has_its_url_counts_and_modalities(
     assert list(study) == sorted(study)
 
 
+def test_a_study_that_was_shown_is_shown_as_it_has_become(stored: httpx.Client) -> None:
+    before = stored.get("/studies?PatientID=007").json()[0]
+    more = part10(
+        study_uid="1.1",
+        series_uid="1.1.3",
+        instance_uid="1.1.3.1",
+        rows=2,
+        columns=2,
+        pixel_data=bytes(8),
+        PatientName="Müller^Jürgen",
+        PatientID="007",
+        StudyDate="20240131",
+        Modality="MR",
+    )
+    stored.post("/studies", content=related(more), headers={"Content-Type": CONTENT_TYPE})
+    after = stored.get("/studies?PatientID=007").json()[0]
+    assert [each["00201208"]["Value"] for each in (before, after)] == [[3], [4]]
+    assert sorted(after["00080061"]["Value"]) == ["CT", "MR", "SR"]
+    asked_more = stored.get("/studies?PatientID=007&includefield=SOPClassesInStudy").json()[0]
+    assert set(asked_more) - set(after) == {"00080062"}
+
+
 def test_urls_of_series_and_instances_can_be_followed(stored: httpx.Client) -> None:
     for path in ("/studies/1.1/series", "/instances"):
         for item in stored.get(path).json():
