@@ -84,7 +84,11 @@ class Config:
         None, "PEM file with the private key of tls_certificate, when it is not in that file."
     )
     workers: int = setting(
-        1, "Server processes that answer requests side by side.", low=1, high=256
+        1,
+        "Server processes that answer requests side by side, each with caches of its own; as many "
+        "as there are processors store more where several clients send at the same time.",
+        low=1,
+        high=256,
     )
     prefix: str = setting("/dicom-web", "Path of the DICOMweb root in every URL.")
     public_url: str | None = setting(

@@ -138,21 +138,24 @@ class _Pages:
         self._root = root
 
     def __iter__(self) -> Iterator[list[Any]]:
-        query = self._parsed.query
-        left = query.limit
+        asked, page = self._parsed.query, self._parsed
+        left, first = asked.limit, True
         while self.more and left != 0:
             limit = PAGE if left is None else min(PAGE, left)
-            page = replace(self._parsed, query=replace(query, limit=limit))
+            if limit != page.query.limit:
+                page = replace(page, query=replace(page.query, limit=limit))
             answer = search(self._archive, page)
             left = None if left is None else left - len(answer.rows)
             self.more = answer.more and left != 0
-            if query is self._parsed.query:
+            if first:
                 self.total = answer.total
-                self.truncated = answer.more and query.limit is not None
+                self.truncated = answer.more and asked.limit is not None
+                first = False
             self.behind = answer.next
-            query = replace(query, after=answer.next, offset=0)
-            if self._known is None or query.level is not QueryLevel.STUDY:
-                yield [_located(answer.item(row), query.level, self._root) for row in answer.rows]
+            if self.more:
+                page = replace(page, query=replace(page.query, after=answer.next, offset=0))
+            if self._known is None or asked.level is not QueryLevel.STUDY:
+                yield [_located(answer.item(row), asked.level, self._root) for row in answer.rows]
             else:
                 yield self._written(answer, self._known)
 
