@@ -16,16 +16,18 @@ _ENTRY_BYTES = 800
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """key and record are the study's in the table of studies."""
+    """key and record are the study's in the table of studies; `revisions` there were by then."""
 
     key: bytes
     record: bytes
+    revisions: int
     row: StudyRow
 
 
 class StudyRows:
     """Of one process; any thread may call. A row is right while the record of the study's state is
-    what it was, to the byte: whatever changes a study gives it a version no study ever had."""
+    what it was, to the byte, and nothing was revised: what is stored or deleted gives a study a
+    version no study ever had, but reindexing changes what it says and no version with it."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -33,17 +35,22 @@ class StudyRows:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, transaction: Transaction, rank: bytes) -> StudyRow | None:
-        """The row of the study of that rank, as of the transaction; None when it has to be made."""
+    def get(self, transaction: Transaction, rank: bytes, *, revisions: int) -> StudyRow | None:
+        """The row of the study of that rank, as of the transaction, which knows of so many
+        revisions; None when it has to be made."""
         kept = self._rows.get(rank)
-        if kept is None or transaction.get(kept.key, db=self._tables.studies) != kept.record:
+        if kept is None or kept.revisions != revisions:
+            return None
+        if transaction.get(kept.key, db=self._tables.studies) != kept.record:
             return None
         return kept.row
 
-    def keep(self, rank: bytes, key: bytes, record: bytes, row: StudyRow) -> None:
+    def keep(
+        self, rank: bytes, key: bytes, record: bytes, row: StudyRow, *, revisions: int
+    ) -> None:
         with self._lock:
             if self._bytes > KEPT_BYTES:
                 self._rows = {}
                 self._bytes = 0
             self._bytes += _ENTRY_BYTES + len(row.document)
-            self._rows[rank] = _Kept(key, record, row)
+            self._rows[rank] = _Kept(key, record, revisions, row)

@@ -46,7 +46,7 @@ from storage.lmdb_records import (
 from storage.lmdb_rows import StudyRows
 from storage.lmdb_series import SeriesContent, beginning_with
 from storage.lmdb_terms import Lists, Names, TermLists, is_pattern
-from storage.lmdb_transaction import counter_of
+from storage.lmdb_transaction import REVISIONS, counter_of
 from storage.model import (
     Between,
     Condition,
@@ -301,7 +301,7 @@ class _Search:
 
     def study_row(self, rank: bytes, study: Study | None) -> StudyRow:
         """The row of the study of that rank, which need not have been read."""
-        row = self._rows_kept.get(self._transaction, rank)
+        row = self._rows_kept.get(self._transaction, rank, revisions=self._revisions)
         if row is None:
             study = study or self._study(rank)
             uid = study.uid
@@ -318,7 +318,7 @@ class _Search:
                 instance_count=state.instance_count,
                 version=state.version,
             )
-            self._rows_kept.keep(rank, key, record, row)
+            self._rows_kept.keep(rank, key, record, row, revisions=self._revisions)
         return row
 
     def _study(self, rank: bytes) -> Study:
@@ -456,6 +456,10 @@ class _Search:
     @cached_property
     def _all_studies(self) -> int:
         return counter_of(self._transaction, self._tables, "studies")
+
+    @cached_property
+    def _revisions(self) -> int:
+        return counter_of(self._transaction, self._tables, REVISIONS)
 
     @cached_property
     def _all_names(self) -> int:

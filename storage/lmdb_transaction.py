@@ -65,7 +65,9 @@ from storage.model import (
 from storage.searching import STUDY_DATE, STUDY_TIME, Terms, study_rank
 
 COUNTERS = ("studies", "series", "instances", "blobs", "content_bytes", "payload_bytes")
-"""What `Counts` totals; `about` also counts blobs by form, and the ids ever given."""
+"""What `Counts` totals; `about` also counts blobs by form, revisions, and the ids ever given."""
+
+REVISIONS = "revisions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -590,6 +592,7 @@ class Writing:
             self._revise_series(target, series, each, before)
         for name, text in revision.notes.items():
             self.transaction.put(name.encode(), text, db=self.tables.notes)
+        self._counted[REVISIONS] += 1
         return True
 
     def _series_at(self, key: SeriesKey) -> _Series:

@@ -22,18 +22,20 @@ import orjson
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.asked import asked_for
-from dicomweb_server.archive.caches import Cache
 from dicomweb_server.archive.search import Answer, search
 from dicomweb_server.dicom.matching import ParsedQuery, parse_query
 from dicomweb_server.web import datasets, multipart
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.offers import DATA_SETS, DICOM_XML, selected
 from dicomweb_server.web.remembered import Found
-from dicomweb_server.web.service import Handler, Service, instance_url
+from dicomweb_server.web.service import Handler, Service, StudiesShown, instance_url
 from storage.model import QueryLevel
 
 PAGE = 500
 """Matches that are held in memory at once."""
+
+ROW_BYTES = 800
+"""About what a study's row weighs without its document."""
 
 COUNTED_STUDIES = 1000
 """In an archive of so many studies, matches behind a limit are counted unasked: 1 ms at most."""
@@ -124,7 +126,7 @@ class _Pages:
         parsed: ParsedQuery,
         *,
         root: str,
-        known: Cache[Hashable, orjson.Fragment] | None,
+        known: StudiesShown | None,
     ) -> None:
         """`known` has studies as JSON, by everything they are made of; None when it is not JSON
         that is wanted."""
@@ -159,21 +161,19 @@ class _Pages:
             else:
                 yield self._written(answer, self._known)
 
-    def _written(
-        self, answer: Answer, known: Cache[Hashable, orjson.Fragment]
-    ) -> list[orjson.Fragment]:
+    def _written(self, answer: Answer, known: StudiesShown) -> list[orjson.Fragment]:
         """The items of studies with their URLs. Making one costs ten times what finding out costs
-        whether that has been done before: worklists show the same studies over and over."""
+        whether that has been done before: worklists show the same studies over and over, and the
+        index has the same row as long as a study is what it was."""
         include, root = self._parsed.include, self._root
-        # A study that is changed gets another version.
-        made_of = [(row.study.study_uid, row.study.version, include, root) for row in answer.rows]
+        keys = [(id(row.study), include, root) for row in answer.rows]
         items: list[orjson.Fragment] = []
-        for row, key, written in zip(answer.rows, made_of, known.get_all(made_of), strict=True):
-            if written is None:
+        for row, key, held in zip(answer.rows, keys, known.get_all(keys), strict=True):
+            if held is None:
                 text = orjson.dumps(_located(answer.item(row), QueryLevel.STUDY, root))
-                written = orjson.Fragment(text)
-                known.put(key, written, weight=len(text))
-            items.append(written)
+                held = row.study, orjson.Fragment(text)
+                known.put(key, held, weight=len(text) + len(row.study.document) + ROW_BYTES)
+            items.append(held[1])
         return items
 
     @property

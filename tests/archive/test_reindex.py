@@ -69,6 +69,24 @@ def test_attributes_are_searchable_once_the_archive_is_reindexed(
     assert uids(archive, QueryLevel.SERIES, ("BodyPartExamined", "HEAD"))
 
 
+def test_a_study_that_was_shown_before_is_shown_with_what_it_was_reindexed_by(
+    archive: Archive, keep: Keep
+) -> None:
+    keep(*files(1))
+    opened = wider(archive)
+    asked = parse_query(
+        QueryLevel.STUDY, [("includefield", "BodyPartExamined")], attributes=opened.attributes
+    )
+
+    def body_part() -> object:
+        (item,) = search(opened, asked).items
+        return item.get("00180015")
+
+    assert body_part() is None
+    reindex(opened)
+    assert body_part() == {"vr": "CS", "Value": ["HEAD"]}
+
+
 def test_what_is_stored_while_the_archive_is_reindexed_is_not_lost(
     archive: Archive, keep: Keep
 ) -> None:
