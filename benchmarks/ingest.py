@@ -212,8 +212,9 @@ def run(bench: Bench) -> Iterator[Summary]:
     small = list(tiny_studies(2000 if bench.full else 500))
     chroot = bench.orthanc.chroot if isinstance(bench.orthanc, Orthanc112) else None
 
-    def fresh(make: Callable[[Path], Peer], name: str) -> Peer:
-        peer = make(bench.cache / "ingest" / name)
+    def fresh(make: Callable[[Path], Peer]) -> Peer:
+        place = bench.cache / "ingest"
+        peer = make(place / make(place).name.replace(" ", "-"))
         shutil.rmtree(peer.directory, ignore_errors=True)
         peer.start()
         wait_until_quiet(peer)
@@ -231,21 +232,16 @@ def run(bench: Bench) -> Iterator[Summary]:
         return Orthanc(place, port=18242)
 
     def storing(
-        make: Callable[[Path], Peer],
-        name: str,
-        instances: Sequence[bytes],
-        clients: int,
-        batch: int,
+        make: Callable[[Path], Peer], instances: Sequence[bytes], clients: int, batch: int
     ) -> tuple[str, Callable[[], Sample]]:
         def measure() -> Sample:
-            peer = fresh(make, name)
+            peer = fresh(make)
             try:
                 return post(peer, instances, clients=clients, batch=batch)
             finally:
                 peer.stop()
 
-        # Nothing is started here: it knows what it is called.
-        return bench.orthanc.name if make is orthanc else make(Path()).name, measure
+        return make(bench.cache).name, measure
 
     yield from settled(bench)
     yield from grown(bench)
@@ -259,5 +255,5 @@ def run(bench: Bench) -> Iterator[Summary]:
             "ingest",
             f"{what}, {clients} clients, {batch} a request",
             "instances",
-            [storing(make, make.__name__, instances, clients, batch) for make in makers],
+            [storing(make, instances, clients, batch) for make in makers],
         )

@@ -20,24 +20,19 @@ class Cache(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                return None
-            self._entries.move_to_end(key)
-            return entry[0]
+            return self._used(key)
 
     def get_all(self, keys: Iterable[K]) -> list[V | None]:
         """The same of each of the keys."""
-        found: list[V | None] = []
         with self._lock:
-            for key in keys:
-                entry = self._entries.get(key)
-                if entry is None:
-                    found.append(None)
-                else:
-                    self._entries.move_to_end(key)
-                    found.append(entry[0])
-        return found
+            return [self._used(key) for key in keys]
+
+    def _used(self, key: K) -> V | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        self._entries.move_to_end(key)
+        return entry[0]
 
     def put(self, key: K, value: V, *, weight: int) -> None:
         """Keeps `value` in place of what `key` had; one heavier than the limit is not kept."""
