@@ -41,6 +41,11 @@ _SIZ_COMPONENTS = 40
 component follow (ISO/IEC 15444-1 §A.5.1)."""
 
 
+# OpenJPH looks up what the processor can do at its first use and keeps no second thread out
+# meanwhile, whose codestream then comes out wrong. An import is one thread's: this is the first.
+imagecodecs.htj2k_encode(np.zeros((8, 8), np.uint8), reversible=True)
+
+
 def encode_content(pixels: PixelFormat | None, content: Buffer) -> tuple[Form, bytes]:
     """The smallest form that gives `content` back, and its payload in that form.
 

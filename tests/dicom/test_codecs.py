@@ -1,5 +1,7 @@
 """Every content comes back as it was, in whatever form it is kept, and damage is never a frame."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -227,6 +229,39 @@ def test_many_threads_encode_and_decode_at_once() -> None:
         forms = list(threads.map(lambda content: kept(CT, content)[0], contents * 4))
 
     assert set(forms) == {Form.HTJ2K}
+
+
+FIRST_USE = """
+import threading
+from dicomweb_server.dicom.codecs import htj2k_codestream
+from storage.model import PixelFormat
+
+pixels = PixelFormat(encapsulated=False, rows=16, columns=16, samples=1, bits_allocated=16,
+                     bits_stored=12, signed=False, planar=False, big_endian=False,
+                     floating=False, photometric="MONOCHROME2")
+content = bytes(value * 7 % 13 for value in range(512))
+together = threading.Barrier(8)
+encoded = []
+
+def encode():
+    together.wait()
+    encoded.append(htj2k_codestream(pixels, content))
+
+threads = [threading.Thread(target=encode) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(encoded), len(set(encoded)), None in encoded)
+"""
+
+
+def test_the_first_frames_of_a_process_may_be_encoded_by_many_threads() -> None:
+    # OpenJPH's first use spoilt them in one process of four.
+    for _ in range(12):
+        program = [sys.executable, "-c", FIRST_USE]
+        done = subprocess.run(program, capture_output=True, text=True, check=True)
+        assert done.stdout == "8 1 False\n", done.stderr
 
 
 def test_a_smaller_picture_is_read_without_the_rest_of_the_codestream() -> None:
