@@ -70,8 +70,10 @@ class Spool:
         """All that was written, valid until `discard`."""
         if self._file is not None:
             return _SpooledSource(self._file.fileno(), self.length)
-        whole = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        return BytesSource(bytes(whole))
+        whole = bytes(self._pieces[0]) if len(self._pieces) == 1 else b"".join(self._pieces)
+        # Freed now, the pieces are what comes next is received in.
+        self._pieces = [whole]
+        return BytesSource(whole)
 
     def discard(self) -> None:
         """Gives the memory or the disk space back; to be called however the upload ended."""

@@ -7,9 +7,10 @@ have been read, by one call, and one that is made whole is by one call too. Stre
 unusual (a client that does not read its answers, a connection that is to be closed), take uvicorn's
 way. A request that came before, byte by byte, is not even parsed (heard.py).
 
-The body of a request is given to the application in the pieces it arrived in. uvicorn gathers them
-in an array, copies that, and stops the socket at each 64 KiB: half of what receiving a CT slice
-cost.
+The body of a request is given to the application in the pieces it arrived in, which the parser does
+not see when the request says how many bytes they are. uvicorn has them parsed and copied, gathers
+them in an array, copies that, and stops the socket at each 64 KiB: more than half of what receiving
+a CT slice cost.
 """
 
 import os
@@ -19,12 +20,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
+import httptools
 from uvicorn._types import (
     ASGI3Application,
     ASGIReceiveCallable,
     ASGIReceiveEvent,
     ASGISendCallable,
     HTTPRequestEvent,
+    HTTPScope,
     Scope,
 )
 from uvicorn.protocols.http.httptools_impl import (
@@ -51,10 +54,14 @@ BODY_BYTES = 2**20
 
 
 class _Body:
-    """What has arrived of the body of one request."""
+    """What has arrived of the body of one request.
+
+    left  bytes that are still to come, 0 too when the request does not say how many
+    """
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self.cycle = cycle
+        self.left = _content_length(cycle.scope) - len(cycle.body)
         self.pieces: deque[bytes] = deque()
         self.held_bytes = 0
         if cycle.body:
@@ -86,6 +93,18 @@ class _Body:
         return message
 
 
+def _new_parser(connection: HttpToolsProtocol) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(connection)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
+
+
+def _content_length(scope: HTTPScope) -> int:
+    """What a request says, which the parser has checked: one number, and no Transfer-Encoding
+    beside it (RFC 9112 §6.3); 0 when it does not say."""
+    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+
+
 class Connection(HttpToolsProtocol):
     """To be given to uvicorn as `http`. The application has `ready(scope)`, or is none of ours."""
 
@@ -106,6 +125,11 @@ class Connection(HttpToolsProtocol):
         self._descriptor: int | None = socket.fileno() if plain and socket is not None else None
 
     def data_received(self, data: bytes) -> None:
+        body = self._body
+        if body is not None and body.left > 0 and body.cycle is self.cycle:
+            data = self._take_body(body, data)
+            if not data:
+                return
         between = not self._unfinished
         if between and self._again(data):
             return
@@ -115,6 +139,19 @@ class Connection(HttpToolsProtocol):
         whole = between and self._begun == 1 and not self._unfinished
         if whole and self._answered is not None:
             heard.learn(data, self._answered.scope)
+
+    def _take_body(self, body: _Body, data: bytes) -> bytes:
+        """Takes what belongs to the body and gives what follows it."""
+        self._unset_keepalive_if_required()
+        piece, rest = data[: body.left], data[body.left :]
+        body.left -= len(piece)
+        if not body.cycle.response_complete:
+            body.add(piece)
+        if not body.left:
+            # The parser that read the headers waits for the body still.
+            self.parser = _new_parser(self)
+            self.on_message_complete()
+        return rest
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -197,6 +234,8 @@ class Connection(HttpToolsProtocol):
             super().on_body(body)
         else:
             mine.add(body)
+        if mine is not None and mine.cycle is self.cycle:
+            mine.left -= len(body)
 
     def _answer(
         self,
