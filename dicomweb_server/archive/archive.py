@@ -5,6 +5,7 @@ synchronous, to be called from any thread; each takes the archive first, and ask
 who calls may do this (`permit`). `seen_by` is the archive as somebody sees it.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -66,7 +67,8 @@ class Archive(Acting):
     `decoded` frames by what was decoded: contents, format, syntax; `encoded`
     by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
     the digest of the received file and the syntax; `stopping` is set when the process is told to
-    stop: what waits for something to happen ends; `caller` is who calls the verbs."""
+    stop: what waits for something to happen ends; `caller` is who calls the verbs; `beside` is a
+    thread for what storing has done beside it."""
 
     storage: Storage
     config: Config
@@ -87,6 +89,9 @@ class Archive(Acting):
     closed: Flag = field(default_factory=Flag)
     caller: Caller = SYSTEM
     journal: Journal | None = None
+    beside: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="beside")
+    )
     decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,6 +161,7 @@ class Archive(Acting):
 
     def close(self) -> None:
         self.closed.set()
+        self.beside.shutdown()
         self.storage.close()
 
 

@@ -4,6 +4,9 @@ A batch of received files is described and hashed, the contents that are new are
 blob store, and one index transaction makes all instances exist. What each part came to is a value;
 one bad part spoils none of its neighbours (PS3.18 §10.5).
 
+Describing is Python's; hashing and appending large contents is not, and is done beside it by
+another thread: 50 CT slices in a request are stored an eighth faster, of 4 clients a twentieth.
+
 The order of writing is that of storage/contract.py: a crash before the transaction leaves nothing
 but bytes nobody refers to.
 """
@@ -11,11 +14,14 @@ but bytes nobody refers to.
 import hashlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import ExitStack
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
+from threading import Lock
+from typing import Self
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.access.errors import Denied
@@ -52,8 +58,12 @@ GROUP_BYTES = 32 * 2**20
 """... and of this many bytes, a larger part alone: that is what bounds the memory of a batch."""
 
 HOT_BYTES = 2**20
-"""So much is read before it is appended, while it is in the processor's cache; less is not worth
+"""So much is described before it is landed, while it is in the processor's cache; less is not worth
 letting others have the interpreter meanwhile."""
+
+BESIDE_BYTES = 128 * 2**10
+"""An instance of so many is landed by the other thread, when it is not the only one: hashing them
+takes longer than waking it."""
 
 WRITTEN_BYTES = 8 * 2**20
 """The disk begins to write so much of a group while the rest is read; by less it costs more CPU."""
@@ -157,7 +167,7 @@ def store_all(
                     # From the first append to the transaction no other process gives up the packs
                     # in between.
                     pending.enter_context(archive.storage.blobs.pending())
-                    landing = _Landing(archive, outcomes)
+                    landing = pending.enter_context(_Landing(archive, outcomes))
                 landing.add(read)
             coming = more() if more is not None else ()
         if landing is not None:
@@ -188,6 +198,16 @@ _REFUSALS: tuple[tuple[type[DicomError], Refusal], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A part that may be stored, as far as it is described."""
+
+    archive: Archive
+    number: int
+    part: Received
+    description: Description
+
+
 @dataclass(slots=True)
 class _Candidate:
     """A part on its way: what it is, what it is made of, and what of that was appended."""
@@ -199,17 +219,25 @@ class _Candidate:
     appended: dict[Digest, Place] = field(default_factory=dict)
 
 
-def _read(archive: Archive, number: int, part: Received) -> _Candidate | Outcome:
+def _read(archive: Archive, number: int, part: Received) -> _Read | Outcome:
     try:
         description = describe(part.source, limits=archive.limits, attributes=archive.attributes)
+        if part.study_uid not in (None, description.study_uid):
+            comment = _wrong_study(description, part.study_uid)
+            return _of(description, refusal=Refusal.WRONG_STUDY, comment=comment)
+        return _denied(archive, description) or _Read(archive, number, part, description)
+    except Unavailable:
+        raise
+    except Exception as error:
+        return refused(error)
+
+
+def _hashed(read: _Read) -> _Candidate | Outcome:
+    part, description = read.part, read.description
+    try:
         instance = _instance(part, description)
-        if part.study_uid not in (None, instance.study_uid):
-            comment = _wrong_study(instance, part.study_uid)
-            return _of(instance, refusal=Refusal.WRONG_STUDY, comment=comment)
-        if (denied := _denied(archive, instance)) is not None:
-            return denied
-        decided = _decided_already(archive, instance)
-        return decided or _Candidate(number, part.source, description, instance)
+        decided = _decided_already(read.archive, instance)
+        return decided or _Candidate(read.number, part.source, description, instance)
     except Unavailable:
         raise
     except Exception as error:
@@ -221,17 +249,17 @@ _SAYS_OF_IMAGES = ("1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11.")
 and of presentation states begin with (PS3.4 Table B.5-1)."""
 
 
-def _denied(archive: Archive, instance: Instance) -> Outcome | None:
+def _denied(archive: Archive, description: Description) -> Outcome | None:
     """The refusal of what the caller may not store."""
-    says = instance.sop_class_uid.startswith(_SAYS_OF_IMAGES)
-    if archive.permits(Act.STORE) or (says and _is_there(archive, instance.study_uid)):
+    says = description.sop_class_uid.startswith(_SAYS_OF_IMAGES)
+    if archive.permits(Act.STORE) or (says and _is_there(archive, description.study_uid)):
         return None
     try:
         # It is refused; asked all the same, so that the audit has it.
         archive.permit(Act.STORE)
     except Denied as error:
         comment = f"{error}, only what says something of the images of a study that is there"
-        return _of(instance, refusal=Refusal.DENIED, comment=comment)
+        return _of(description, refusal=Refusal.DENIED, comment=comment)
     return None
 
 
@@ -268,7 +296,8 @@ def _decided_already(archive: Archive, instance: Instance) -> Outcome | None:
 
 
 class _Landing:
-    """The parts of a batch that can be stored, on their way into packs and index.
+    """The parts of a batch that can be stored, on their way into packs and index; a context, which
+    ends when nothing reads their sources any longer.
 
     outcomes  of all parts of the batch, where what became of these is put
     """
@@ -276,42 +305,84 @@ class _Landing:
     def __init__(self, archive: Archive, outcomes: list[Outcome]) -> None:
         self._archive = archive
         self._outcomes = outcomes
-        self._read: list[_Candidate] = []
-        self._read_bytes = 0
+        self._waiting: deque[_Read] = deque()
+        self._waiting_bytes = 0
+        self._beside: Future[None] | None = None
         self._landed: list[_Candidate] = []
-        self._placed: dict[Digest, Place] = {}
+        self._placing = Lock()
+        self._placed: dict[Digest, Place | None] = {}
 
-    def add(self, candidate: _Candidate) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.clear()
+        if self._beside is not None and not self._beside.cancel():
+            wait([self._beside])
+
+    def add(self, read: _Read) -> None:
         """Raises Unavailable, as do all of these."""
-        self._read.append(candidate)
-        self._read_bytes += candidate.source.length
-        if self._read_bytes >= HOT_BYTES:
-            self._append()
+        self._waiting.append(read)
+        self._waiting_bytes += read.part.source.length
+        if self._beside is not None and not self._beside.done():
+            return
+        if len(self._waiting) > 1 and read.part.source.length >= BESIDE_BYTES:
+            self._hear_beside()
+            self._waiting_bytes = 0
+            self._beside = self._archive.beside.submit(self._land)
+        elif self._waiting_bytes >= HOT_BYTES:
+            self._waiting_bytes = 0
+            self._land()
 
     def finish(self) -> None:
         """Applies all in one transaction, and once more what a deletion overtook."""
-        self._append()
-        self._read = self._apply()
-        if not self._read:
+        self._land()
+        self._hear_beside()
+        overtaken = self._apply()
+        if not overtaken:
             return
         # Every content is appended this time, so that no deletion can overtake it.
         self._placed.clear()
-        self._append(known=frozenset())
+        self._append(overtaken, known=frozenset())
         for candidate in self._apply():
             comment = "what it shares with other instances is being deleted; send it again"
             failed = _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
             self._outcomes[candidate.number] = failed
 
-    def _append(self, *, known: Set[Digest] | None = None) -> None:
-        """Appends what is new of the parts that have been read; `known` is looked up unless given.
-        The disk begins to write it while more is read."""
-        reading, self._read, self._read_bytes = self._read, [], 0
-        if known is None:
-            digests = {digest for each in reading for digest in _contents_of(each)}
-            known = self._archive.storage.index.known(digests)
-        for candidate in reading:
+    def _hear_beside(self) -> None:
+        """Returns when the other thread is done, or had not begun; raises what that raised."""
+        beside, self._beside = self._beside, None
+        if beside is not None and not beside.cancel():
+            beside.result()
+
+    def _land(self) -> None:
+        """Hashes and appends what waits; by as many threads as call."""
+        while group := self._take():
+            candidates: list[_Candidate] = []
+            for read in group:
+                hashed = _hashed(read)
+                if isinstance(hashed, Outcome):
+                    self._outcomes[read.number] = hashed
+                else:
+                    candidates.append(hashed)
+            digests = {digest for each in candidates for digest in _contents_of(each)}
+            self._append(candidates, known=self._archive.storage.index.known(digests))
+
+    def _take(self) -> list[_Read]:
+        """What has waited longest: a large one, or some small ones."""
+        group: list[_Read] = []
+        length = 0
+        with suppress(IndexError):
+            while length < BESIDE_BYTES:
+                group.append(self._waiting.popleft())
+                length += group[-1].part.source.length
+        return group
+
+    def _append(self, candidates: Sequence[_Candidate], *, known: Set[Digest]) -> None:
+        """Appends what is new of them. The disk begins to write it while more is read."""
+        for candidate in candidates:
             try:
-                _append_new(self._archive, candidate, known=known, placed=self._placed)
+                self._append_new(candidate, known)
                 self._landed.append(candidate)
             except Unavailable:
                 raise
@@ -319,11 +390,38 @@ class _Landing:
                 self._outcomes[candidate.number] = _failed(candidate.instance, error)
         self._archive.storage.blobs.begin_sync(least_bytes=WRITTEN_BYTES)
 
+    def _append_new(self, candidate: _Candidate, known: Set[Digest]) -> None:
+        """Appends the contents of a candidate that are neither known nor anybody's of the batch."""
+        description, instance = candidate.description, candidate.instance
+        if self._is_mine(instance.skeleton, known):
+            self._place(instance.skeleton, description.skeleton, len(description.skeleton))
+        for digest, content in zip(instance.blobs, description.contents, strict=True):
+            if self._is_mine(digest, known):
+                value = _value(candidate.source, description, content)
+                self._place(digest, value, content.extent.length)
+
+    def _is_mine(self, digest: Digest, known: Set[Digest]) -> bool:
+        """Whether the caller is the one to append it."""
+        with self._placing:
+            if digest in known or digest in self._placed:
+                return False
+            self._placed[digest] = None
+            return True
+
+    def _place(self, digest: Digest, value: Buffer, content_length: int) -> None:
+        # Landed as received: compressing is settling's work, when nobody waits for it.
+        self._placed[digest] = self._archive.storage.blobs.append(
+            digest, value, form=Form.RAW, content_length=content_length
+        )
+
     def _apply(self) -> list[_Candidate]:
         """Those that a deletion has overtaken."""
-        landed, self._landed = self._landed, []
+        landed, self._landed = sorted(self._landed, key=lambda each: each.number), []
         if not landed:
             return []
+        for candidate in landed:
+            placed = ((digest, self._placed.get(digest)) for digest in _contents_of(candidate))
+            candidate.appended = {digest: place for digest, place in placed if place is not None}
         # The disk begins to write while the transaction is prepared.
         self._archive.storage.blobs.begin_sync()
         try:
@@ -342,27 +440,6 @@ class _Landing:
             else:
                 self._outcomes[candidate.number] = _answer(candidate.instance, answer)
         return overtaken
-
-
-def _append_new(
-    archive: Archive, candidate: _Candidate, *, known: Set[Digest], placed: dict[Digest, Place]
-) -> None:
-    """Appends the contents of a candidate that are neither known nor appended for another one."""
-    # Landed as received: compressing is settling's work, when nobody waits for it.
-    append = partial(archive.storage.blobs.append, form=Form.RAW)
-    candidate.appended.clear()
-    description = candidate.description
-    skeleton = candidate.instance.skeleton
-    if skeleton not in known and skeleton not in placed:
-        kept = description.skeleton
-        placed[skeleton] = append(skeleton, kept, content_length=len(kept))
-    for digest, content in zip(candidate.instance.blobs, description.contents, strict=True):
-        if digest not in known and digest not in placed:
-            value = _value(candidate.source, description, content)
-            placed[digest] = append(digest, value, content_length=content.extent.length)
-    for digest in _contents_of(candidate):
-        if digest in placed:
-            candidate.appended[digest] = placed[digest]
 
 
 def _contents_of(candidate: _Candidate) -> Iterator[Digest]:
@@ -505,8 +582,8 @@ def _misplaced(instance: Instance, applied: Applied) -> str:
     )
 
 
-def _wrong_study(instance: Instance, study_uid: str) -> str:
-    return f"Study Instance UID is {instance.study_uid}, the request stores to {study_uid}"
+def _wrong_study(description: Description, study_uid: str | None) -> str:
+    return f"Study Instance UID is {description.study_uid}, the request stores to {study_uid}"
 
 
 def _failed(instance: Instance, error: Exception) -> Outcome:
@@ -515,7 +592,7 @@ def _failed(instance: Instance, error: Exception) -> Outcome:
 
 
 def _of(
-    instance: Instance,
+    instance: Instance | Description,
     *,
     stored: Stored | None = None,
     refusal: Refusal | None = None,

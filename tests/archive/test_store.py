@@ -1,5 +1,7 @@
 """Storing: what each part comes to, and that one never spoils another."""
 
+import random
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +12,7 @@ from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.delete import delete
 from dicomweb_server.archive.retrieve import InstanceFile, instance
 from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
-from dicomweb_server.archive.store import Outcome, Received, Refusal, store
+from dicomweb_server.archive.store import BESIDE_BYTES, Outcome, Received, Refusal, store
 from dicomweb_server.dicom.describe import Description, describe
 from dicomweb_server.dicom.source import BytesSource, Source
 from storage.errors import OutOfSpace, Unavailable
@@ -233,6 +235,47 @@ def test_what_came_over_the_disk_is_the_same_as_what_came_in_memory(archive: Arc
     assert again.stored is Stored.DUPLICATE
 
 
+def large(number: int, *, seed: int | None = None) -> bytes:
+    """An instance that is hashed and appended beside others."""
+    pixels = random.Random(number if seed is None else seed).randbytes(2 * 300 * 400)
+    file = part10(instance_uid=f"1.2.{number}", rows=300, columns=400, pixel_data=pixels)
+    assert len(file) > BESIDE_BYTES
+    return file
+
+
+def test_large_parts_together_each_come_back_and_what_they_share_is_kept_once(
+    archive: Archive, keep: Keep
+) -> None:
+    files = [large(n, seed=n // 2) for n in range(12)]
+    small = [part10(instance_uid=f"1.3.{n}", rows=4, columns=n + 1) for n in range(12)]
+    mixed = [file for pair in zip(files, small, strict=True) for file in pair]
+
+    outcomes = keep(*mixed)
+
+    assert [outcome.stored for outcome in outcomes] == [Stored.NEW] * 24
+    expected = [uid for n in range(12) for uid in (f"1.2.{n}", f"1.3.{n}")]
+    assert [outcome.instance_uid for outcome in outcomes] == expected
+    for uid, file in zip(expected, mixed, strict=True):
+        assert received(archive, Scope(STUDY_UID, SERIES_UID, uid)) == file
+    counts = archive.storage.index.counts()
+    assert counts.blobs == 24 + 6 + 12  # each skeleton, and the frames that differ
+    written = sum(pack.length for pack in archive.storage.blobs.packs())
+    assert written < counts.payload_bytes + 100_000, "a frame was appended twice"
+
+
+def test_of_large_parts_with_one_uid_the_first_is_stored(archive: Archive, keep: Keep) -> None:
+    outcomes = keep(large(1), large(2), large(1, seed=3), large(1))
+
+    assert [outcome.stored for outcome in outcomes] == [
+        Stored.NEW,
+        Stored.NEW,
+        None,
+        Stored.DUPLICATE,
+    ]
+    assert outcomes[2].refusal is Refusal.CONFLICT
+    assert received(archive, Scope(STUDY_UID, SERIES_UID, "1.2.1")) == large(1)
+
+
 # ---------------------------------------------------------------- storage that is not as wished
 
 
@@ -264,6 +307,41 @@ def test_a_full_disk_refuses_the_parts_that_did_not_fit(archive: Archive) -> Non
     assert second.refusal is Refusal.OUT_OF_SPACE
     assert second.instance_uid == "1.2.2"
     assert "the disk of the test" in second.comment
+
+
+def test_a_full_disk_refuses_of_large_parts_those_that_did_not_fit(archive: Archive) -> None:
+    full = replace(archive.storage, blobs=Blobs(archive.storage.blobs, room=7))
+    files = [large(n) for n in range(6)]
+
+    outcomes = store(
+        Archive(full, archive.config), [Received(BytesSource(file), "") for file in files]
+    )
+
+    stored = [n for n, outcome in enumerate(outcomes) if outcome.stored is Stored.NEW]
+    refused = [n for n, outcome in enumerate(outcomes) if outcome.refusal is Refusal.OUT_OF_SPACE]
+    assert len(stored) in (2, 3)
+    assert sorted(stored + refused) == list(range(6))
+    for number in stored:
+        scope = Scope(STUDY_UID, SERIES_UID, f"1.2.{number}")
+        assert received(archive, scope) == files[number]
+
+
+def test_packs_that_cannot_be_written_break_the_request_whoever_meets_it(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def broken(*_: object, **__: object) -> Place:
+        threads.append(threading.current_thread().name)
+        raise Unavailable("the test said so", retry_after_s=2)
+
+    monkeypatch.setattr(archive.storage.blobs, "append", broken)
+    for _ in range(20):
+        with pytest.raises(Unavailable, match="the test said so"):
+            store(archive, [Received(BytesSource(large(n)), "") for n in range(3)])
+
+    assert any(name.startswith("beside") for name in threads)
+    assert archive.storage.index.counts().instances == 0
 
 
 class Index:
