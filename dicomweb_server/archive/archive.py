@@ -161,8 +161,8 @@ class Archive(Acting):
 
     def close(self) -> None:
         self.closed.set()
-        self.beside.shutdown()
         self.storage.close()
+        self.beside.shutdown()
 
 
 def _asked(level: str, question: str) -> Event:

@@ -16,9 +16,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 from typing import Self
@@ -208,15 +208,12 @@ class _Read:
     description: Description
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A part on its way: what it is, what it is made of, and what of that was appended."""
+    """A part on its way, hashed."""
 
-    number: int
-    source: Source
-    description: Description
+    read: _Read
     instance: Instance
-    appended: dict[Digest, Place] = field(default_factory=dict)
 
 
 def _read(archive: Archive, number: int, part: Received) -> _Read | Outcome:
@@ -233,11 +230,10 @@ def _read(archive: Archive, number: int, part: Received) -> _Read | Outcome:
 
 
 def _hashed(read: _Read) -> _Candidate | Outcome:
-    part, description = read.part, read.description
     try:
-        instance = _instance(part, description)
+        instance = _instance(read.part, read.description)
         decided = _decided_already(read.archive, instance)
-        return decided or _Candidate(read.number, part.source, description, instance)
+        return decided or _Candidate(read, instance)
     except Unavailable:
         raise
     except Exception as error:
@@ -317,21 +313,25 @@ class _Landing:
 
     def __exit__(self, *_: object) -> None:
         self._waiting.clear()
-        if self._beside is not None and not self._beside.cancel():
-            wait([self._beside])
+        # Something is there only when the batch has failed already.
+        with suppress(Exception):
+            self._hear_beside()
 
     def add(self, read: _Read) -> None:
         """Raises Unavailable, as do all of these."""
+        length = read.part.source.length
         self._waiting.append(read)
-        self._waiting_bytes += read.part.source.length
         if self._beside is not None and not self._beside.done():
             return
-        if len(self._waiting) > 1 and read.part.source.length >= BESIDE_BYTES:
+        self._waiting_bytes += length
+        beside = len(self._waiting) > 1 and length >= BESIDE_BYTES
+        if not beside and self._waiting_bytes < HOT_BYTES:
+            return
+        self._waiting_bytes = 0
+        if beside:
             self._hear_beside()
-            self._waiting_bytes = 0
             self._beside = self._archive.beside.submit(self._land)
-        elif self._waiting_bytes >= HOT_BYTES:
-            self._waiting_bytes = 0
+        else:
             self._land()
 
     def finish(self) -> None:
@@ -347,7 +347,7 @@ class _Landing:
         for candidate in self._apply():
             comment = "what it shares with other instances is being deleted; send it again"
             failed = _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
-            self._outcomes[candidate.number] = failed
+            self._outcomes[candidate.read.number] = failed
 
     def _hear_beside(self) -> None:
         """Returns when the other thread is done, or had not begun; raises what that raised."""
@@ -387,17 +387,17 @@ class _Landing:
             except Unavailable:
                 raise
             except Exception as error:
-                self._outcomes[candidate.number] = _failed(candidate.instance, error)
+                self._outcomes[candidate.read.number] = _failed(candidate.instance, error)
         self._archive.storage.blobs.begin_sync(least_bytes=WRITTEN_BYTES)
 
     def _append_new(self, candidate: _Candidate, known: Set[Digest]) -> None:
         """Appends the contents of a candidate that are neither known nor anybody's of the batch."""
-        description, instance = candidate.description, candidate.instance
+        description, instance = candidate.read.description, candidate.instance
         if self._is_mine(instance.skeleton, known):
             self._place(instance.skeleton, description.skeleton, len(description.skeleton))
         for digest, content in zip(instance.blobs, description.contents, strict=True):
             if self._is_mine(digest, known):
-                value = _value(candidate.source, description, content)
+                value = _value(candidate.read.part.source, description, content)
                 self._place(digest, value, content.extent.length)
 
     def _is_mine(self, digest: Digest, known: Set[Digest]) -> bool:
@@ -414,31 +414,33 @@ class _Landing:
             digest, value, form=Form.RAW, content_length=content_length
         )
 
+    def _places_of(self, candidate: _Candidate) -> dict[Digest, Place]:
+        """Of its contents, those that were appended."""
+        placed = ((digest, self._placed.get(digest)) for digest in _contents_of(candidate))
+        return {digest: place for digest, place in placed if place is not None}
+
     def _apply(self) -> list[_Candidate]:
         """Those that a deletion has overtaken."""
-        landed, self._landed = sorted(self._landed, key=lambda each: each.number), []
+        landed, self._landed = sorted(self._landed, key=lambda each: each.read.number), []
         if not landed:
             return []
-        for candidate in landed:
-            placed = ((digest, self._placed.get(digest)) for digest in _contents_of(candidate))
-            candidate.appended = {digest: place for digest, place in placed if place is not None}
         # The disk begins to write while the transaction is prepared.
         self._archive.storage.blobs.begin_sync()
         try:
             applied = self._archive.storage.index.apply(
-                [Landed(_facts(each), each.appended) for each in landed],
+                [Landed(_facts(each), self._places_of(each)) for each in landed],
                 conflict=self._archive.conflict,
             )
         except OutOfSpace as error:
             for candidate in landed:
-                self._outcomes[candidate.number] = _failed(candidate.instance, error)
+                self._outcomes[candidate.read.number] = _failed(candidate.instance, error)
             return []
         overtaken: list[_Candidate] = []
         for candidate, answer in zip(landed, applied, strict=True):
             if answer.outcome is Stored.MISSING_CONTENT:
                 overtaken.append(candidate)
             else:
-                self._outcomes[candidate.number] = _answer(candidate.instance, answer)
+                self._outcomes[candidate.read.number] = _answer(candidate.instance, answer)
         return overtaken
 
 
@@ -470,7 +472,7 @@ def _instance(part: Received, description: Description) -> Instance:
 
 
 def _facts(candidate: _Candidate) -> InstanceFacts:
-    description = candidate.description
+    description = candidate.read.description
     return InstanceFacts(
         instance=candidate.instance,
         study_level=description.study_level,

@@ -69,6 +69,12 @@ class _Body:
             self.add(bytes(cycle.body))
             cycle.body = bytearray()
 
+    def take(self, piece: bytes) -> None:
+        """What comes; nobody wants it once the request is answered."""
+        self.left -= len(piece)
+        if not self.cycle.response_complete:
+            self.add(piece)
+
     def add(self, piece: bytes) -> None:
         self.pieces.append(piece)
         self.held_bytes += len(piece)
@@ -144,9 +150,7 @@ class Connection(HttpToolsProtocol):
         """Takes what belongs to the body and gives what follows it."""
         self._unset_keepalive_if_required()
         piece, rest = data[: body.left], data[body.left :]
-        body.left -= len(piece)
-        if not body.cycle.response_complete:
-            body.add(piece)
+        body.take(piece)
         if not body.left:
             # The parser that read the headers waits for the body still.
             self.parser = _new_parser(self)
@@ -230,12 +234,10 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         mine = self._body
         # That of a pipelined request, whose turn has not come, is uvicorn's.
-        if mine is None or mine.cycle is not self.cycle or self.cycle.response_complete:
+        if mine is None or mine.cycle is not self.cycle:
             super().on_body(body)
         else:
-            mine.add(body)
-        if mine is not None and mine.cycle is self.cycle:
-            mine.left -= len(body)
+            mine.take(body)
 
     def _answer(
         self,

@@ -212,10 +212,6 @@ class Parser:
         return memoryview(buffer)[position:held], held, False
 
 
-# RFC 5322 §2.2: field names are printable ASCII without colon; values are taken as they are.
-_HEADER = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*(.*?)[ \t]*", re.DOTALL)
-
-
 _memmem = getattr(ctypes.PyDLL(None), "memmem", None)
 """The C library's, where it has one."""
 if _memmem is not None:
@@ -235,6 +231,10 @@ def _find(buffer: bytes, wanted: bytes, start: int) -> int:
     first = ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value or 0
     at = _memmem(first + start, length, wanted, len(wanted))
     return -1 if at is None else at - first
+
+
+# RFC 5322 §2.2: field names are printable ASCII without colon; values are taken as they are.
+_HEADER = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*(.*?)[ \t]*", re.DOTALL)
 
 
 def _parse_headers(part: int, block: bytes) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """An archive in memory, and its web side on a socket of this machine."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from dicomweb_server.config import Config
 from dicomweb_server.web.app import Application, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
+from tests.web.bodies import next_reply
 
 
 @pytest.fixture
@@ -111,3 +113,36 @@ def listening() -> Iterator[Socket]:
 def http(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.dicomweb, timeout=20, trust_env=False) as opened:
         yield opened
+
+
+APART_S = 0.05
+"""Long enough for two writes to be two reads of the server's."""
+
+
+class Client:
+    """A connection whose every byte is ours."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.socket = socket.create_connection((host, port), timeout=20)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream: BinaryIO = self.socket.makefile("rb")
+
+    def send(self, *pieces: bytes) -> None:
+        for number, piece in enumerate(pieces):
+            if number:
+                time.sleep(APART_S)
+            self.socket.sendall(piece)
+
+    def reply(self) -> tuple[int, bytes]:
+        return next_reply(self.stream)
+
+    def close(self) -> None:
+        self.stream.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    opened = Client(server.host, server.port)
+    yield opened
+    opened.close()

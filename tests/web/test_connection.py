@@ -1,24 +1,14 @@
 """Bodies of requests, cut anywhere on their way: what the parser is not shown is still counted."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 from tests.dicom.build import part10
 from tests.web.bodies import CONTENT_TYPE, related
-from tests.web.conftest import Server
-from tests.web.test_heard import Client
+from tests.web.conftest import Client, Server
 
 LARGE = part10(rows=512, columns=512, instance_uid="1.2.1")
 SMALL = part10(rows=8, columns=8, instance_uid="1.2.2")
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[Client]:
-    opened = Client(server.host, server.port)
-    yield opened
-    opened.close()
 
 
 def head(server: Server, *lines: str, content_type: str = CONTENT_TYPE) -> bytes:

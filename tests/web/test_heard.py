@@ -1,49 +1,13 @@
 """Requests whose bytes came before: answered as ever, and never taken for what they are not."""
 
-import socket
 import time
-from collections.abc import Iterator
-from typing import BinaryIO
 
 import httpx
 import pytest
 
 from dicomweb_server.web import heard
-from tests.web.bodies import next_reply
-from tests.web.conftest import Server, Socket, listened
+from tests.web.conftest import Client, Server, Socket, listened
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
-
-APART_S = 0.05
-"""Long enough for two writes to be two reads of the server's."""
-
-
-class Client:
-    """A connection whose every byte is ours."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.socket = socket.create_connection((host, port), timeout=20)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stream: BinaryIO = self.socket.makefile("rb")
-
-    def send(self, *pieces: bytes) -> None:
-        for number, piece in enumerate(pieces):
-            if number:
-                time.sleep(APART_S)
-            self.socket.sendall(piece)
-
-    def reply(self) -> tuple[int, bytes]:
-        return next_reply(self.stream)
-
-    def close(self) -> None:
-        self.stream.close()
-        self.socket.close()
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[Client]:
-    opened = Client(server.host, server.port)
-    yield opened
-    opened.close()
 
 
 def get(server: Server, number: int, *lines: str) -> bytes:
