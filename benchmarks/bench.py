@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.data import Series, ct500, head_ct, large_study, tiny_studies
+from benchmarks.data import Series, ct500, head_ct, large_study, small_mr, tiny_studies
 from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
 from benchmarks.studies import make
@@ -112,6 +112,13 @@ class Bench:
     def large_study(self) -> tuple[str, list[Path]]:
         """A study of 7,000 instances: its UID and its files."""
         return large_study(self.cache / "large-study", self.ct500)
+
+    @cached_property
+    def small_mr(self) -> list[Path]:
+        """Files of 5,000 small MR images."""
+        files, origin = small_mr(self.cache / "small-mr", 5000)
+        self.notes.append(f"small MR: {len(files):,} images of 80x80 made from {origin}")
+        return files
 
     @cached_property
     def tiny(self) -> list[Path]:

@@ -1,4 +1,5 @@
-"""What is loaded into the peers: a 500-slice CT of real slices, and many small studies.
+"""What is loaded into the peers: a 500-slice CT of real slices, small MR images cut out of real
+ones, and many small studies.
 
 The real slices come from the folder of real DICOM files beside the project, or from `--slices`;
 without either the phantom of `dicomweb-server demo` stands in, and the report says so. Repeating
@@ -14,11 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SOURCES = ("ct-head-140", "ct-head-ge-28")
+MR_SOURCE = "mr-mprage-96"
 SLICES = 500
+
+SMALL_MR = 80
+"""Rows and columns of a small MR image: functional and diffusion series have thousands of these."""
+
+SMALL_MR_SERIES = 100
+"""Images in a series of them."""
 
 FAMILIES = "WANG LI ZHANG LIU CHEN YANG HUANG ZHAO WU ZHOU XU SUN MA ZHU HU GUO HE LIN GAO LUO"
 GIVEN = (
@@ -136,6 +144,68 @@ def large_study(directory: Path, series: Series, *, repeats: int = 14) -> tuple[
             dataset.add_new("PixelData", "OW", number.to_bytes(8, "little") * 16)
             dataset.save_as(path, enforce_file_format=True)
     return study, paths
+
+
+def small_mr(directory: Path, count: int) -> tuple[list[Path], str]:
+    """MR images of 80x80 in series of 100, one study, in Explicit VR Little Endian, written once
+    and reused: their files, and what they were made from.
+
+    Each is a window of its own out of a real slice, with that slice's header but for its private
+    OB values: some 90 kB, the same in a whole series, which an archive that keeps equal contents
+    once would be flattered by. Noise under a short header when there are no real slices.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"{number:05}.dcm" for number in range(count)]
+    origin = directory / "origin.txt"
+    if origin.is_file() and all(path.is_file() for path in paths):
+        return paths, origin.read_text()
+    templates, words = _mr_templates()
+    for number, path in enumerate(paths):
+        turn, which = divmod(number, len(templates))
+        dataset, pixels = templates[which]
+        row, column = turn % 128 + 24, turn // 128 % 128 + 24
+        window = pixels[row : row + SMALL_MR, column : column + SMALL_MR]
+        part, place = divmod(number, SMALL_MR_SERIES)
+        uid = _uid("small MR", number)
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+        dataset.StudyInstanceUID = _uid("small MR study")
+        dataset.SeriesInstanceUID = _uid("small MR series", part)
+        dataset.SeriesNumber, dataset.InstanceNumber = part + 1, place + 1
+        dataset.Rows = dataset.Columns = SMALL_MR
+        dataset.PixelData = np.ascontiguousarray(window).tobytes()
+        dataset.save_as(path, enforce_file_format=True)
+    origin.write_text(words)
+    return paths, words
+
+
+def _mr_templates() -> tuple[list[tuple[pydicom.Dataset, np.ndarray]], str]:
+    """Headers of MR images, each with the pixels of its slice, of 256x256."""
+    folder = SHARED / MR_SOURCE
+    if folder.is_dir():
+        return [_mr_template(path) for path in sorted(folder.iterdir())], "real MR slices"
+    return [_noise_template()], "noise"
+
+
+def _mr_template(path: Path) -> tuple[pydicom.Dataset, np.ndarray]:
+    dataset = pydicom.dcmread(path)
+    pixels = np.frombuffer(dataset.PixelData, "<u2").reshape(dataset.Rows, dataset.Columns)
+    for element in list(dataset):
+        if element.tag.is_private and element.VR == "OB":
+            del dataset[element.tag]
+    dataset.PatientID, dataset.PatientName = "BENCH-MR", "BENCH^MR"
+    return dataset, pixels
+
+
+def _noise_template() -> tuple[pydicom.Dataset, np.ndarray]:
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = MRImageStorage
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelRepresentation, dataset.SamplesPerPixel = 0, 1
+    dataset.PhotometricInterpretation, dataset.Modality = "MONOCHROME2", "MR"
+    dataset.PatientID, dataset.PatientName = "BENCH-MR", "BENCH^MR"
+    return dataset, np.random.default_rng(5).integers(0, 4096, (256, 256), np.uint16)
 
 
 def head_ct() -> Series | None:

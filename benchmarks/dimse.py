@@ -26,13 +26,10 @@ from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import pydicom
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from benchmarks.bench import Bench
 from benchmarks.data import studies, tiny_studies
@@ -245,40 +242,9 @@ def timed(peer: Peer, count: int, work: Callable[[], object]) -> Sample:
     return Sample(rate=count / elapsed, cpu_us=used / count * 1e6)
 
 
-def small_mr(directory: Path, count: int) -> list[Path]:
-    """MR images of 64x64 in series of 100, written once."""
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = [directory / f"{number:05}.dcm" for number in range(count)]
-    noise = np.random.default_rng(5)
-    template = pydicom.Dataset()
-    template.file_meta = pydicom.dataset.FileMetaDataset()
-    template.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    template.file_meta.MediaStorageSOPClassUID = template.SOPClassUID = MRImageStorage
-    template.Rows = template.Columns = 64
-    template.BitsAllocated, template.BitsStored, template.HighBit = 16, 12, 11
-    template.PixelRepresentation, template.SamplesPerPixel = 0, 1
-    template.PhotometricInterpretation, template.Modality = "MONOCHROME2", "MR"
-    template.PatientID, template.PatientName = "BENCH-MR", "BENCH^MR"
-    template.StudyInstanceUID = generate_uid(entropy_srcs=["dimse", "mr study"])
-    for number, path in enumerate(paths):
-        if path.is_file():
-            continue
-        uid = generate_uid(entropy_srcs=["dimse", "mr", str(number)])
-        template.SOPInstanceUID = template.file_meta.MediaStorageSOPInstanceUID = uid
-        template.SeriesInstanceUID = generate_uid(
-            entropy_srcs=["dimse", "mr series", str(number // 100)]
-        )
-        template.SeriesNumber, template.InstanceNumber = number // 100 + 1, number % 100 + 1
-        template.PixelData = noise.integers(0, 4096, 64 * 64, np.uint16).tobytes()
-        buffer = BytesIO()
-        template.save_as(buffer, enforce_file_format=True)
-        path.write_bytes(buffer.getvalue())
-    return paths
-
-
 def stored(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[Summary]:
     ct = list(bench.ct500.files)
-    mr = small_mr(bench.cache / "dimse-mr", 5000)
+    mr = bench.small_mr
 
     def storing(
         make: Callable[[Path], Peer], files: Sequence[Path], associations: int
@@ -303,7 +269,6 @@ def stored(bench: Bench, makers: Sequence[Callable[[Path], Peer]]) -> Iterator[S
 
         return make(place).name, measure
 
-    bench.notes.append(f"small MR: {len(mr):,} images of 64x64 in series of 100")
     for what, files in (("500 CT", ct), ("small MR", mr)):
         for associations in (1, 8):
             yield from bench.compare(

@@ -1,10 +1,10 @@
 """How many instances a second are stored, durable when acknowledged?
 
-STOW-RS with 1, 4 and 16 clients, one instance a request and 50 a request, of CT slices and of small
-ones; a fresh archive for every sample, because both servers recognise what they hold already. Then
-small instances into archives of 10 thousand studies, 100 thousand and a million, each of a study of
-its own that was never sent before; folders by `dicomweb-server import`, from its start to its end;
-and how many slices settle a second of CPU.
+STOW-RS with 1, 4 and 16 clients, one instance a request and 50 a request, of CT slices, of small MR
+images and of tiny instances, each of a study and mostly of a patient of its own; a fresh archive
+for every sample, because both servers recognise what they hold already. Then tiny instances that
+were never sent before into archives of 10 thousand studies, 100 thousand and a million; folders by
+`dicomweb-server import`, from its start to its end; and how many slices settle a second of CPU.
 
 "Durable" is ours: an answer waits until payload and index are on the disk. Orthanc syncs the file
 (one fdatasync an instance) and not its index, as SQLite's `synchronous=NORMAL` has it.
@@ -113,7 +113,7 @@ def grown(bench: Bench) -> Iterator[Summary]:
             wait_until_quiet(peer)
         yield from bench.compare(
             "ingest",
-            "small, into a grown archive",
+            "tiny studies, into a grown archive",
             "instances",
             [
                 (
@@ -127,7 +127,7 @@ def grown(bench: Bench) -> Iterator[Summary]:
 
 
 def never_sent(count: int) -> Iterator[bytes]:
-    """Small instances whose UIDs were drawn at random, each of a study of its own."""
+    """Tiny instances whose UIDs were drawn at random, each of a study of its own."""
     for content in tiny_studies(count):
         dataset = pydicom.dcmread(BytesIO(content))
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
@@ -164,7 +164,7 @@ def imported(bench: Bench) -> Iterator[Summary]:
 
         return measure
 
-    for what, files in (("500 CT", bench.ct500.files), ("10,000 small", bench.tiny)):
+    for what, files in (("500 CT", bench.ct500.files), ("10,000 tiny studies", bench.tiny)):
         target = ("ours", importing(files))
         yield from bench.compare("ingest", f"import of {what}", "instances", [target])
 
@@ -209,7 +209,9 @@ def settled(bench: Bench) -> Iterator[Summary]:
 
 def run(bench: Bench) -> Iterator[Summary]:
     slices = [path.read_bytes() for path in bench.ct500.files]
-    small = list(tiny_studies(2000 if bench.full else 500))
+    many = 2000 if bench.full else 1000
+    small_mr = [path.read_bytes() for path in bench.small_mr[:many]]
+    tiny = list(tiny_studies(many // 2))
     chroot = bench.orthanc.chroot if isinstance(bench.orthanc, Orthanc112) else None
 
     def fresh(make: Callable[[Path], Peer]) -> Peer:
@@ -247,7 +249,7 @@ def run(bench: Bench) -> Iterator[Summary]:
     yield from grown(bench)
     yield from imported(bench)
     ways = ((1, 1), (4, 1), (16, 1), (1, 50))
-    kinds = (("CT", slices), ("small", small))
+    kinds = (("CT", slices), ("small MR", small_mr), ("tiny studies", tiny))
     for (what, instances), (clients, batch) in product(kinds, ways):
         # A second process has nothing to do for one client.
         makers = [ours, orthanc] if clients == 1 else [ours, ours_two_workers, orthanc]
