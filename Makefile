@@ -29,9 +29,11 @@ check: $(VENV)/.installed-test ## lint, format and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-unit: $(VENV)/.installed-test ## the tests alone
+# A file of tests stays in one process, which starts its servers once.
+unit: $(VENV)/.installed-test ## the tests alone, a process for each processor, at most four; PYTEST="tests/web -x" for some
 	@echo "· tests"
-	@$(BIN)/python -m pytest $(PYTEST); result=$$?; tests/artefacts; exit $$result
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+	  --no-loadscope-reorder $(PYTEST); result=$$?; tests/artefacts; exit $$result
 
 bench: $(VENV)/.installed ## the short round of the benchmarks, some 20 minutes; BENCH="frames search" for some questions
 	@$(BIN)/python -m benchmarks $(BENCH)
