@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SOURCES = ("ct-head-140", "ct-head-ge-28")
@@ -71,6 +71,15 @@ class Series:
 
 def _uid(*entropy: object) -> UID:
     return generate_uid(entropy_srcs=["dicomweb-server benchmark", *map(str, entropy)])
+
+
+def _begun(sop_class_uid: UID) -> pydicom.Dataset:
+    """A data set of that class in Explicit VR Little Endian, with nothing else in it yet."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = sop_class_uid
+    return dataset
 
 
 def _orientation(pixels: np.ndarray, number: int) -> np.ndarray:
@@ -160,6 +169,7 @@ def small_mr(directory: Path, count: int) -> tuple[list[Path], str]:
     if origin.is_file() and all(path.is_file() for path in paths):
         return paths, origin.read_text()
     templates, words = _mr_templates()
+    study = _uid("small MR study")
     for number, path in enumerate(paths):
         turn, which = divmod(number, len(templates))
         dataset, pixels = templates[which]
@@ -167,8 +177,9 @@ def small_mr(directory: Path, count: int) -> tuple[list[Path], str]:
         window = pixels[row : row + SMALL_MR, column : column + SMALL_MR]
         part, place = divmod(number, SMALL_MR_SERIES)
         uid = _uid("small MR", number)
+        dataset.PatientID, dataset.PatientName = "BENCH-MR", "BENCH^MR"
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
-        dataset.StudyInstanceUID = _uid("small MR study")
+        dataset.StudyInstanceUID = study
         dataset.SeriesInstanceUID = _uid("small MR series", part)
         dataset.SeriesNumber, dataset.InstanceNumber = part + 1, place + 1
         dataset.Rows = dataset.Columns = SMALL_MR
@@ -192,19 +203,14 @@ def _mr_template(path: Path) -> tuple[pydicom.Dataset, np.ndarray]:
     for element in list(dataset):
         if element.tag.is_private and element.VR == "OB":
             del dataset[element.tag]
-    dataset.PatientID, dataset.PatientName = "BENCH-MR", "BENCH^MR"
     return dataset, pixels
 
 
 def _noise_template() -> tuple[pydicom.Dataset, np.ndarray]:
-    dataset = pydicom.Dataset()
-    dataset.file_meta = pydicom.dataset.FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = MRImageStorage
+    dataset = _begun(MRImageStorage)
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
     dataset.PixelRepresentation, dataset.SamplesPerPixel = 0, 1
     dataset.PhotometricInterpretation, dataset.Modality = "MONOCHROME2", "MR"
-    dataset.PatientID, dataset.PatientName = "BENCH-MR", "BENCH^MR"
     return dataset, np.random.default_rng(5).integers(0, 4096, (256, 256), np.uint16)
 
 
@@ -248,11 +254,7 @@ def studies(count: int, *, seed: int = 7) -> Iterator[Study]:
 
 def tiny_studies(count: int) -> Iterator[bytes]:
     """`count` studies of one 8x8 instance each, as Part 10 bytes, of the people of `studies`."""
-    template = pydicom.Dataset()
-    template.file_meta = pydicom.dataset.FileMetaDataset()
-    template.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    template.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
-    template.SOPClassUID = pydicom.uid.CTImageStorage
+    template = _begun(CTImageStorage)
     template.Rows = template.Columns = 8
     template.BitsAllocated = template.BitsStored = 8
     template.HighBit, template.PixelRepresentation = 7, 0
