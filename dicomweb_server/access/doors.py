@@ -23,6 +23,12 @@ class Doors:
         self.revision = Revision(directory)
         self._config = config
 
+    @property
+    def shares_records(self) -> bool:
+        """Whether somebody may write the database who does not tell `revision`: the one in the data
+        directory is written by this program on this machine alone."""
+        return bool(self._config.records)
+
     def is_open(self, address: str) -> bool:
         """Whether nobody needs to say who it is: there is no account, and it is this machine that
         asks, or the archive was opened to the network on purpose. Asks the database."""

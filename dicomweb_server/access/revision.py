@@ -3,7 +3,7 @@
 Eight random bytes in `access.revision` of the data directory, mapped into memory: to look costs a
 tenth of a microsecond, so what a process knows of sessions and tokens can be asked about for every
 frame. Who ends a session or changes an account writes others there when that is committed. Another
-machine on the same database sees it when what it knows has become old (doors.py).
+machine on the same database sees it when what it knows has become old (web/identity.py).
 """
 
 import mmap

@@ -1,7 +1,7 @@
 """Who asks, as the request says it: a cookie, a token, or nothing on an archive without accounts.
 
 Asked for every request, also for those that are answered from memory (remembered.py); so what was
-found is kept for LIFE_S, and forgotten the moment anybody's rights change (access/revision.py): a
+found is kept for a while, and forgotten the moment anybody's rights change (access/revision.py): a
 session that was ended in one process is over in all of them with the next request.
 
 A browser sends a cookie with whatever a page of any origin asks for, so what changes something is
@@ -18,14 +18,19 @@ from dicomweb_server.access.caller import NOBODY, Caller
 from dicomweb_server.access.doors import Doors, open_caller
 from dicomweb_server.access.errors import NotSignedIn
 from dicomweb_server.access.sessions import Found
+from dicomweb_server.records.moments import now
 from dicomweb_server.web.http import Request, Workers, header
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Service
 
 COOKIE = "session"
-LIFE_S = 2.0
-"""How long somebody is believed without a look at the database: what another machine has changed
-there is seen after so long, and the end of a session by the clock."""
+LIFE_S = 15.0
+"""How long somebody is believed without a look at the database, which costs the first request after
+a pause 2 ms; never beyond the end of his session. A quarter of the shortest time after which a
+session may end that nobody uses."""
+
+SHARED_LIFE_S = 2.0
+"""The same where other machines may write the database: what they change is seen after so long."""
 
 ENTRIES = 10_000
 _BEARER = b"bearer "
@@ -58,6 +63,7 @@ class Identities:
         self._service = service
         self._doors: Doors = service.doors
         self._workers: Workers = service.workers
+        self._life_s = SHARED_LIFE_S if self._doors.shares_records else LIFE_S
         self._entries: dict[tuple[bytes, str], _Entry] = {}
 
     def ready(self, scope: Scope) -> Visit | None:
@@ -91,7 +97,10 @@ class Identities:
         visit = Visit(self._service.seen_by(caller), shown if found else "", found)
         if len(self._entries) >= ENTRIES:
             self._entries.clear()
-        self._entries[question] = _Entry(visit, revision, time.monotonic() + LIFE_S)
+        life_s = self._life_s
+        if found is not None and found.expires_at is not None:
+            life_s = min(life_s, (found.expires_at - now()).total_seconds())
+        self._entries[question] = _Entry(visit, revision, time.monotonic() + life_s)
         return visit
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -341,6 +342,17 @@ def test_a_session_that_is_used_does_not_become_idle(records: Database) -> None:
     assert found(records, ONE_FACTOR, token) is not None
     with records.read() as session:
         assert now() - session.scalars(sa.select(SessionRow.seen_at)).one() < timedelta(seconds=30)
+
+
+def test_a_short_session_that_is_used_does_not_become_idle_either(records: Database) -> None:
+    config = replace(ONE_FACTOR, session_idle_s=60.0)
+    token = sign_in(records, config).token
+    for _ in range(4):
+        set_back(records, SessionRow, seen_at=now() - timedelta(seconds=20))
+        assert found(records, config, token) is not None
+        with records.read() as session:
+            seen = session.scalars(sa.select(SessionRow.seen_at)).one()
+        assert now() - seen < timedelta(seconds=15)
 
 
 def test_who_is_disabled_does_not_sign_in(records: Database) -> None:

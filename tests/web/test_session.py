@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.config import Config
 from dicomweb_server.web.access_routes import ACCESS_ROUTES
 from dicomweb_server.web.app import DICOMWEB_ROUTES, OTHER_ROUTES, PUBLIC, Application, application
+from dicomweb_server.web.identity import LIFE_S
 from tests.dicom.build import STUDY_UID, part10
 from tests.web.bodies import CONTENT_TYPE, related
 from tests.web.conftest import Server, Socket
@@ -380,7 +382,46 @@ def test_a_page_of_another_site_changes_nothing(site: Site, headers: dict[str, s
     assert client.delete("/dicom-web/studies/1.2", headers=own).status_code == 404
 
 
+def status_within(seconds: float, client: httpx.Client, wanted: int) -> int:
+    """The status of a search, as soon as it is the wanted one or the time is over."""
+    until = time.monotonic() + seconds
+    while True:
+        status = client.get("/dicom-web/studies").status_code
+        if status == wanted or time.monotonic() > until:
+            return status
+        time.sleep(0.1)
+
+
+def test_a_change_that_another_machine_makes_to_the_same_database_is_seen_soon(
+    tmp_path: Path, listening: Socket
+) -> None:
+    records = f"sqlite:///{tmp_path / 'shared.sqlite3'}"
+    site = Site(tmp_path / "archive", listening, second_factor="optional", records=records)
+    try:
+        site.account("wang", "administrator")
+        site.account("li", "radiologist")
+        reader = site.signed_in("li")
+        assert reader.get("/dicom-web/studies").status_code == 204
+        with site.there.service.records.write() as session:
+            accounts.set_disabled(session, SYSTEM, "li", True)
+        assert status_within(LIFE_S / 2, reader, 401) == 401
+    finally:
+        site.close()
+
+
 # --- tokens ---------------------------------------------------------------------------------------
+
+
+def test_a_token_is_over_at_its_end_while_it_is_used(site: Site) -> None:
+    site.account("wang", "administrator")
+    end = datetime.now(UTC) + timedelta(seconds=1.5)
+    wish = {"name": "gateway", "acts": ["search"], "expires_at": end.isoformat()}
+    made = site.signed_in("wang").post("/api/v1/tokens", json=wish)
+    assert made.status_code == 201, made.text
+    gateway = site.client(Authorization=f"Bearer {made.json()['token']}")
+    assert gateway.get("/dicom-web/studies").status_code == 204
+    assert status_within(LIFE_S / 2, gateway, 401) == 401
+    assert datetime.now(UTC) >= end
 
 
 def test_a_token_is_shown_once_and_opens_what_it_names(site: Site) -> None:
