@@ -10,12 +10,10 @@ were never sent before into archives of 10 thousand studies, 100 thousand and a 
 (one fdatasync an instance) and not its index, as SQLite's `synchronous=NORMAL` has it.
 """
 
-import http.client
 import resource
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
@@ -27,6 +25,7 @@ from pydicom.uid import generate_uid
 
 from benchmarks.bench import Bench
 from benchmarks.data import tiny_studies
+from benchmarks.load import bodies_in_turn
 from benchmarks.measure import Sample, Summary, cpu_seconds
 from benchmarks.peers import START_TIMEOUT_S, Orthanc, Orthanc112, Ours, Peer
 from dicomweb_server.archive.archive import open_archive
@@ -58,34 +57,13 @@ def post(peer: Peer, instances: Sequence[bytes], *, clients: int, batch: int) ->
     """Stores all instances, shared out among the clients. Raises RuntimeError for any refusal."""
     bodies = [body_of(instances[n : n + batch]) for n in range(0, len(instances), batch)]
     kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
-    waits: list[float] = []
-    failures: list[str] = []
-
-    def client(mine: Sequence[bytes]) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=120)
-        headers = {"Content-Type": kind, "Accept": "application/dicom+json"}
-        for body in mine:
-            started = time.perf_counter()
-            connection.request("POST", peer.root + "/studies", body=body, headers=headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            waits.append(time.perf_counter() - started)
-            if answer.status != 200:
-                failures.append(f"{answer.status}: {text[:200]!r}")
-        connection.close()
-
+    headers = [f"Content-Type: {kind}", "Accept: application/dicom+json"]
     pids = peer.pids
-    cpu = cpu_seconds(pids)
-    threads = [threading.Thread(target=client, args=(bodies[n::clients],)) for n in range(clients)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    cpu, started = cpu_seconds(pids), time.perf_counter()
+    waits = bodies_in_turn(
+        peer.port, peer.root + "/studies", bodies, headers=headers, clients=clients
+    )
     elapsed = time.perf_counter() - started
-    if failures:
-        raise RuntimeError(f"{peer.name} refused {len(failures)} requests: {failures[0]}")
-    waits.sort()
     return Sample(
         rate=len(instances) / elapsed,
         cpu_us=(cpu_seconds(pids) - cpu) / len(instances) * 1e6,
