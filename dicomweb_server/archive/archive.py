@@ -7,7 +7,6 @@ who calls may do this (`permit`). `seen_by` is the archive as somebody sees it.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
 
@@ -63,7 +62,8 @@ class UnpackedMetadata:
 
 @dataclass(frozen=True)
 class Archive(Acting):
-    """See the module. `payloads` has frames as they are kept that were asked for more than once,
+    """See the module. `attributes` are what search finds and returns, `limits` what a received
+    instance is held to; `payloads` has frames as they are kept that were asked for more than once,
     `decoded` frames by what was decoded: contents, format, syntax; `encoded`
     by that and the syntax they were encoded in; `headers` what surrounds the frames of a file, by
     the digest of the received file and the syntax; `stopping` is set when the process is told to
@@ -84,6 +84,8 @@ class Archive(Acting):
     encoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str, str], EncodedFrame] = field(
         default_factory=lambda: Cache(ENCODED_CACHE_BYTES)
     )
+    attributes: Attributes = field(init=False)
+    limits: Limits = field(init=False)
     payloads: Cache[Place, bytes] = field(init=False)
     stopping: Flag = field(default_factory=Flag)
     closed: Flag = field(default_factory=Flag)
@@ -95,6 +97,17 @@ class Archive(Acting):
     decoded: Cache[tuple[tuple[Digest, ...], PixelFormat, str], NativeFrame] = field(init=False)
 
     def __post_init__(self) -> None:
+        attributes = attributes_of(self.config.searchable or "")
+        limits = Limits(
+            skeleton_bytes=self.config.max_header_bytes,
+            depth=self.config.max_sequence_depth,
+            inflated_bytes=self.config.max_inflated_bytes,
+            spool=self.storage.incoming,
+        )
+        # Once for all who see it: a copy is made for each request, and what storing remembers of
+        # one instance for the next goes by these very objects.
+        object.__setattr__(self, "attributes", attributes)
+        object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "payloads", Cache(self.config.stored_cache_mib * 2**20))
         object.__setattr__(self, "decoded", Cache(self.config.decoded_cache_mib * 2**20))
 
@@ -143,21 +156,6 @@ class Archive(Acting):
     @property
     def conflict(self) -> ConflictPolicy:
         return ConflictPolicy(self.config.conflict)
-
-    @cached_property
-    def attributes(self) -> Attributes:
-        """What search finds and returns."""
-        return attributes_of(self.config.searchable or "")
-
-    @cached_property
-    def limits(self) -> Limits:
-        """What a received instance is held to."""
-        return Limits(
-            skeleton_bytes=self.config.max_header_bytes,
-            depth=self.config.max_sequence_depth,
-            inflated_bytes=self.config.max_inflated_bytes,
-            spool=self.storage.incoming,
-        )
 
     def close(self) -> None:
         self.closed.set()

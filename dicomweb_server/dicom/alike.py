@@ -289,7 +289,7 @@ class _Kind:
         self._implicit = implicit
         self._steps = tuple(_steps(fields, varying))
         self._varying_keys = frozenset(fields[number].key for number in varying)
-        self._levels: dict[tuple[Attributes, QueryLevel], Level | dict[str, Terms]] = {}
+        self._levels: dict[QueryLevel, tuple[Attributes, Level | dict[str, Terms]]] = {}
 
     def read(self, source: BytesSource, offset: int) -> tuple[Structure, Json] | None:
         """The instance whose data set begins at `offset`; None when it is none of this kind. Raises
@@ -360,21 +360,28 @@ class _Kind:
         )
 
     def level_of(self, document: Json, level: QueryLevel, attributes: Attributes) -> Level:
-        """As `attributes.level_of`; what does not vary is worked out once."""
-        wanted = attributes, level
-        shared = self._levels.get(wanted)
-        if shared is None:
-            keys = attributes.levels[level]
-            varies = self._varying_keys.intersection((TIMEZONE, *keys))
-            if not varies and not attributes.private.get(level):
-                shared = level_of(document, level, attributes)
-            else:
-                shared = {
-                    key: terms_of_element(key, document[key])
-                    for key in keys
-                    if key in document and key not in varies
-                }
-            self._levels[wanted] = shared
+        """As `attributes.level_of`; what does not vary is worked out once, for the attributes that
+        are asked for: an archive's are always the same."""
+        known = self._levels.get(level)
+        if known is not None and known[0] is attributes:
+            shared = known[1]
+        else:
+            shared = self._shared(document, level, attributes)
+            self._levels[level] = attributes, shared
         if isinstance(shared, Level):
             return shared
         return level_of(document, level, attributes, known=shared)
+
+    def _shared(
+        self, document: Json, level: QueryLevel, attributes: Attributes
+    ) -> Level | dict[str, Terms]:
+        """The level when nothing in it varies, else the terms of the elements that do not."""
+        keys = attributes.levels[level]
+        varies = self._varying_keys.intersection((TIMEZONE, *keys))
+        if not varies and not attributes.private.get(level):
+            return level_of(document, level, attributes)
+        return {
+            key: terms_of_element(key, document[key])
+            for key in keys
+            if key in document and key not in varies
+        }

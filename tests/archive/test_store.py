@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dicomweb_server.access.caller import EVERYTHING, Caller
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.delete import delete
 from dicomweb_server.archive.retrieve import InstanceFile, instance
@@ -45,6 +46,13 @@ def test_a_new_instance_is_kept_bit_for_bit(archive: Archive, keep: Keep) -> Non
     assert (outcome.study_uid, outcome.series_uid) == (STUDY_UID, SERIES_UID)
     assert outcome.instance_uid == INSTANCE_UID
     assert received(archive) == file
+
+
+def test_all_who_see_an_archive_have_its_attributes_and_limits(archive: Archive) -> None:
+    """A view is made for each request, and describing remembers by these very objects."""
+    somebody = archive.seen_by(Caller("wang", EVERYTHING))
+    assert somebody.attributes is archive.attributes
+    assert somebody.limits is archive.limits
 
 
 @pytest.mark.parametrize("wrong", ["a hole", "a byte"])

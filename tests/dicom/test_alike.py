@@ -1,6 +1,7 @@
 """What is read as one of its kind says to the byte what it says when it is read as ever."""
 
 import random
+import tracemalloc
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -435,6 +436,24 @@ def test_private_attributes_that_are_searched(hits: list[bool]) -> None:
     check((file(n, b"one ", b"%d " % (n // 4)) for n in range(12)), attributes)
     check(file(n, b"two ", b"1 ") for n in range(6))
     assert any(hits)
+
+
+def test_who_asks_with_other_attributes_each_time_leaves_nothing_behind(hits: list[bool]) -> None:
+    """An archive's are always the same; when a copy of it was made for each request, with
+    attributes of its own, a server grew by 35 kB with each instance it was sent."""
+    files = [BytesSource(file) for file in slices(60)]
+    # What is remembered of values, so many and no more, is remembered the second time.
+    for file in files:
+        describe(file, limits=LIMITS)
+    tracemalloc.start()
+    try:
+        for file in files:
+            describe(file, limits=LIMITS, attributes=attributes_of("instance:KVP"))
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(hits[-len(files) :])
+    assert grown < 4000 * len(files)
 
 
 def test_limits_of_somebody_else_are_kept(hits: list[bool]) -> None:
