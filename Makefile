@@ -35,10 +35,10 @@ unit: $(VENV)/.installed-test ## the tests alone, a process for each processor, 
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
 	  --no-loadscope-reorder $(PYTEST); result=$$?; tests/artefacts; exit $$result
 
-bench: $(VENV)/.installed ## the short round of the benchmarks, some 20 minutes; BENCH="frames search" for some questions
+bench: $(VENV)/.installed viewer ## the short round of the benchmarks; BENCH="frames search" for some questions
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-bench-full: $(VENV)/.installed ## the long round
+bench-full: $(VENV)/.installed viewer ## the long round
 	@$(BIN)/python -m benchmarks --full $(BENCH)
 
 tools: ## programs the tests drive that pip does not have (dcmtk, Chromium, curl)

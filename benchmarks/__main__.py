@@ -4,6 +4,7 @@ writes the report from it."""
 import argparse
 import importlib
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -70,25 +71,30 @@ def measure(arguments: argparse.Namespace) -> list[str]:
     bench = Bench(cache=arguments.cache.resolve(), full=arguments.full)
     summaries: list[Summary] = []
     failed: list[str] = []
-    for name in arguments.questions or QUESTIONS:
-        started = time.monotonic()
-        try:
-            summaries += importlib.import_module(f"benchmarks.{name}").run(bench)
-        except Missing as missing:
-            bench.notes.append(f"{name} was not measured: {missing}")
-        except RuntimeError as failure:
-            failed.append(name)
-            bench.notes.append(f"{name} failed: {failure}")
-        print(f"· {name}: {time.monotonic() - started:.0f} s", flush=True)
-    print(table(summaries))
-    for note in bench.notes:
-        print(f"· {note}")
-    if summaries:
-        line = history.line_of(
-            summaries, full=bench.full, versions=bench.versions, notes=bench.notes
-        )
-        with arguments.history.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    try:
+        for name in arguments.questions or QUESTIONS:
+            started = time.monotonic()
+            try:
+                # All of it or nothing: half a question would pass for the last that is known of it.
+                summaries += list(importlib.import_module(f"benchmarks.{name}").run(bench))
+            except Missing as missing:
+                bench.notes.append(f"{name} was not measured: {missing}")
+            except Exception as failure:
+                traceback.print_exc()
+                failed.append(name)
+                bench.notes.append(f"{name} failed: {type(failure).__name__}: {failure}")
+            print(f"· {name}: {time.monotonic() - started:.0f} s", flush=True)
+    finally:
+        # Also when somebody has had enough of the hours it takes.
+        print(table(summaries))
+        for note in bench.notes:
+            print(f"· {note}")
+        if summaries:
+            line = history.line_of(
+                summaries, full=bench.full, versions=bench.versions, notes=bench.notes
+            )
+            with arguments.history.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
     return failed
 
 

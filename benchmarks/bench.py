@@ -138,18 +138,15 @@ class Bench:
     def synthetic(self, count: int, *, port: int, own: str = "") -> Ours:
         """Ours with `count` studies of one instance each, made and not received (`studies.make`).
 
-        own  names a copy of the archive for whoever stores something in it; it grows from run to
-             run by what is stored
+        own  names a copy of the archive for whoever stores something in it, made anew each time
         """
         archive = self.cache / f"studies-{count}" / "archive"
         make(archive, count)
         if own:
             copy = self.cache / f"studies-{count}-{own}" / "archive"
-            if not copy.is_dir():
-                print(f"· copying an archive of {count:,} studies for {own}", flush=True)
-                shutil.rmtree(copy.with_name("copying"), ignore_errors=True)
-                shutil.copytree(archive, copy.with_name("copying"))
-                copy.with_name("copying").rename(copy)
+            print(f"· copying an archive of {count:,} studies for {own}", flush=True)
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(archive, copy)
             archive = copy
         # Its instances have no frames to settle.
         peer = Ours(archive.parent, port=port, flags=("--no-settle",))

@@ -45,11 +45,12 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal and what was seen; `seen` is None when the last run of the question has no such
-    figure."""
+    """A goal and what was seen; `seen` is None when the last run of the question, `run`, has no
+    such figure."""
 
     goal: Goal
     seen: float | None
+    run: Run | None = None
 
     @property
     def margin(self) -> float | None:
@@ -79,7 +80,8 @@ def read(path: Path = GOALS) -> list[Goal]:
 def judged(goals: Sequence[Goal], runs: Sequence[Run]) -> list[Verdict]:
     """Every goal by the last run of its question."""
     last = dict(latest(runs))
-    return [Verdict(goal, _seen(goal, last.get(goal.question))) for goal in goals]
+    runs_of = [(goal, last.get(goal.question)) for goal in goals]
+    return [Verdict(goal, _seen(goal, run), run) for goal, run in runs_of]
 
 
 def _seen(goal: Goal, run: Run | None) -> float | None:

@@ -23,7 +23,7 @@ from benchmarks.peers import Ours, Peer
 CONNECTIONS = 6
 INSTANCES = 'Accept: multipart/related; type="application/dicom"; transfer-syntax='
 HTJ2K = "1.2.840.10008.1.2.4.202"
-"""What our frames are kept in. `*` would have them sent as they were received, decoded."""
+"""What our frames are kept in."""
 EVERYWHERE = ("--host", "0.0.0.0", "--open-to-network")
 
 

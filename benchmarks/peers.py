@@ -9,6 +9,7 @@ Orthanc binds every address whatever it is told and looks up the host's name in 
 runs in a network namespace of the benchmark's own (`isolate`), where there is only loopback.
 """
 
+import copy
 import http.client
 import json
 import os
@@ -328,12 +329,12 @@ class Nginx(Peer):
         self.port = port
 
     def version(self) -> str:
+        if shutil.which("nginx") is None:
+            raise Missing("nginx (Debian: nginx-light)")
         run = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=False)
         return run.stderr.strip().rpartition("/")[2]
 
     def command(self) -> Sequence[str]:
-        if shutil.which("nginx") is None:
-            raise Missing("nginx")
         self.directory.mkdir(parents=True, exist_ok=True)
         place = self.directory.resolve()
         configuration = self.directory / "nginx.conf"
@@ -347,9 +348,17 @@ class Nginx(Peer):
             "access_log off; sendfile on; tcp_nopush on; tcp_nodelay on;"
             "keepalive_requests 1000000;"
             "default_type 'multipart/related; type=\"application/octet-stream\"; boundary=frame';"
-            f"server {{ listen {self.port}; root {place}/www; }} }}"
+            f"server {{ listen {self.port}; root {place}/www; }}"
+            f"server {{ listen {self.port + 10}; root {place}/www; tcp_nopush off; }} }}"
         )
         return ["nginx", "-c", str(configuration.resolve()), "-p", str(place)]
+
+    def for_one_connection(self) -> "Nginx":
+        """The same server at the port where it sends what it has at once. Filling packets first is
+        faster by a fifth with several connections, with one it waits 40 ms now and then."""
+        found = copy.copy(self)
+        found.port += 10
+        return found
 
     def load(self, files: Iterable[Path]) -> None:
         raise NotImplementedError("nginx is given payloads, not files: see `load_frames`")

@@ -17,7 +17,7 @@ from benchmarks.peers import Ours, Peer
 
 JPEG = "Accept: image/jpeg"
 
-WINDOWS = 8
+WINDOWS = 32
 """Each slice is asked for with so many windows in one measurement: more than it has time for."""
 
 

@@ -1,5 +1,7 @@
 """Writes `README.md` and its plots from the history: every goal, every figure of the last runs."""
 
+import ast
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +22,13 @@ All servers run on the same machine, on loopback in a network namespace of their
 data; they take turns in a shuffled order. A figure is the median of the rounds with the slowest and
 the fastest in brackets. **CPU is what all threads of the server used for one request, from the
 scheduler's account: it survives a noisy machine, requests a second on a shared one do not.** Ratios
-are formed within one run. The client is wrk, which takes up to one of two cores itself.
+are formed within one run. The client takes up to one of two cores itself: wrk for requests of a
+list, raw sockets for bodies, dcmtk for DIMSE. Questions are measured in runs of their own; the last
+column says when, at which commit and on what processor.
+
+It takes root, a network for the first time, 25 GB of disk for the long round, and of Debian's
+packages wrk, nginx-light, debootstrap (Orthanc 1.12 comes with it), dcmtk and Chromium; a question
+that lacks one is said not to have been measured.
 
 """
 
@@ -57,10 +65,12 @@ def page(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
         lines.append(f"![Goals]({PLOTS}/goals.svg)\n\n")
     met = sum(verdict.met for verdict in verdicts)
     lines.append(f"{met} of {len(verdicts)} are met.\n\n")
-    lines.append("| question | goal | | measured | |\n|---|---|---|---|---|\n")
+    lines.append("| question | goal | | measured | | run |\n|---|---|---|---|---|---|\n")
     lines += [_goal_row(verdict) for verdict in verdicts]
     for question, run in history.latest(runs):
-        lines.append(f"\n## {question}\n\n![{question}]({PLOTS}/{question}.svg)\n\n")
+        lines.append(
+            f"\n## {question}\n\n{_asked(question)}![{question}]({PLOTS}/{question}.svg)\n\n"
+        )
         lines.append(_origin(run))
         lines += _table(run.of(question))
     return "".join(lines)
@@ -77,7 +87,22 @@ def _goal_row(verdict: Verdict) -> str:
     elif not verdict.met:
         outcome = f"**short**, {verdict.margin:.0%} of it. {goal.reason}".rstrip()
     bound = f"{sign} {number(goal.bound)}{factor}"
-    return f"| {goal.question} | {goal.says} | {bound} | {seen} | {outcome} |\n"
+    run = "" if verdict.seen is None or verdict.run is None else _run(verdict.run)
+    return f"| {goal.question} | {goal.says} | {bound} | {seen} | {outcome} | {run} |\n"
+
+
+def _run(run: Run) -> str:
+    cpu = re.sub(r"\(R\)| Processor|\(TM\)", "", str(run.machine["cpu"]))
+    return f"{run.at[:10]}, {run.versions.get('ours', 'ours')}, {cpu}"
+
+
+def _asked(question: str) -> str:
+    """What the module of a question says of it."""
+    module = Path(__file__).with_name(f"{question}.py")
+    if not module.is_file():
+        return ""
+    said = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+    return f"{said}\n\n" if said else ""
 
 
 def _origin(run: Run) -> str:
