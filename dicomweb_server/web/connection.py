@@ -11,6 +11,10 @@ The body of a request is given to the application in the pieces it arrived in, w
 not see when the request says how many bytes they are. uvicorn has them parsed and copied, gathers
 them in an array, copies that, and stops the socket at each 64 KiB: more than half of what receiving
 a CT slice cost.
+
+What is written past the transport goes to a number, the socket's descriptor, which is somebody
+else's as soon as the connection is lost: then it is forgotten, and whoever is still at work on an
+answer is told.
 """
 
 import os
@@ -46,6 +50,10 @@ WRITE_BUFFER_BYTES = 4 * 2**20
 
 MOST_PIECES = 256
 """Of a reply that is written by one call; the system takes 1,024."""
+
+HEAD_BYTES = 64 * 1024
+"""Of a request's target and headers. The parser joins what comes of a header anew for each piece,
+and would be at it for minutes with one of a hundred megabytes."""
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
@@ -123,12 +131,32 @@ class Connection(HttpToolsProtocol):
         self._answered: RequestResponseCycle | None = None
         self._answered_at = 0.0
         self._body: _Body | None = None
+        # What is being answered; the parser may be further than that.
+        self._running: RequestResponseCycle | None = None
+        # Of the head that is being received: since when, what came of it, whether there is one.
+        self._heading = False
+        self._head_began = 0.0
+        self._head_bytes = 0
+        # A request that would have another protocol, as it is read again (`_without_upgrade`).
+        self._asked_plainly = b""
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._ready = getattr(self.app, "ready", None)
         # Of a TLS connection the transport alone can write.
         plain = self.transport.get_extra_info("ssl_object") is None
         socket = self.transport.get_extra_info("socket")
         self._descriptor: int | None = socket.fileno() if plain and socket is not None else None
+        self._wait_for_head(self.loop.time())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._descriptor = None
+        # uvicorn tells the newest request alone, which may be waiting behind the one that runs.
+        cycles = [cycle for cycle, _ in self.pipeline]
+        self.pipeline.clear()
+        for cycle in filter(None, (self._running, self.cycle, *cycles)):
+            cycle.disconnected = not cycle.response_complete
+            cycle.message_event.set()
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         body = self._body
@@ -141,14 +169,74 @@ class Connection(HttpToolsProtocol):
             return
         self._begun = 0
         self._answered = None
-        super().data_received(data)
+        heading = self._heading
+        self._parse(data)
+        if self._heading and not self.transport.is_closing():
+            self._head_bytes += len(data) if heading else 0
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse_head()
+            elif self.timeout_keep_alive_task is None and not self._is_busy:
+                self._wait_for_head(self._head_began)
         whole = between and self._begun == 1 and not self._unfinished
         if whole and self._answered is not None:
             heard.learn(data, self._answered.scope)
 
+    def _parse(self, data: bytes) -> None:
+        """As uvicorn's data_received."""
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as upgrade:
+                    # The parser takes what follows for another protocol, a body too.
+                    again, self._asked_plainly = self._asked_plainly, b""
+                    data = again and again + data[upgrade.args[0] :]
+                    self.parser = _new_parser(self)
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a request has been read that is not answered yet."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait_for_head(self, since: float) -> None:
+        """Who is at nothing else has so long to say what he wants, not so long for each byte."""
+        left = max(0.0, since + self.timeout_keep_alive - self.loop.time())
+        self._answered_at = since
+        self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+
+    def send_400_response(self, msg: str) -> None:
+        if self._is_in_an_answer:
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
+    @property
+    def _is_in_an_answer(self) -> bool:
+        """Whether half an answer is out, which nothing else may be written into."""
+        running = self._running
+        return running is not None and running.response_started and not running.response_complete
+
+    def _refuse_head(self) -> None:
+        """RFC 6585 §5: 431 (Request Header Fields Too Large)."""
+        if self._is_in_an_answer:
+            self.transport.close()
+            return
+        said = b"the request line and headers are longer than %d bytes\n" % HEAD_BYTES
+        head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n"
+        self.transport.write(self._head(431, head % len(said)) + said)
+        self.transport.close()
+
     def _take_body(self, body: _Body, data: bytes) -> bytes:
         """Takes what belongs to the body and gives what follows it."""
-        self._unset_keepalive_if_required()
+        if not body.cycle.response_complete:
+            # Else the timer that runs is that of the next request.
+            self._unset_keepalive_if_required()
         piece, rest = data[: body.left], data[body.left :]
         body.take(piece)
         if not body.left:
@@ -160,9 +248,41 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begun += 1
-        self._unfinished = True
+        self._unfinished = self._heading = True
+        self._head_began = self.loop.time()
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._heading = False
+        sizes = sum(len(name) + len(value) for name, value in self.headers)
+        if len(self.url) + sizes > HEAD_BYTES:
+            self._refuse_head()
+        elif self.transport.is_closing():
+            return
+        elif self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._asked_plainly = self._without_upgrade()
+        else:
+            super().on_headers_complete()
+
+    def _without_upgrade(self) -> bytes:
+        """The head of a request that asks for another protocol (curl --http2 does) without that.
+        RFC 9110 §7.8: "A server MAY ignore a received Upgrade header field if it wishes to continue
+        using the current protocol on that connection"."""
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self._version())]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [each.strip() for each in value.split(b",")]
+                value = b", ".join(each for each in kept if each.lower() != b"upgrade")
+            if name != b"upgrade":
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _version(self) -> bytes:
+        return str(self.parser.get_http_version()).encode()
 
     def on_message_complete(self) -> None:
+        if self._asked_plainly or self.transport.is_closing():
+            return  # It is read again, or not at all.
         super().on_message_complete()
         self._unfinished = False
 
@@ -208,6 +328,7 @@ class Connection(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
         usual = app is self.app and cycle.keep_alive and not self.flow.write_paused
         if usual and self._ready is not None and cycle.scope["method"] == "GET":
             ready = self._ready(cycle.scope)
@@ -232,6 +353,8 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
+        if self.transport.is_closing():
+            return
         mine = self._body
         # That of a pipelined request, whose turn has not come, is uvicorn's.
         if mine is None or mine.cycle is not self.cycle:
@@ -253,6 +376,7 @@ class Connection(HttpToolsProtocol):
             or not cycle.keep_alive
             or cycle.response_started
             or cycle.disconnected
+            or self.transport.is_closing()
             or self.flow.write_paused
             or len(body) > MOST_PIECES
         ):
@@ -278,6 +402,8 @@ class Connection(HttpToolsProtocol):
 
     def _write(self, messages: list[Buffer]) -> None:
         """All of them; what the socket does not take at once is left to the transport."""
+        if self.transport.is_closing():
+            return
         sent = 0
         if self._descriptor is not None and not self.transport.get_write_buffer_size():
             # When it is full, or broken, the transport meets that too and deals with it.

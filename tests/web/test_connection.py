@@ -1,11 +1,18 @@
-"""Bodies of requests, cut anywhere on their way: what the parser is not shown is still counted."""
+"""Bodies of requests, cut anywhere on their way: what the parser is not shown is still counted; and
+connections that end, that ask for something else, or for nothing."""
+
+import socket
+import time
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
 
+from dicomweb_server.web.app import application
+from dicomweb_server.web.connection import HEAD_BYTES
 from tests.dicom.build import part10
 from tests.web.bodies import CONTENT_TYPE, related
-from tests.web.conftest import Client, Server
+from tests.web.conftest import Client, Server, Socket, listened
 
 LARGE = part10(rows=512, columns=512, instance_uid="1.2.1")
 SMALL = part10(rows=8, columns=8, instance_uid="1.2.2")
@@ -104,3 +111,104 @@ def test_rfc9112_6_3_a_body_of_two_lengths_is_refused(
     client.send(head(server, f"Content-Length: {lengths[0]}", f"{other}: {lengths[1]}") + b"12345")
 
     assert client.reply()[0] == 400
+
+
+# --- connections that end, and requests that are none ---------------------------------------------
+
+WAITING = b"GET /api/v1/changes?after=99999999&wait=1 HTTP/1.1\r\nHost: h\r\n\r\n"
+HEALTH = b"GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize("behind", [HEALTH, HEALTH * 3, HEALTH + b"\0no request\r\n\r\n"])
+def test_an_answer_to_who_has_gone_is_nobody_elses(server: Server, behind: bytes) -> None:
+    """A descriptor's number is given to the next who connects, or to the next file."""
+    address = (server.host, server.port)
+    with socket.create_connection(address) as gone:
+        gone.sendall(WAITING + behind)
+        time.sleep(0.2)
+    time.sleep(0.1)
+    with ExitStack() as stack:
+        others = [stack.enter_context(socket.create_connection(address)) for _ in range(8)]
+        time.sleep(1.5)
+        for other in others:
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                other.recv(100)
+
+
+UPGRADE = ("Connection: keep-alive, Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AA")
+
+
+@pytest.mark.parametrize("cut", [None, 30, -5000, -1])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_rfc9110_7_8_who_offers_another_protocol_is_answered_in_this_one(
+    server: Server, http: httpx.Client, client: Client, chunked: bool, cut: int | None
+) -> None:
+    body = related(SMALL + bytes(6000))
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    if chunked:
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    request = head(server, *UPGRADE, length) + body
+    pieces = [request, count(server)] if cut is None else [request[:cut], request[cut:]]
+    client.send(*pieces[:-1], pieces[-1] + (b"" if cut is None else count(server)))
+    assert client.reply()[0] == 200
+    status, found = client.reply()
+    assert status == 200
+    assert b"1.2.2" in found
+
+
+def test_a_body_behind_an_offer_of_another_protocol_is_no_request(
+    server: Server, client: Client
+) -> None:
+    inner = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+    one = head(server, *UPGRADE, f"Content-Length: {len(inner)}", content_type="text/plain") + inner
+    client.send(one * 50 + count(server))
+    for _ in range(50):
+        assert client.reply()[0] == 415
+    assert client.reply()[0] in (200, 204)
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        b"GET /health HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 3 * HEAD_BYTES,
+        b"GET /health HTTP/1.1\r\nHost: h\r\n" + b"X: x\r\n" * HEAD_BYTES,
+        b"GET /health?" + b"x" * HEAD_BYTES + b" HTTP/1.1\r\nHost: h\r\n\r\n",
+        WAITING + b"GET /health HTTP/1.1\r\nHost: h\r\nX: " + b"x" * HEAD_BYTES + b"\r\n\r\n",
+    ],
+    ids=["a header", "many headers", "a target", "a pipelined one"],
+)
+def test_rfc6585_5_a_head_too_long_is_refused(server: Server, client: Client, long: bytes) -> None:
+    with suppress(OSError):
+        for at in range(0, len(long), 20_000):
+            client.send(long[at : at + 20_000])
+    assert client.reply() == (
+        431,
+        b"the request line and headers are longer than %d bytes\n" % HEAD_BYTES,
+    )
+
+
+def test_a_long_head_that_is_not_too_long_is_read(server: Server, client: Client) -> None:
+    client.send(b"GET /health/live HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 60_000, b"\r\n\r\n")
+    assert client.reply()[0] == 200
+
+
+@pytest.mark.parametrize("sent", ["nothing", "half a head", "a body too late", "half a next head"])
+def test_who_does_not_say_what_he_wants_is_hung_up_on(server: Server, sent: str) -> None:
+    program = Socket()
+    program.program = application(server.archive, server.archive.config)
+    with (
+        listened(program, timeout_keep_alive=1) as address,
+        socket.create_connection(address, timeout=10) as connection,
+    ):
+        if sent == "half a head":
+            connection.sendall(HEALTH[:20])
+        elif sent == "half a next head":
+            connection.sendall(HEALTH + HEALTH[:20])
+        elif sent == "a body too late":
+            connection.sendall(head(server, "Content-Length: 9", content_type="text/plain"))
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 415")
+            connection.sendall(b"123456789")
+        while connection.recv(1 << 16):
+            pass
+    program.program.close()
