@@ -563,9 +563,14 @@ def first(document: Mapping[str, Any], key: str) -> str:
 
 def first_item(document: Mapping[str, Any], key: str) -> Json:
     """The first item of a sequence of DICOM JSON, empty when there is none."""
-    items = document.get(key, {}).get("Value")
-    item: Json = items[0] if items and isinstance(items[0], dict) else {}
-    return item
+    return next(iter(items(document, key)), {})
+
+
+def items(document: Mapping[str, Any], key: str) -> list[Json]:
+    """The items of a sequence of DICOM JSON, none when what stands there is no sequence."""
+    element = document.get(key, {})
+    found: list[Json] = element.get("Value", []) if element.get("vr") == "SQ" else []
+    return found
 
 
 # ---------------------------------------------------------------------------- rows

@@ -32,7 +32,7 @@ from dicomweb_server.dicom.part10 import (
 )
 from dicomweb_server.dicom.source import Part, Piece, PiecedSource, Source
 from dicomweb_server.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from dicomweb_server.dicom.written import UTF_8, Bulk, Encoding, data_set, is_ascii, part10
+from dicomweb_server.dicom.written import UTF_8, Bulk, Encoding, data_set, part10
 
 _CHARACTER_SET = "00080005"
 _DELIMITERS = re.compile(r"([\\^=\r\n\t\f])")
@@ -53,24 +53,27 @@ def edited(
     """
     opened = open_data_set(source, limits=limits)
     document = json_model.document(opened.structure)
+    before = json_model.listed(
+        {key: document[key] for key in (*changes, original.SEQUENCE) if key in document}
+    )
     wanted = {
         key: element
         for key, element in changes.items()
-        if _plain(document.get(key)) != _plain(element)
+        if _plain(before.get(key)) != _plain(element)
     }
     if not wanted:
         return None
-    kept = list(document.get(original.SEQUENCE, {}).get("Value", ()))
-    kept.append(original.item(document, wanted, reason=reason, at=at))
+    kept = list(before.get(original.SEQUENCE, {}).get("Value", ()))
+    kept.append(original.item(before, wanted, reason=reason, at=at))
     written: Json = {**wanted, original.SEQUENCE: {"vr": "SQ", "Value": kept}}
     charset = _charset(opened)
     try:
         return _spliced(opened, source, written, _encoding(opened, _encoder(charset)))
     except UnicodeError:
         texts = {
-            key: element
+            key: json_model.listed(element)
             for key, element in document.items()
-            if not is_ascii(element) and key not in written
+            if key not in written and not json_model.encode(element).isascii()
         }
         written = {**texts, **written, _CHARACTER_SET: {"vr": "CS", "Value": [UTF_8]}}
         return _spliced(opened, source, written, _encoding(opened, str.encode))

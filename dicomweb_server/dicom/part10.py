@@ -57,9 +57,6 @@ EXPLICIT_LONG = {str(vr).encode(): str(vr) for vr in sorted(EXPLICIT_VR_LENGTH_3
 _WINDOW = 16 * 1024
 """Read at a time, or as much as a value needs: most headers end within it."""
 
-_HELD_ITEMS = 64
-"""Longer sequences of the root data set are ItemTables."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -67,6 +64,7 @@ class Limits:
 
     skeleton_bytes  what is left of a file when its large values are cut out
     elements        elements and items held at once; items of long sequences are held one by one
+    held_items      longer sequences of the root data set are ItemTables
     depth           sequences within sequences
     inflated_bytes  of a deflated data set, and at most 100 times its deflated length when it is
                     longer than 256 MiB
@@ -76,6 +74,7 @@ class Limits:
 
     skeleton_bytes: int = 32 * 1024 * 1024
     elements: int = 500_000
+    held_items: int = 64
     depth: int = 64
     inflated_bytes: int = 2 * 1024 * 1024 * 1024
     frames: int = 1_000_000
@@ -549,7 +548,7 @@ class Walk:
                 position = span.end
             spans.append(span)
             # At the root only: deeper, each level would be read twice as often as the one above.
-            if len(self.path) == 1 and len(spans) > _HELD_ITEMS:
+            if len(self.path) == 1 and len(spans) > self.limits.held_items:
                 self.counted = counted
                 items.clear()
             else:

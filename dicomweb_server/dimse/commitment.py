@@ -201,7 +201,7 @@ def _take(desk: Desk, peer: str, told: Json) -> None:
         kept=[instance for _, instance in _references(told, _REFERENCED)],
         lost={
             orders.first(item, _INSTANCE): int(orders.first(item, _REASON) or "0")
-            for item in told.get(_FAILED, {}).get("Value") or ()
+            for item in orders.items(told, _FAILED)
         },
     )
 
@@ -213,7 +213,7 @@ def _read(session: Session, message: Message) -> Json:
 def _references(document: Mapping[str, Any], key: str) -> list[tuple[str, str]]:
     return [
         (orders.first(item, _CLASS), orders.first(item, _INSTANCE))
-        for item in document.get(key, {}).get("Value") or ()
+        for item in orders.items(document, key)
     ]
 
 

@@ -13,7 +13,7 @@ from struct import Struct, pack
 from typing import Any, Final
 
 from dicomweb_server.dicom.attributes import vr_of
-from dicomweb_server.dicom.json_model import Json, document
+from dicomweb_server.dicom.json_model import Json, document, listed
 from dicomweb_server.dicom.part10 import Element, Limits, read_structure
 from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.dicom.transfer_syntaxes import (
@@ -27,7 +27,12 @@ DEFAULT_CHARSET: Final = "ISO_IR 192"
 IDENTIFIER_BYTES: Final = 8 * 2**20
 """Identifiers are some kilobytes; a list of UIDs or of referenced instances may be long."""
 
-_LIMITS = Limits(skeleton_bytes=IDENTIFIER_BYTES, elements=500_000, depth=16)
+_ELEMENTS: Final = 500_000
+
+_LIMITS = Limits(
+    skeleton_bytes=IDENTIFIER_BYTES, elements=_ELEMENTS, held_items=_ELEMENTS, depth=16
+)
+"""Every item counts as held: all of them become objects."""
 
 CHARSETS: Final[Mapping[str, tuple[str, ...]]] = {
     "": ("ascii",),
@@ -86,10 +91,10 @@ def read(raw: bytes, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET
     if 0x00080005 not in elements:
         value = charset.encode("ascii")
         elements[0x00080005] = Element("CS", 0, len(value), value)
-        found = document(structure)
+        found = listed(document(structure))
         del found[SPECIFIC_CHARACTER_SET]
         return found
-    return document(structure)
+    return listed(document(structure))
 
 
 def write(item: Json, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET) -> bytes:

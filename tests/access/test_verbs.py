@@ -25,6 +25,7 @@ HELPERS: dict[str, str] = {
     "orders.worklist_item": "pure",
     "orders.first": "pure",
     "orders.first_item": "pure",
+    "orders.items": "pure",
     "processes.collect_seldom": "of this process",
     "processes.context_with": "of this process",
     "processes.end_with_parent": "of this process",

@@ -187,6 +187,33 @@ def test_texts_keep_their_character_set_as_long_as_it_will_do(archive: Archive, 
     assert second.ModifiedAttributesSequence[0].PatientName == "Möller"
 
 
+def test_sequences_of_any_length_are_kept_and_change_their_character_set(
+    archive: Archive, keep: Keep
+) -> None:
+    count = 100
+    moments = [f"2024{number:04}" for number in range(count)]
+    keep(
+        file_of(
+            1,
+            SpecificCharacterSet="ISO_IR 100",
+            OtherPatientIDsSequence=[{"PatientID": "Köln".encode("latin-1")}] * count,
+            OriginalAttributesSequence=[{"AttributeModificationDateTime": m} for m in moments],
+        )
+    )
+    same = {"vr": "SQ", "Value": [{"00100020": {"vr": "LO", "Value": ["Köln"]}}] * count}
+    assert edit.correct(archive, STUDY_UID, {"OtherPatientIDsSequence": same}, WHY) is None
+    edit.correct(archive, STUDY_UID, {"PatientName": "王^小东"}, WHY)
+    dataset = present(archive)
+    assert dataset.SpecificCharacterSet == "ISO_IR 192"
+    assert [each.PatientID for each in dataset.OtherPatientIDsSequence] == ["Köln"] * count
+    *kept, ours = dataset.OriginalAttributesSequence
+    assert [each.AttributeModificationDateTime for each in kept] == moments
+    assert ours.ModifiedAttributesSequence[0].PatientName == "Doe^Jon"
+    edit.correct(archive, STUDY_UID, {"OtherPatientIDsSequence": None}, WHY)
+    ours = present(archive).OriginalAttributesSequence[-1]
+    assert len(ours.ModifiedAttributesSequence[0].OtherPatientIDsSequence) == count
+
+
 def test_a_patient_is_merged_into_another(archive: Archive, keep: Keep) -> None:
     keep(file_of(1), file_of(1, study="1.5", series="1.5.1"))
     right = {"PatientID": "P2", "PatientName": "Right^One", "PatientSex": None}

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import generate_uid
-from pynetdicom import AE, evt
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pynetdicom import AE, build_role, evt
 
 from dicomweb_server.dimse.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from tests.dicom.build import CT_IMAGE_STORAGE, part10
@@ -52,16 +53,25 @@ def handler(reports: "queue.Queue[tuple[int, Dataset]]") -> Any:
     return (evt.EVT_N_EVENT_REPORT, take)
 
 
-def ask(bridge: Bridge, wanted: Dataset, *, title: str, reports: Any = None) -> Any:
+def ask(
+    bridge: Bridge,
+    wanted: Dataset,
+    *,
+    title: str,
+    reports: Any = None,
+    syntax: str | None = None,
+    expected: int = 0,
+) -> Any:
+    """The association over which N-ACTION was answered with the expected status."""
     entity = AE(title)
-    entity.add_requested_context(STORAGE_COMMITMENT)
+    entity.add_requested_context(STORAGE_COMMITMENT, syntax)
     handlers = [handler(reports)] if reports is not None else []
     association = entity.associate("127.0.0.1", bridge.port, evt_handlers=handlers)
     assert association.is_established
     status, _ = association.send_n_action(
         wanted, 1, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
     )
-    assert status.Status == 0
+    assert status.Status == expected
     return association
 
 
@@ -136,3 +146,42 @@ def test_storage_commitment_completes_an_exam(bridge: Bridge, tmp_path: Path) ->
     found = asked(bridge, "GET", f"/orders/{order['id']}")[1]
     assert found["status"] == "completed"
     assert found["completed_by"] == "commitment"
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_ps3_4_j_3_2_a_request_names_any_number_of_instances(
+    bridge: Bridge, tmp_path: Path, syntax: str
+) -> None:
+    (kept,) = sent(bridge, tmp_path, 4)
+    lost = [f"{STUDY}.99.{number}" for number in range(2000)]
+    reports: queue.Queue[tuple[int, Dataset]] = queue.Queue()
+    association = ask(bridge, action(kept, *lost), title="NOWHERE", reports=reports, syntax=syntax)
+    event, report = reports.get(timeout=20)
+    association.release()
+    assert event == 2
+    assert [item.ReferencedSOPInstanceUID for item in report.ReferencedSOPSequence] == [kept]
+    assert [item.ReferencedSOPInstanceUID for item in report.FailedSOPSequence] == lost
+
+
+def test_ps3_4_j_3_3_a_report_of_any_number_of_instances_is_taken(bridge: Bridge) -> None:
+    report = action(*(f"{STUDY}.98.{number}" for number in range(80)))
+    report.FailedSOPSequence = report.ReferencedSOPSequence
+    entity = AE("SINK")
+    entity.add_requested_context(STORAGE_COMMITMENT)
+    association = entity.associate(
+        "127.0.0.1", bridge.port, ext_neg=[build_role(STORAGE_COMMITMENT, scp_role=True)]
+    )
+    assert association.is_established
+    status, _ = association.send_n_event_report(
+        report, 2, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+    )
+    association.release()
+    assert status.Status == 0
+
+
+def test_a_request_whose_references_are_no_sequence_is_refused(bridge: Bridge) -> None:
+    wanted = action()
+    del wanted.ReferencedSOPSequence
+    wanted.add_new("ReferencedSOPSequence", "LO", "1.2.3")
+    association = ask(bridge, wanted, title="NOWHERE", expected=0x0106)
+    association.release()

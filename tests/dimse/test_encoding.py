@@ -12,12 +12,13 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from dicomweb_server.config import load
-from dicomweb_server.dicom.errors import DicomError, Malformed, UnsupportedEncoding
+from dicomweb_server.dicom.errors import DicomError, Malformed, TooLarge, UnsupportedEncoding
 from dicomweb_server.dicom.implicit import implicit_little_endian
 from dicomweb_server.dimse import commands, identifiers, negotiation, pdu
 from dicomweb_server.dimse.errors import ProtocolError
 from dicomweb_server.dimse.peers import Peer, Peers, Rule
 from dicomweb_server.dimse.session import terms_of
+from tests.dicom.build import element, item
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 JPEG_LS = "1.2.840.10008.1.2.4.80"
@@ -67,6 +68,16 @@ def test_any_bytes_are_an_identifier_or_a_dicom_error(raw: bytes) -> None:
     for uid in (EXPLICIT, IMPLICIT):
         with suppress(DicomError):
             identifiers.read(raw, transfer_syntax_uid=uid)
+
+
+def test_a_long_sequence_is_a_list_and_its_items_count() -> None:
+    def sequence(count: int) -> bytes:
+        return element(0x00400275, "SQ", item(b"") * count)
+
+    found = identifiers.read(sequence(1000), transfer_syntax_uid=EXPLICIT)
+    assert found == {"00400275": {"vr": "SQ", "Value": [{}] * 1000}}
+    with pytest.raises(TooLarge, match="the limit is 500000"):
+        identifiers.read(sequence(600_000), transfer_syntax_uid=EXPLICIT)
 
 
 def test_elements_of_other_groups_behind_a_command_are_passed_over() -> None:

@@ -154,6 +154,31 @@ def test_a_performed_step_completes_its_order(bridge: Bridge) -> None:
     assert "MPPS1" not in worklist(bridge, "AccessionNumber=MPPS1").split("Find Response")[-1]
 
 
+def test_ps3_4_f_7_2_2_a_performed_step_has_any_number_of_series_and_images(
+    bridge: Bridge,
+) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="MPPS2"))[1]
+    step_uid = generate_uid()
+    image = Dataset()
+    image.ReferencedSOPInstanceUID = "1.2.3"
+    series = Dataset()
+    series.ReferencedImageSequence = Sequence([image] * 300)
+    entity = AE("CT1")
+    entity.add_requested_context(PERFORMED_STEP)
+    association = entity.associate("127.0.0.1", bridge.port)
+    assert association.is_established
+    assert association.send_n_create(in_progress(order), PERFORMED_STEP, step_uid)[0].Status == 0
+    done = Dataset()
+    done.PerformedProcedureStepStatus = "COMPLETED"
+    done.PerformedSeriesSequence = Sequence([series] * 65)
+    assert association.send_n_set(done, PERFORMED_STEP, step_uid)[0].Status == 0
+    status, step = association.send_n_get([], PERFORMED_STEP, step_uid)
+    association.release()
+    assert status.Status == 0 and step is not None
+    counts = [len(each.ReferencedImageSequence) for each in step.PerformedSeriesSequence]
+    assert counts == [300] * 65
+
+
 def in_progress(order: dict[str, Any]) -> Dataset:
     scheduled = Dataset()
     scheduled.StudyInstanceUID = order["study_uid"]
