@@ -202,7 +202,9 @@ class Index(Protocol):
         what all its instances say alike. Raises NotFound."""
 
     def find(self, query: Query) -> Page:
-        """The rows that match, as the query's docstring orders them. Reads one moment's state."""
+        """The rows that match, as the query's docstring orders them. Reads one moment's state.
+
+        Raises BadCursor."""
 
     def changes(self, *, after: int, limit: int) -> list[Change]:
         """The changes with sequence numbers above `after`, ascending, at most `limit`."""

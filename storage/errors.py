@@ -2,6 +2,7 @@
 
 StorageError
 ├── NotFound          nothing is stored under that name
+├── BadCursor         a search that a cursor does not belong to was to go on from it
 ├── Conflict          what is stored already forbids this
 ├── Corrupt           stored bytes are not what was written
 ├── FormatVersion     the directory was written by another format of LAYOUT.md
@@ -25,6 +26,15 @@ class NotFound(StorageError):
         super().__init__(f"{kind} {name} is not stored")
         self.kind = kind
         self.name = name
+
+
+class BadCursor(StorageError):
+    """No search of `level` (study, series, instance) has given `cursor`."""
+
+    def __init__(self, cursor: str, level: str) -> None:
+        super().__init__(f"{cursor[:80]!r} is no cursor of a {level} search")
+        self.cursor = cursor
+        self.level = level
 
 
 class Conflict(StorageError):

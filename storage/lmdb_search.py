@@ -163,7 +163,7 @@ class GivenUp(Exception):
 
 
 def find(transaction: Transaction, tables: Tables, query: Query, rows_kept: StudyRows) -> Page:
-    """The page that a query asks for. Raises ValueError for a cursor that is none."""
+    """The page that a query asks for. Raises BadCursor for a cursor that is none."""
     after = position_of(query.after, query.level) if query.after is not None else None
     search = _Search(transaction, tables, query, rows_kept)
     position: Position | None

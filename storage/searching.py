@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from storage.errors import BadCursor
 from storage.model import (
     NO_NUMBER,
     AnyOf,
@@ -67,7 +68,7 @@ def test_of(condition: Condition) -> Test:
         case SameItem(tag=tag, conditions=conditions):
             tests = [test_of(each) for each in conditions]
             return lambda values_of: any(
-                holds(tests, item) for item in map(_item_of, values_of(tag) or ("{}",))
+                holds(tests, item) for item in _items_of(values_of(tag)) or ({},)
             )
         case AnyOf(alternatives=alternatives):
             choices = [[test_of(each) for each in one] for one in alternatives]
@@ -81,9 +82,22 @@ def item_value(terms: Terms) -> str:
     return orjson.dumps(terms, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _item_of(value: str) -> Mapping[str, Values]:
-    item: Mapping[str, Values] = orjson.loads(value)
-    return item
+def _items_of(values: Values) -> list[Mapping[str, Values]]:
+    """The items that these values are. Whoever stores an attribute with a VR that it does not have
+    may have put any text where items are searched for: that is none."""
+    found: list[Mapping[str, Values]] = []
+    for value in values:
+        try:
+            item = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(item, dict) and all(map(_are_texts, item.values())):
+            found.append(item)
+    return found
+
+
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def like(pattern: str) -> re.Pattern[str]:
@@ -194,7 +208,7 @@ class Position:
 
 
 def position_of(cursor: str, level: QueryLevel) -> Position:
-    """The position a cursor stands for. Raises ValueError when it is none of that level."""
+    """The position a cursor stands for. Raises BadCursor when it is none of that level."""
     parts = cursor.split("~")
     try:
         rank = bytes.fromhex(parts[0])
@@ -202,5 +216,5 @@ def position_of(cursor: str, level: QueryLevel) -> Position:
         if len(rank) != RANK_LENGTH or len(numbered) != LEVELS.index(level):
             raise ValueError
     except (ValueError, IndexError):
-        raise ValueError(f"{cursor[:80]!r} is no cursor of a {level.value} search") from None
+        raise BadCursor(cursor, level.value) from None
     return Position(rank, *numbered)

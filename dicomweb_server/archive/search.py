@@ -17,7 +17,7 @@ from dicomweb_server.archive.retrieve import instance_metadata
 from dicomweb_server.dicom.attributes import key_of, vr_of
 from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import REQUIRED, ParsedQuery, default_attributes
-from storage.errors import NotFound
+from storage.errors import BadCursor, NotFound
 from storage.model import QueryLevel, Row, Scope
 
 Item = dict[str, dict[str, Any]]
@@ -54,7 +54,7 @@ def search(archive: Archive, parsed: ParsedQuery, *, defaults: bool = True) -> A
         query = replace(query, count=True)
     try:
         page = archive.storage.index.find(query)
-    except ValueError as error:
+    except BadCursor as error:
         raise BadQuery("cursor", str(error)) from None
     total = page.total
     if total is None and query.after is None and not page.more:

@@ -10,7 +10,7 @@ functions, so that equal values are equal strings and ranges of strings are rang
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -195,7 +195,8 @@ class PrivateAttribute:
         """Its key and its creator's in a data set that has it."""
         for block in range(0x10, 0x100):
             named = document.get(f"{self.group:04X}00{block:02X}")
-            if named is not None and named.get("Value", [None])[0] == self.creator:
+            values = named.get("Value") if named is not None else None
+            if isinstance(values, list) and values[0] == self.creator:
                 key = f"{self.group:04X}{block:02X}{self.element:02X}"
                 if key in document:
                     return key, f"{self.group:04X}00{block:02X}"
@@ -282,7 +283,9 @@ def level_of(
     for each in attributes.private.get(level, ()):
         if (keys := each.key_in(document)) is not None:
             shown = shown | {key: document[key] for key in keys}
-            private.append((each.term, document[keys[0]] | {"vr": each.vr}))
+            said = document[keys[0]]
+            if said["vr"] == each.vr or _WITH_OBJECTS.isdisjoint((said["vr"], each.vr)):
+                private.append((each.term, said | {"vr": each.vr}))
     timezone = _timezone_of(document)
     encoded = encode(dict(sorted(shown.items())) if private else shown)
     if level is QueryLevel.INSTANCE or len(encoded) > _REMEMBERED_BYTES:
@@ -296,6 +299,10 @@ def level_of(
             attributes.remembered.clear()
         attributes.remembered[level, timezone, encoded] = found
     return found
+
+
+_WITH_OBJECTS = frozenset(("PN", "SQ"))
+"""VRs whose values are objects in DICOM JSON, each of a kind of its own."""
 
 
 def _timezone_of(document: Json) -> str | None:
@@ -349,11 +356,20 @@ def _add_terms(
         if depth < _ITEM_DEPTH and isinstance(values, list):
             terms[key] = tuple(_item(item, depth) for item in values)
         return
+    if _is_sequence(key):
+        # Written with another VR: search would take the text for an item.
+        return
     if normal := terms_of(vr, values):
         terms[key] = normal
     if vr == "PN":
         groups = [group for name in values if name for group in name.values()]
         terms[key + SOUNDS] = fuzzy_keys(groups)
+
+
+@lru_cache(maxsize=4096)
+def _is_sequence(key: str) -> bool:
+    """Whether a standard attribute is one; the key of a private one's terms is no tag."""
+    return len(key) == 8 and vr_of(key) == "SQ"
 
 
 SOUNDS = "~"

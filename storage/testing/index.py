@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from storage.contract import Index
-from storage.errors import NotFound
+from storage.errors import BadCursor, NotFound
 from storage.model import (
     NO_NUMBER,
     AnyOf,
@@ -974,8 +974,8 @@ class IndexContract:
         assert [row.study.study_uid for row in rest.rows] == ["4", "7", "2", "1"]
 
     @pytest.mark.parametrize("cursor", ["", "x", "00~1~2", "f" * 32 + "~1", "~~", "\ud800"])
-    def test_what_is_no_cursor_is_a_value_error(self, index: Index, cursor: str) -> None:
-        with pytest.raises(ValueError, match="cursor"):
+    def test_what_is_no_cursor_is_refused(self, index: Index, cursor: str) -> None:
+        with pytest.raises(BadCursor, match="cursor"):
             index.find(Query(STUDY, after=cursor))
 
     def test_a_page_of_nothing_says_whether_there_is_more(self, index: Index) -> None:
@@ -1149,6 +1149,23 @@ class IndexContract:
         assert index.find(Query(SERIES, (without,))).rows
         index.compact(KEY)
         assert found(one(step, "A"))
+
+    @pytest.mark.parametrize(
+        "text", ["x", "1", "null", "[]", "{", '"00400009"', '{"00400009":1}', '{"00400009":[1]}']
+    )
+    def test_a_text_where_items_belong_is_no_item(self, index: Index, text: str) -> None:
+        step = "00400009"
+        items = (text, item_value({step: ("A",)}))
+        apply(index, landed("1.1", series="1.0", series_terms={"00400275": items}))
+        apply(index, landed("2.1", series="2.0", series_terms={"00400275": (text,)}))
+
+        def found(condition: Condition) -> list[str | None]:
+            query = Query(SERIES, (SameItem(SERIES, "00400275", (condition,)),))
+            return [row.series.series_uid for row in index.find(query).rows if row.series]
+
+        assert found(OneOf(SERIES, step, ("A",))) == ["1.0"]
+        assert found(Like(SERIES, step, "*")) == ["1.0"]
+        assert found(Empty(SERIES, step)) == ["2.0"]
 
     def test_one_alternative_is_enough(self, index: Index) -> None:
         for n, name in enumerate(("ada", "bea", "cyd", ""), 1):

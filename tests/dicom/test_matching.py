@@ -218,6 +218,28 @@ class TestSearchable:
         assert level.terms == {"0009xx01 ACME 1.1": ("a",)}
         assert set(orjson.loads(level.document)) == {"00090021", "00092101"}
 
+    def test_private_values_of_another_kind_are_returned_and_not_found(self) -> None:
+        for configured in ("PN", "SQ"):
+            attributes = attributes_of(f"study:0009xx01 ACME 1.1={configured}")
+            document = {
+                "00090021": {"vr": "LO", "Value": ["ACME 1.1"]},
+                "00092101": {"vr": "LO", "Value": ["a"]},
+            }
+            level = level_of(document, STUDY, attributes)
+            assert level.terms == {}
+            assert set(orjson.loads(level.document)) == {"00090021", "00092101"}
+
+    def test_a_creator_that_is_a_sequence_of_any_length_is_none(self) -> None:
+        creator = {"vr": "SQ", "Value": orjson.Fragment(b"[{}]")}
+        assert level_of({"00090021": creator}, STUDY, self.ATTRIBUTES).terms == {}
+
+    def test_a_text_where_a_sequence_belongs_is_not_found(self) -> None:
+        text = {"vr": "LO", "Value": ["x"]}
+        assert level_of({"00400275": text}, SERIES).terms == {}
+        nested = {"vr": "SQ", "Value": [{"00400008": text, "00400009": text}]}
+        level = level_of({"00400275": nested}, SERIES)
+        assert level.terms == {"00400275": ('{"00400009":["x"]}',)}
+
 
 class TestParameters:
     def test_limit_offset_and_path(self) -> None:

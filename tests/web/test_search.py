@@ -284,6 +284,14 @@ class TestPages:
         assert response.json()["field"] == "cursor"
 
 
+def test_a_text_stored_where_a_sequence_belongs_matches_nothing(http: httpx.Client) -> None:
+    sequence = 0x00400275
+    file = part10(extra={sequence: element(sequence, "LO", b'{"00400009":["X"]}')})
+    http.post("/studies", content=file, headers={"Content-Type": "application/dicom"})
+    assert found(http, "/series?00400275.00400009=X") == []
+    assert len(found(http, "/series")) == 1
+
+
 def test_ps3_18_8_3_what_is_no_parameter_is_passed_over_and_said(stored: httpx.Client) -> None:
     response = stored.get("/studies?x-nothing=1&PatientID=007")
     assert [item["0020000D"]["Value"] for item in response.json()] == [["1.1"]]
