@@ -120,7 +120,7 @@ STATUSES = (
     ("C-FIND", status.DOES_NOT_MATCH, "the identifier does not fit its model"),
     ("C-FIND", status.CANNOT_UNDERSTAND, "the identifier cannot be read"),
     ("C-FIND, C-MOVE, C-GET", status.CANCEL, "after C-CANCEL"),
-    ("C-MOVE, C-GET", status.PENDING, "after each sub-operation, with counts"),
+    ("C-MOVE, C-GET", status.PENDING, "after each sub-operation, with counts (65535 at most)"),
     ("C-MOVE, C-GET", status.SUCCESS, "all sub-operations succeeded, or there were none"),
     (
         "C-MOVE, C-GET",

@@ -142,6 +142,9 @@ def _element(
         value = b64decode(element["InlineBinary"]) if "InlineBinary" in element else b""
     if len(value) % 2:
         value += b"\0" if vr in ("UI", "OB", "UN") else b" "
+    if len(value) > _LONGEST_SHORT and vr not in _LONG_VRS:
+        # PS3.5 §6.2.2: of a length that 16 bits cannot say the explicit VR is UN.
+        vr = "UN"
     head, length = _head(key, vr, implicit=implicit)
     return head + length.pack(len(value)) + value, plain
 
@@ -154,6 +157,7 @@ def _plain_text(values: Sequence[Any] | None) -> str | None:
 
 
 _SHORT, _LONG = Struct("<H"), Struct("<I")
+_LONGEST_SHORT = 0xFFFE
 
 
 @lru_cache(maxsize=4096)

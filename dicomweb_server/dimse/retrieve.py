@@ -28,6 +28,10 @@ from storage.model import Instance, OneOf, Query, QueryLevel, Scope
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
 
+MOST_COUNTED = 65535
+"""Numbers of sub-operations are US (PS3.7 Table E.1-1): of more than that so many are said. A peer
+that counts down waits at this number first; what is sent is all there is."""
+
 
 def handle_get(session: Session, message: Message) -> None:
     """Answers a C-GET."""
@@ -199,10 +203,10 @@ class Operation:
 
     def _counts(self) -> dict[int, int | str]:
         return {
-            commands.REMAINING: self.remaining,
-            commands.COMPLETED: self.completed,
-            commands.FAILED: len(self.failed),
-            commands.WARNING: self.warnings,
+            commands.REMAINING: min(self.remaining, MOST_COUNTED),
+            commands.COMPLETED: min(self.completed, MOST_COUNTED),
+            commands.FAILED: min(len(self.failed), MOST_COUNTED),
+            commands.WARNING: min(self.warnings, MOST_COUNTED),
         }
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
@@ -78,6 +79,19 @@ def test_a_long_sequence_is_a_list_and_its_items_count() -> None:
     assert found == {"00400275": {"vr": "SQ", "Value": [{}] * 1000}}
     with pytest.raises(TooLarge, match="the limit is 500000"):
         identifiers.read(sequence(600_000), transfer_syntax_uid=EXPLICIT)
+
+
+@pytest.mark.parametrize("uid", [EXPLICIT, IMPLICIT])
+@pytest.mark.parametrize("length", [65532, 65534, 65536, 100_000])
+def test_ps3_5_6_2_2_a_value_too_long_for_16_bits_is_un_in_explicit_vr(
+    uid: str, length: int
+) -> None:
+    long = {"00081030": {"vr": "LO", "Value": ["x" * length]}}
+    raw = identifiers.write(long, transfer_syntax_uid=uid)
+    (found,) = read_dataset(BytesIO(raw), uid == IMPLICIT, True).values()
+    assert isinstance(found, RawDataElement)
+    vr = None if uid == IMPLICIT else "LO" if length <= 65534 else "UN"
+    assert (found.VR, found.value) == (vr, b"x" * length)
 
 
 def test_elements_of_other_groups_behind_a_command_are_passed_over() -> None:

@@ -8,11 +8,14 @@ from typing import Any
 
 import pydicom
 import pytest
+from pynetdicom import AE
 
 from dicomweb_server.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
-from tests.dicom.build import CT_IMAGE_STORAGE, data_set, file_meta, part10
+from dicomweb_server.dimse.sop_classes import STUDY_FIND
+from tests.dicom.build import CT_IMAGE_STORAGE, data_set, element, file_meta, part10
 from tests.dimse.conftest import Bridge
 from tests.dimse.programs import run
+from tests.dimse.wire import Wire
 
 STUDY = "2.25.9401"
 PATIENT = "QUERY"
@@ -154,6 +157,82 @@ def test_a_key_that_cannot_be_matched_is_returned_with_ff01(studies: Bridge) -> 
         "-k", "SeriesDescription=nothing", "127.0.0.1", studies.port,
     )  # fmt: skip
     assert "0xff01" in said.lower()
+
+
+def found(bridge: Bridge, **keys: Any) -> tuple[int, list[pydicom.Dataset]]:
+    """The status of the last response of a C-FIND in Explicit VR, and the identifiers before it."""
+    wanted = pydicom.Dataset()
+    for keyword, value in keys.items():
+        setattr(wanted, keyword, value)
+    entity = AE()
+    entity.add_requested_context(STUDY_FIND, EXPLICIT_VR_LITTLE_ENDIAN)
+    association = entity.associate("127.0.0.1", bridge.port)
+    assert association.is_established
+    *pending, (last, _) = association.send_c_find(wanted, STUDY_FIND)
+    association.release()
+    return last.Status, [row for _, row in pending if row is not None]
+
+
+def step_of(identifier: str) -> pydicom.Dataset:
+    item = pydicom.Dataset()
+    item.ScheduledProcedureStepID = identifier
+    return item
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_a_sequence_key_may_have_items_as_long_as_one_says_what_to_match(
+    studies: Bridge, count: int
+) -> None:
+    keys = {"QueryRetrieveLevel": "SERIES", "SeriesInstanceUID": "", "PatientID": f"{PATIENT}-2"}
+    empty = [step_of("")] * (count - 1)
+    status, rows = found(studies, **keys, RequestAttributesSequence=[*empty, step_of("")])
+    assert (status, len(rows)) == (0, 1)
+    status, rows = found(studies, **keys, RequestAttributesSequence=[*empty, step_of("X")])
+    assert (status, rows) == (0, [])
+    # PS3.4 §C.2.2.2.6 has one item; what two of them ask for has no meaning.
+    assert found(studies, **keys, RequestAttributesSequence=[step_of("X")] * count) == (0xA900, [])
+
+
+def test_ps3_5_6_2_2_a_text_that_grew_beyond_16_bits_spoils_no_answer(bridge: Bridge) -> None:
+    text = "é" * 40000
+    stored(bridge, 81, SpecificCharacterSet="ISO_IR 100", StudyDescription=text.encode("latin-1"))
+    status, (row,) = found(
+        bridge, QueryRetrieveLevel="STUDY", PatientID=f"{PATIENT}+81", StudyDescription=""
+    )
+    assert status == 0
+    # pydicom leaves the bytes of so long a UN as they are.
+    assert row["StudyDescription"].value.decode() == text
+
+
+def test_a_text_stored_where_a_sequence_belongs_spoils_no_search(bridge: Bridge) -> None:
+    sequence = 0x00400275
+    stored(bridge, 82, extra={sequence: element(sequence, "LO", b"X ")})
+    stored(bridge, 83, RequestAttributesSequence=[{"ScheduledProcedureStepID": "S83"}])
+    for asked, expected in (("S83", [f"{STUDY}.83.1"]), ("X", [])):
+        status, rows = found(
+            bridge,
+            QueryRetrieveLevel="SERIES",
+            SeriesInstanceUID="",
+            RequestAttributesSequence=[step_of(asked)],
+        )
+        assert (status, [row.SeriesInstanceUID for row in rows]) == (0, expected)
+
+
+def stored(bridge: Bridge, number: int, **more: Any) -> None:
+    """An instance of a study and a patient of its own."""
+    wire = Wire.to(bridge.port)
+    wire.associate()
+    uid = f"{STUDY}.{number}.1.1"
+    raw = part10(
+        study_uid=f"{STUDY}.{number}",
+        series_uid=f"{STUDY}.{number}.1",
+        instance_uid=uid,
+        meta=False,
+        preamble=False,
+        PatientID=f"{PATIENT}+{number}",
+        **more,
+    )
+    assert wire.store(uid, raw) == 0
 
 
 @pytest.mark.parametrize("level", ["PATIENT", "FRAME", ""])

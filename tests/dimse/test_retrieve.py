@@ -119,9 +119,9 @@ def sink(bridge: Bridge, answer: Answer) -> Iterator[None]:
 
 
 @contextmanager
-def moving(bridge: Bridge) -> Iterator[Association]:
+def moving(bridge: Bridge, syntax: str | None = None) -> Iterator[Association]:
     entity = AE(ae_title="MOVER")
-    entity.add_requested_context(StudyRootQueryRetrieveInformationModelMove)
+    entity.add_requested_context(StudyRootQueryRetrieveInformationModelMove, syntax)
     association = entity.associate("127.0.0.1", bridge.port)
     assert association.is_established
     try:
@@ -230,6 +230,22 @@ def test_c_move_of_which_the_destination_refuses_all_is_a_failure(
         )
     assert (status.Status, counts(status)) == (0xA702, (0, COUNT, 0))
     assert sorted(failed) == sorted(UIDS)
+
+
+def test_c_move_of_more_failures_than_16_bits_count_lists_them_all(
+    bridge: Bridge, study: str
+) -> None:
+    wanted = identifier(study)
+    wanted.StudyInstanceUID = [study] * (66000 // COUNT)
+    with moving(bridge, EXPLICIT) as association:
+        ((status, listed),) = association.send_c_move(
+            wanted, "SINK", StudyRootQueryRetrieveInformationModelMove
+        )
+    assert (status.Status, counts(status)) == (0xA702, (0, 65535, 0))
+    assert listed is not None
+    # PS3.5 §6.2.2: so long a value is UN in Explicit VR, which pydicom leaves as bytes.
+    failed = listed["FailedSOPInstanceUIDList"].value.rstrip(b"\0").decode().split("\\")
+    assert len(failed) == 66000 and set(failed) == set(UIDS)
 
 
 def test_c_move_to_a_destination_that_aborts_fails_the_rest(bridge: Bridge, study: str) -> None:
