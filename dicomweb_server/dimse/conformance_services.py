@@ -62,8 +62,9 @@ def description(config: Config) -> Iterator[str]:
             "month does not have; relational queries are supported; the keys "
             "asked for are returned and no others but the level and the Retrieve AE Title; a key "
             "with a value that cannot be matched is returned and the status is FF01. C-MOVE and "
-            "C-GET: at every level, lists of UIDs too; a pending response after each "
-            "sub-operation. SCU: `dicomweb-server pull` and `/api/v1/pulls`.",
+            "C-GET: at every level, lists of UIDs too, each instance once; a unique key above the "
+            "level excludes what it does not name, one without a value excludes nothing; a pending "
+            "response after each sub-operation. SCU: `dicomweb-server pull` and `/api/v1/pulls`.",
         ),
         ("5.2.8 Print Management", "None."),
     ):

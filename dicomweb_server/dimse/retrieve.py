@@ -7,6 +7,7 @@ counts after it. C-CANCEL is seen between two sub-operations.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 
 from dicomweb_server.access.audit import Event
@@ -27,6 +28,8 @@ from storage.errors import NotFound
 from storage.model import Instance, OneOf, Query, QueryLevel, Scope
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
+KEYS = {"PATIENT": PATIENT_ID, "STUDY": STUDY, "SERIES": SERIES, "IMAGE": INSTANCE}
+"""The unique key of each level (PS3.4 §C.6.1.1)."""
 
 MOST_COUNTED = 65535
 """Numbers of sub-operations are US (PS3.7 Table E.1-1): of more than that so many are said. A peer
@@ -221,37 +224,65 @@ def _asked(session: Session, message: Message) -> list[Instance] | None:
         levels = MODELS[message.context.abstract_syntax].levels
         if (level := text_of(identifier, LEVEL)) not in levels:
             raise BadQuery("QueryRetrieveLevel", f"'{level}' is none of {', '.join(levels)}")
-        return list(named(session.archive, identifier, level))
+        return list(named(session.archive, identifier, level, levels=levels))
     except DicomError as error:
         session.association.respond(message, status.of_error(error), comment=str(error))
         return None
 
 
-def named(archive: Archive, identifier: Json, level: str) -> Iterator[Instance]:
-    """The instances that the unique keys of an identifier name, in order. Raises BadQuery when the
-    key of its level is missing."""
+def named(
+    archive: Archive, identifier: Json, level: str, *, levels: Sequence[str]
+) -> Iterator[Instance]:
+    """The instances that the unique keys of an identifier name, in order, each once.
+
+    levels  of the information model, from the top
+
+    A key above the level excludes what it does not name (PS3.4 §C.4.2.1.4 and §C.4.3.1.3); one
+    that is absent or empty, as many workstations leave it, is no condition. Raises BadQuery when
+    the key of the level itself is missing.
+    """
     archive.permit(Act.VIEW)
-    key = {"PATIENT": PATIENT_ID, "STUDY": STUDY, "SERIES": SERIES, "IMAGE": INSTANCE}[level]
-    wanted = _values(identifier, key)
+    wanted = _values(identifier, KEYS[level])
     if not wanted:
-        raise BadQuery(key, f"is missing: a retrieval at level {level} names it")
-    studies = _values(identifier, STUDY)
-    if level == "PATIENT":
-        for study_uid in _studies_of(archive, wanted[0]):
-            yield from _instances(archive, Scope(study_uid))
-    elif level == "STUDY":
-        for study_uid in wanted:
-            yield from _instances(archive, Scope(study_uid))
-    elif level == "SERIES":
-        for series_uid in wanted:
-            for study_uid in studies or _study_of(archive, series_uid):
-                yield from _instances(archive, Scope(study_uid, series_uid))
-    else:
+        raise BadQuery(KEYS[level], f"is missing: a retrieval at level {level} names it")
+    above = [KEYS[each] for each in levels[: levels.index(level)]]
+    patients, studies, series = (
+        _values(identifier, key) if key in above else [] for key in (PATIENT_ID, STUDY, SERIES)
+    )
+
+    @cache
+    def admitted(study_uid: str) -> bool:
+        return (not studies or study_uid in studies) and (
+            not patients or study_uid in _studies_of(archive, patients, study_uid=study_uid)
+        )
+
+    if level == "IMAGE":
         for instance_uid in wanted:
             found = archive.storage.index.instance(instance_uid)
-            if found is not None and (not studies or found.study_uid in studies):
+            if (
+                found is not None
+                and (not series or found.series_uid in series)
+                and admitted(found.study_uid)
+            ):
                 archive.viewed(found.study_uid)
                 yield found
+        return
+    for scope in _scopes(archive, level, wanted):
+        if admitted(scope.study_uid):
+            yield from _instances(archive, scope)
+
+
+def _scopes(archive: Archive, level: str, wanted: Sequence[str]) -> Iterator[Scope]:
+    """What the unique key of a level above IMAGE names."""
+    if level == "PATIENT":
+        yield from map(Scope, _studies_of(archive, wanted[:1]))
+    elif level == "STUDY":
+        yield from map(Scope, wanted)
+    else:
+        for series_uid in wanted:
+            query = Query(QueryLevel.SERIES, series_uid=series_uid)
+            for row in archive.storage.index.find(query).rows:
+                yield Scope(row.study.study_uid, series_uid)
 
 
 def _instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
@@ -261,17 +292,18 @@ def _instances(archive: Archive, scope: Scope) -> Sequence[Instance]:
         return ()
 
 
-def _studies_of(archive: Archive, patient_id: str) -> Iterator[str]:
-    condition = OneOf(QueryLevel.STUDY, PATIENT_ID, (term_of("LO", patient_id),))
-    for row in archive.storage.index.find(Query(QueryLevel.STUDY, (condition,))).rows:
-        yield row.study.study_uid
-
-
-def _study_of(archive: Archive, series_uid: str) -> Iterator[str]:
-    for row in archive.storage.index.find(Query(QueryLevel.SERIES, series_uid=series_uid)).rows:
-        yield row.study.study_uid
+def _studies_of(
+    archive: Archive, patients: Sequence[str], *, study_uid: str | None = None
+) -> list[str]:
+    """The studies of patients, or the one study when it is one of theirs."""
+    terms = tuple(term_of("LO", each) for each in patients)
+    query = Query(
+        QueryLevel.STUDY, (OneOf(QueryLevel.STUDY, PATIENT_ID, terms),), study_uid=study_uid
+    )
+    return [row.study.study_uid for row in archive.storage.index.find(query).rows]
 
 
 def _values(identifier: Json, key: str) -> list[str]:
+    """The values of a key, each once: nothing is sent twice because it was named twice."""
     values = identifier.get(key, {}).get("Value") or ()
-    return [str(value) for value in values if value]
+    return list(dict.fromkeys(str(value) for value in values if value))

@@ -14,6 +14,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
     MRImageStorage,
+    PatientRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
@@ -23,6 +24,7 @@ from tests.dimse.conftest import Bridge
 from tests.dimse.wire import EXPLICIT, Wire
 
 STUDY = "2.25.9001"
+PATIENT = "P-9001"
 COUNT = 12
 UIDS = [f"{STUDY}.1.{number}" for number in range(1, COUNT + 1)]
 
@@ -44,6 +46,7 @@ def study(bridge: Bridge) -> str:
             sop_class_uid=sop_class,
             meta=False,
             preamble=False,
+            PatientID=PATIENT,
         )
         context_id = 3 if number < 8 else 5
         assert wire.store(uid, raw, sop_class_uid=sop_class, context_id=context_id) == 0
@@ -87,6 +90,7 @@ def getting(
 ) -> Iterator[Association]:
     entity = AE(ae_title="GETTER")
     entity.add_requested_context(StudyRootQueryRetrieveInformationModelGet)
+    entity.add_requested_context(PatientRootQueryRetrieveInformationModelGet)
     for uid in classes:
         entity.add_requested_context(uid, EXPLICIT)
     association = entity.associate(
@@ -287,3 +291,91 @@ def test_c_move_is_cancelled_between_two_sub_operations(bridge: Bridge, study: s
     assert 3 <= len(received) < COUNT
     assert counts(status) == (len(received), 0, 0)
     assert status.NumberOfRemainingSuboperations == COUNT - len(received)
+
+
+# ---------------------------------------------------------------------------- unique keys
+
+PATIENT_ROOT = PatientRootQueryRetrieveInformationModelGet
+STUDY_ROOT = StudyRootQueryRetrieveInformationModelGet
+STUDY_KEY = {"StudyInstanceUID": STUDY}
+SERIES_KEY = {"SeriesInstanceUID": f"{STUDY}.1"}
+IMAGE_KEY = {"SOPInstanceUID": UIDS[:2]}
+
+
+def received(
+    bridge: Bridge, level: str, keys: dict[str, str | list[str]], *, model: str = PATIENT_ROOT
+) -> list[str]:
+    """The SOP Instance UIDs that a C-GET is answered with, sorted."""
+    wanted = pydicom.Dataset()
+    wanted.QueryRetrieveLevel = level
+    for keyword, value in keys.items():
+        setattr(wanted, keyword, value)
+    found: list[str] = []
+
+    def answer(event: Any) -> int:
+        found.append(str(event.request.AffectedSOPInstanceUID))
+        return 0x0000
+
+    with getting(bridge, answer) as association:
+        status, _, _ = last_of(association.send_c_get(wanted, model))
+    assert (status.Status, counts(status)) == (0x0000, (len(found), 0, 0))
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("level", "keys"),
+    [
+        ("STUDY", {"PatientID": "NOBODY", **STUDY_KEY}),
+        ("SERIES", {"PatientID": "NOBODY", **STUDY_KEY, **SERIES_KEY}),
+        ("SERIES", {"PatientID": PATIENT, "StudyInstanceUID": "1.2.3", **SERIES_KEY}),
+        ("IMAGE", {"PatientID": "NOBODY", **STUDY_KEY, **SERIES_KEY, **IMAGE_KEY}),
+        ("IMAGE", {"StudyInstanceUID": "1.2.3", **IMAGE_KEY}),
+        ("IMAGE", {**STUDY_KEY, "SeriesInstanceUID": f"{STUDY}.2", **IMAGE_KEY}),
+    ],
+)
+def test_ps3_4_c_4_2_1_4_what_a_key_above_the_level_excludes_is_not_sent(
+    bridge: Bridge, study: str, level: str, keys: dict[str, str | list[str]]
+) -> None:
+    assert received(bridge, level, keys) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "sent"),
+    [
+        ("PATIENT", {"PatientID": PATIENT}, UIDS),
+        ("STUDY", {"PatientID": PATIENT, **STUDY_KEY}, UIDS),
+        ("STUDY", {"PatientID": "", **STUDY_KEY}, UIDS),
+        ("SERIES", SERIES_KEY, UIDS[:8]),
+        ("SERIES", {"PatientID": PATIENT, "StudyInstanceUID": "", **SERIES_KEY}, UIDS[:8]),
+        ("IMAGE", IMAGE_KEY, UIDS[:2]),
+        ("IMAGE", {"PatientID": PATIENT, **STUDY_KEY, **SERIES_KEY, **IMAGE_KEY}, UIDS[:2]),
+    ],
+)
+def test_a_key_above_the_level_that_agrees_or_has_no_value_excludes_nothing(
+    bridge: Bridge, study: str, level: str, keys: dict[str, str | list[str]], sent: list[str]
+) -> None:
+    assert received(bridge, level, keys) == sorted(sent)
+
+
+def test_keys_below_the_level_or_not_of_the_model_exclude_nothing(
+    bridge: Bridge, study: str
+) -> None:
+    """Study Root has no level of patients: there Patient ID is no unique key."""
+    keys: dict[str, str | list[str]] = {"PatientID": "NOBODY", **STUDY_KEY}
+    assert received(bridge, "STUDY", keys, model=STUDY_ROOT) == sorted(UIDS)
+    assert received(bridge, "STUDY", {**STUDY_KEY, "SeriesInstanceUID": "1.2.3"}) == sorted(UIDS)
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "sent"),
+    [
+        ("STUDY", {"StudyInstanceUID": [STUDY, STUDY]}, UIDS),
+        ("SERIES", {"SeriesInstanceUID": [f"{STUDY}.1", f"{STUDY}.1"]}, UIDS[:8]),
+        ("SERIES", {"StudyInstanceUID": [STUDY, STUDY], **SERIES_KEY}, UIDS[:8]),
+        ("IMAGE", {"SOPInstanceUID": [UIDS[0], UIDS[1], UIDS[0]]}, UIDS[:2]),
+    ],
+)
+def test_what_is_named_twice_is_sent_once(
+    bridge: Bridge, study: str, level: str, keys: dict[str, str | list[str]], sent: list[str]
+) -> None:
+    assert received(bridge, level, keys, model=STUDY_ROOT) == sorted(sent)
