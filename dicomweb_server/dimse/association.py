@@ -16,6 +16,7 @@ import select
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -145,6 +146,7 @@ class Association:
         self._open_sink = open_sink
         self._max_length = max_length
         self._timeout_s = timeout_s
+        self._until: float | None = None  # of the PDU that is being read, when it has a limit
         self._buffer = memoryview(bytearray(max(2 * max_length, ASSOCIATE_BYTES) + 4096))
         self._start = self._end = 0
         self._fragments: Iterator[tuple[int, int, memoryview]] = iter(())
@@ -420,9 +422,18 @@ class Association:
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timer)
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timer)
 
-    def read_associate(self) -> tuple[int, bytes]:
-        """The first PDU: its type and what follows its header."""
+    def read_associate(self, *, until: float) -> tuple[int, bytes]:
+        """The first PDU: its type and what follows its header.
+
+        until  when it must have come, as `time.monotonic` tells it: one timer for the whole PDU
+               (PS3.8 §9.1.5), with how many bytes at a time it may drip in
+
+        Raises PeerGone, ProtocolError and Aborted.
+        """
+        usual_s, self._until = self._timeout_s, until
         kind, body = self._read_pdu()
+        self._until = None
+        self.wait_at_most(usual_s)
         return kind, bytes(body)
 
     def write(self, encoded: bytes) -> None:
@@ -456,11 +467,13 @@ class Association:
     def linger(self, *, for_s: float = 1.0) -> None:
         """Closes once the peer has, or soon: what it has sent and nobody will read must not
         turn our last PDU into a connection reset before it was read."""
+        until = time.monotonic() + for_s
         with contextlib.suppress(OSError, ValueError):
-            self._connection.settimeout(for_s)
             if not isinstance(self._connection, ssl.SSLSocket):
                 self._connection.shutdown(socket.SHUT_WR)
             for _ in range(64):
+                # All in all, however it drips in.
+                self._connection.settimeout(max(0.001, until - time.monotonic()))
                 if not self._connection.recv_into(self._buffer):
                     break
         self.close()
@@ -534,10 +547,16 @@ class Association:
             self._buffer[:held] = bytes(self._buffer[self._start : self._end])
             self._start, self._end = 0, held
         while self._end - self._start < needed:
+            if self._until is not None:
+                if (left_s := self._until - time.monotonic()) <= 0:
+                    raise PeerGone("the first PDU had not come whole when its time was over")
+                self.wait_at_most(left_s)
             try:
                 self._acknowledge_at_once()
                 count = self._connection.recv_into(self._buffer[self._end :])
             except (TimeoutError, BlockingIOError):
+                if self._until is not None:
+                    continue  # and the time is over
                 raise PeerGone(f"nothing came for {self._timeout_s:g} s") from None
             except (OSError, ValueError) as error:
                 raise PeerGone(f"the connection broke: {error}") from None

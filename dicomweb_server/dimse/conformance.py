@@ -23,7 +23,7 @@ from dicomweb_server.dimse.negotiation import (
 )
 from dicomweb_server.dimse.pdu import APPLICATION_CONTEXT
 from dicomweb_server.dimse.peers import Peers, read_peers
-from dicomweb_server.dimse.server import ARTIM_S
+from dicomweb_server.dimse.server import ARTIM_S, CONNECTIONS_BEYOND
 from dicomweb_server.dimse.tls import CIPHERS
 
 _SERVICES = (
@@ -233,7 +233,15 @@ def _details(config: Config) -> Iterator[str]:
             ("Longest PDU received", f"{config.dimse_max_pdu} bytes"),
             ("Longest PDU sent", "as the peer says, 262144 bytes at most"),
             ("Asynchronous operations", "not negotiated: one at a time"),
-            ("Waits for A-ASSOCIATE-RQ", f"{min(ARTIM_S, config.dimse_timeout_s):g} s"),
+            (
+                "Waits for the whole A-ASSOCIATE-RQ, a TLS handshake included",
+                f"{min(ARTIM_S, config.dimse_timeout_s):g} s",
+            ),
+            (
+                "Connections at a time",
+                f"{config.dimse_associations + CONNECTIONS_BEYOND} in each process; for one more, "
+                "that which has waited longest without an association is closed",
+            ),
             ("Waits for a message, or for a peer to take one", f"{config.dimse_timeout_s:g} s"),
             (
                 "A peer that cannot be reached is left alone for",

@@ -3,6 +3,7 @@ C-STORE; the larger services have modules of their own."""
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -65,7 +66,7 @@ def associate(
             roles=roles or {},
         )
         association.write(pdu.encode_associate(request, accept=False))
-        kind, body = association.read_associate()
+        kind, body = association.read_associate(until=time.monotonic() + config.dimse_timeout_s)
         if kind == pdu.ASSOCIATE_RJ:
             raise Rejected(result=body[1], source=body[2], reason=body[3])
         if kind != pdu.ASSOCIATE_AC:

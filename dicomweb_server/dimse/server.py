@@ -1,8 +1,9 @@
 """The bridge as acceptor: listens, negotiates, and lets each message's service answer it.
 
-A thread an association; what an association may cost is bounded (their number, the length of a
-PDU, of a command, of an identifier, seconds of silence), and a handler's error ends at most its
-association, never the server.
+A thread an association; what an association may cost is bounded (their number, the seconds to its
+request, the length of a PDU, of a command, of an identifier, seconds of silence), and a handler's
+error ends at most its association, never the server. A connection takes the place of an association
+only once it is one: who connects and asks for none keeps nobody out.
 """
 
 import logging
@@ -10,6 +11,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ from dicomweb_server.dimse.negotiation import (
     contexts,
     judge,
 )
+from dicomweb_server.dimse.peers import Peer
 from dicomweb_server.dimse.session import Bridge, Session, caller_of
 
 logger = logging.getLogger(__name__)
@@ -47,11 +50,12 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[Session, Message], None]
 
 ARTIM_S = 30.0
-"""Seconds from the connection to the A-ASSOCIATE-RQ (the ARTIM timer of PS3.8 §9.1.5)."""
+"""Seconds from the connection to the end of the A-ASSOCIATE-RQ, the handshake of TLS included (the
+ARTIM timer of PS3.8 §9.1.5)."""
 
-REJECTED_AT_ONCE = 50
-"""Connections above the limit of associations that are still listened to, to be rejected with the
-reason; above that they are only closed."""
+CONNECTIONS_BEYOND = 50
+"""Connections there may be beyond the limit of associations. For one more, that which has waited
+longest without an association is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class Server:
     def __init__(self, bridge: Bridge, listeners: Sequence[Listener]) -> None:
         self._bridge = bridge
         self._listeners = {each.listening.fileno(): each for each in listeners}
-        self._active: set[threading.Thread] = set()
+        self._waiting: dict[threading.Thread, socket.socket] = {}  # in the order they came
+        self._associated: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
     def run(self, stop: threading.Event) -> None:
@@ -109,7 +114,7 @@ class Server:
             for descriptor, _ in poll.poll(200):
                 self._accept(self._listeners[descriptor])
         with self._lock:
-            remaining = list(self._active)
+            remaining = [*self._waiting, *self._associated]
         for thread in remaining:
             thread.join(timeout=5.0 / len(remaining))
 
@@ -118,22 +123,29 @@ class Server:
             connection, address = listener.listening.accept()
         except OSError:
             return  # another process was faster, or the caller has gone
-        limit = self._bridge.archive.config.dimse_associations
-        with self._lock:
-            active = len(self._active)
-        if active >= limit + REJECTED_AT_ONCE:
-            connection.close()
-            return
+        config = self._bridge.archive.config
         thread = threading.Thread(
             target=self._run,
             args=(connection, str(address[0]), listener.tls),
-            kwargs={"rejection": TOO_MANY if active >= limit else None},
-            name=f"association {address[0]}",
+            kwargs={"until": time.monotonic() + min(ARTIM_S, config.dimse_timeout_s)},
+            name=f"connection from {address[0]}",
             daemon=True,
         )
         with self._lock:
-            self._active.add(thread)
+            there = len(self._waiting) + len(self._associated)
+            if there >= config.dimse_associations + CONNECTIONS_BEYOND:
+                self._close_longest_waiting()
+            self._waiting[thread] = connection
         thread.start()
+
+    def _close_longest_waiting(self) -> None:
+        thread = next(iter(self._waiting))
+        connection = self._waiting.pop(thread)
+        logger.warning("%s: closed for others, it asked for no association", thread.name)
+        with suppress(OSError):
+            # Its thread, which may be reading, finds the end. The method of SSLSocket would take
+            # TLS off the connection under that thread's hands.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def _run(
         self,
@@ -141,13 +153,14 @@ class Server:
         address: str,
         tls: ssl.SSLContext | None,
         *,
-        rejection: Rejection | None,
+        until: float,
     ) -> None:
         try:
-            connection.settimeout(ARTIM_S)
             if tls is not None:
-                connection = tls.wrap_socket(connection, server_side=True)
-            serve(self._bridge, connection, address, rejection=rejection)
+                secured = connection = self._secured(connection, tls)
+                secured.settimeout(max(0.001, until - time.monotonic()))
+                secured.do_handshake()
+            serve(self._bridge, connection, address, until=until, admit=self._admit)
         except (OSError, ssl.SSLError) as error:
             logger.warning("%s: no association: %s", address, error)
         except Exception:
@@ -156,15 +169,40 @@ class Server:
             with suppress(OSError):
                 connection.close()
             with self._lock:
-                self._active.discard(threading.current_thread())
+                self._waiting.pop(threading.current_thread(), None)
+                self._associated.discard(threading.current_thread())
+
+    def _secured(self, connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+        """The connection, its handshake still to be done. Raises OSError."""
+        with self._lock:
+            secured = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            if threading.current_thread() in self._waiting:
+                self._waiting[threading.current_thread()] = secured
+            return secured
+
+    def _admit(self) -> bool:
+        """Whether there is a place for an association of this thread, which then has it."""
+        with self._lock:
+            if len(self._associated) >= self._bridge.archive.config.dimse_associations:
+                return False
+            # When it is not there, its connection has just been closed, as its thread will find.
+            self._waiting.pop(threading.current_thread(), None)
+            self._associated.add(threading.current_thread())
+            return True
 
 
 def serve(
-    bridge: Bridge, connection: socket.socket, address: str, *, rejection: Rejection | None = None
+    bridge: Bridge,
+    connection: socket.socket,
+    address: str,
+    *,
+    until: float,
+    admit: Callable[[], bool],
 ) -> None:
     """One association, from its request to its end.
 
-    rejection  what the request is answered with whatever it says
+    until  when the request must have come, whole, as `time.monotonic` tells it
+    admit  asked once for a place, for who may have an association; TOO_MANY when it is False
     """
     config = bridge.archive.config
     calling = ""
@@ -180,10 +218,10 @@ def serve(
         address=address,
         open_sink=open_sink,
         max_length=config.dimse_max_pdu,
-        timeout_s=min(ARTIM_S, config.dimse_timeout_s),
+        timeout_s=config.dimse_timeout_s,
     )
     try:
-        kind, body = association.read_associate()
+        kind, body = association.read_associate(until=until)
         if kind != pdu.ASSOCIATE_RQ:
             raise ProtocolError(
                 f"PDU of type {kind:02X} where an association was to be asked for",
@@ -192,12 +230,14 @@ def serve(
         request = pdu.decode_associate(body)
         calling = request.calling
         assert bridge.doors is not None, "a bridge that takes associations knows who may"
-        peer = rejection or judge(
+        peer = judge(
             request,
             address=address,
             terms=bridge.terms,
             open_to_all=bridge.doors.is_without_accounts,
         )
+        if isinstance(peer, Peer) and not admit():
+            peer = TOO_MANY
         if isinstance(peer, Rejection):
             logger.warning("%s@%s was rejected: %s", calling, address, peer)
             unknown = Caller(calling, frozenset(), session_id=f"from {address}", address=address)
@@ -212,7 +252,6 @@ def serve(
         association.peer_max_length = request.max_length
         association.contexts = contexts(request, acceptance)
         association.write(pdu.encode_associate(acceptance, accept=True))
-        association.wait_at_most(config.dimse_timeout_s)
         caller = caller_of(peer, address)
         session = Session(bridge, association, peer, caller)
         while (message := association.receive()) is not None:
@@ -229,7 +268,9 @@ def serve(
         logger.info("%s@%s: %s", calling, address, error)
     except PeerGone as error:
         logger.info("%s@%s: %s", calling, address, error)
-        association.abort(source=2)
+        # Before there is an association the connection is closed and no more (PS3.8 §9.2, AA-2).
+        if caller is not None:
+            association.abort(source=2)
     except DimseError as error:
         logger.warning("%s@%s: %s", calling, address, error)
         association.abort()

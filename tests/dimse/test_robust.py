@@ -26,7 +26,14 @@ from storage.errors import OutOfSpace
 from tests.dicom.build import part10
 from tests.dimse.conftest import Bridge, bridged
 from tests.dimse.programs import run
-from tests.dimse.wire import CT, EXPLICIT, Wire, echo_command, store_command
+from tests.dimse.wire import (
+    CT,
+    EXPLICIT,
+    Wire,
+    drips_until_closed,
+    echo_command,
+    store_command,
+)
 
 STUDY = "2.25.6001"
 
@@ -273,6 +280,30 @@ def own_address() -> str:
     return address
 
 
+def test_ps3_8_9_1_5_one_timer_runs_for_the_whole_association_request(tmp_path: Path) -> None:
+    """Bytes that drip in do not start it again, those of a rejected request neither."""
+    with bridged(tmp_path, "--aet", "OURS", config="dimse_timeout_s = 1") as bridge:
+        assert drips_until_closed(Wire.to(bridge.port).socket)
+    with bridged(tmp_path, "--aet", "OURS", "--dimse-check-called") as bridge:
+        wire = Wire.to(bridge.port)
+        assert wire.associate(called="OTHERS")[0] == pdu.ASSOCIATE_RJ
+        assert drips_until_closed(wire.socket)
+
+
+def test_who_asks_for_no_association_keeps_nobody_out(tmp_path: Path) -> None:
+    with bridged(tmp_path, "--dimse-associations", 2) as bridge:
+        silent = [Wire.to(bridge.port) for _ in range(2 + server.CONNECTIONS_BEYOND + 3)]
+        wires = [Wire.to(bridge.port) for _ in range(2)]
+        assert {wire.associate()[0] for wire in wires} == {pdu.ASSOCIATE_AC}
+        # Who has waited longest had to go, who came last may still ask.
+        assert silent[0].read() == (0, b"")
+        kind, body = silent[-1].associate()
+        assert (kind, tuple(body[1:])) == (pdu.ASSOCIATE_RJ, (2, 3, 2))
+        assert wires[0].store(f"{STUDY}.1.20", instance(20)) == 0
+        wires[1].command(1, echo_command())
+        assert wires[1].status() == 0
+
+
 def test_another_called_title_is_rejected_when_it_must_be_ours(tmp_path: Path) -> None:
     with bridged(tmp_path, "--aet", "OURS", "--dimse-check-called") as bridge:
         kind, body = Wire.to(bridge.port).associate(called="OTHERS")
@@ -319,7 +350,12 @@ def session(archive: Archive) -> Wire:
     ours, theirs = socket.socketpair()
     doors = open_doors(archive.config, None)
     shared = Shared(archive, open_desk(archive), terms_of(archive.config), doors)
-    threading.Thread(target=server.serve, args=(shared, ours, "127.0.0.1"), daemon=True).start()
+    threading.Thread(
+        target=server.serve,
+        args=(shared, ours, "127.0.0.1"),
+        kwargs={"until": time.monotonic() + 10, "admit": lambda: True},
+        daemon=True,
+    ).start()
     theirs.settimeout(10)
     return Wire(theirs)
 

@@ -1,12 +1,17 @@
 """DICOM over TLS (PS3.15 §B.12), with and without a certificate of the caller."""
 
+import socket
+import ssl
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from dicomweb_server.dimse.server import CONNECTIONS_BEYOND
 from tests.dimse.conftest import bridged
 from tests.dimse.programs import free_port, run, running, tried, wait_for_port
 from tests.dimse.test_transfers import files
+from tests.dimse.wire import drips_until_closed
 from tests.servers import wait_for
 
 SUBJECT_ALT_NAME = "subjectAltName=IP:127.0.0.1"
@@ -108,3 +113,34 @@ def test_instances_are_sent_over_tls_to_a_peer_set_so(certificates: Path, tmp_pa
     ):  # fmt: skip
         run("dcmsend", "127.0.0.1", bridge.port, *files(tmp_path / "made", 2))
         wait_for(lambda: len(list(received.iterdir())) == 2, seconds=20)
+
+
+@pytest.mark.parametrize("handshake", [True, False])
+def test_one_timer_runs_for_the_handshake_and_the_association_request(
+    certificates: Path, tmp_path: Path, *, handshake: bool
+) -> None:
+    port = free_port()
+    config = secure(certificates, port, authorities=False) + "dimse_timeout_s = 1\n"
+    with bridged(tmp_path, config=config):
+        wait_for_port(port)
+        with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
+            if not handshake:
+                # The beginning of a long ClientHello.
+                connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+                assert drips_until_closed(connection)
+                return
+            trusting = ssl.create_default_context(cafile=certificates / "ca.pem")
+            with trusting.wrap_socket(connection, server_hostname="127.0.0.1") as secured:
+                assert drips_until_closed(secured)
+
+
+def test_who_asks_for_no_association_over_tls_keeps_nobody_out(
+    certificates: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    config = secure(certificates, port, authorities=False)
+    with bridged(tmp_path, "--dimse-associations", 1, config=config), ExitStack() as silent:
+        wait_for_port(port)
+        for _ in range(1 + CONNECTIONS_BEYOND + 3):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+        run("echoscu", "+tla", "+cf", certificates / "ca.pem", "127.0.0.1", port)

@@ -109,3 +109,20 @@ def echo_command() -> Command:
         commands.MESSAGE_ID: 1,
         commands.AFFECTED_CLASS: ECHO,
     }
+
+
+def drips_until_closed(connection: socket.socket) -> bool:
+    """Sends an association request, or its beginning, a byte every tenth of a second; whether the
+    other side closed the connection within 6 s of that."""
+    request = pdu.encode_associate(pdu.Associate("DICOMWEB", "SLOW"), accept=False)
+    connection.settimeout(0.1)
+    for byte in request[:60]:
+        try:
+            connection.sendall(bytes((byte,)))
+            if connection.recv(4096) == b"":
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
