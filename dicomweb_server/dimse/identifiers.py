@@ -7,6 +7,7 @@ the whole data set to ISO_IR 192, which it then says: never a `?` in a patient's
 
 import re
 from base64 import b64decode
+from codecs import charmap_build, charmap_encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from struct import Struct, pack
@@ -47,7 +48,7 @@ CHARSETS: Final[Mapping[str, tuple[str, ...]]] = {
     "ISO_IR 138": ("iso8859_8",),
     "ISO_IR 148": ("iso8859_9",),
     "ISO_IR 166": ("tis_620",),
-    "ISO_IR 13": ("shift_jis",),
+    "ISO_IR 13": ("jis_x0201",),
     "ISO_IR 192": ("utf_8",),
     "GB18030": ("gb18030",),
     "GBK": ("gbk",),
@@ -59,8 +60,22 @@ CHARSETS: Final[Mapping[str, tuple[str, ...]]] = {
 """Values of Specific Character Set (0008,0005) that a peer may be answered in (PS3.3 §C.12.1.1.2),
 and the codecs: the first holds at the beginning of a component, the others by escape."""
 
+_JIS_X0201 = "jis_x0201"
+_OF_JIS_X0201: Final = charmap_build(
+    "".join(map(chr, range(0x80)))
+    + "\ufffe" * 0x21
+    + "".join(map(chr, range(0xFF61, 0xFFA0)))
+    + "\ufffe" * 0x20
+)
+"""Romaji and half-width katakana, a byte each. Python has no codec of it; its shift_jis, which
+everybody reads it with, writes kanji too. The bytes 5C and 7E are a yen sign and an overline here
+but are read as ASCII's, and 5C separates values: both signs are left to ISO_IR 192."""
+
 _ESCAPES = {"gb2312": b"\x1b$)A", "euc_kr": b"\x1b$)C", "iso2022_jp": b""}
 """Python's iso2022_jp writes its escape sequences itself, and the one back to ASCII."""
+
+_TO_JIS_X0201 = b"\x1b(J"
+"""What iso2022_jp writes a yen sign or an overline with, which ISO 2022 IR 87 does not announce."""
 
 _LONG_VRS = frozenset(
     ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"]
@@ -230,7 +245,7 @@ def encode_text(text: str, codecs: tuple[str, ...]) -> bytes:
     `\\` and control characters.
     """
     if len(codecs) == 1:
-        return text.encode(codecs[0])
+        return _encoded(text, codecs[0])
     return b"".join(_component(part, codecs) for part in _COMPONENTS.split(text))
 
 
@@ -238,10 +253,19 @@ def _component(text: str, codecs: tuple[str, ...]) -> bytes:
     failure: UnicodeEncodeError | None = None
     for codec in codecs:
         try:
-            encoded = text.encode(codec)
+            encoded = _encoded(text, codec)
         except UnicodeEncodeError as error:
             failure = failure or error
             continue
         return encoded if codec == codecs[0] else _ESCAPES[codec] + encoded
     assert failure is not None
     raise failure
+
+
+def _encoded(text: str, codec: str) -> bytes:
+    if codec == _JIS_X0201:
+        return charmap_encode(text, "strict", _OF_JIS_X0201)[0]
+    encoded = text.encode(codec)
+    if codec == "iso2022_jp" and _TO_JIS_X0201 in encoded:
+        raise UnicodeEncodeError(codec, text, 0, len(text), "a character of ISO 2022 IR 13")
+    return encoded

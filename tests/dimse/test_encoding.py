@@ -136,6 +136,39 @@ def test_an_identifier_is_read_as_it_was_written_in_any_character_set(
     assert found == ITEM
 
 
+@pytest.mark.parametrize(
+    ("charset", "text", "goes_out_in"),
+    [
+        ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ", "ISO_IR 13"),
+        ("ISO_IR 13", "山田^太郎", "ISO_IR 192"),
+        ("ISO_IR 13", "ヤマダ", "ISO_IR 192"),
+        ("ISO_IR 13", "ﾔﾏﾀﾞ¥", "ISO_IR 192"),
+        ("\\ISO 2022 IR 87", "山田", "\\ISO 2022 IR 87"),
+        ("\\ISO 2022 IR 87", "山田¥", "ISO_IR 192"),
+        ("ISO_IR 100", "山田", "ISO_IR 192"),
+    ],
+)
+def test_ps3_3_c_12_1_1_2_what_a_character_set_does_not_have_goes_out_in_iso_ir_192(
+    charset: str, text: str, goes_out_in: str
+) -> None:
+    """ISO_IR 13 is JIS X 0201, a byte a character: no kanji of Shift-JIS, nor a yen sign, whose
+    byte separates values."""
+    item = {"00081030": {"vr": "LO", "Value": [text]}}
+    raw = identifiers.write(item, transfer_syntax_uid=EXPLICIT, charset=charset)
+    found = identifiers.read(raw, transfer_syntax_uid=EXPLICIT)
+    assert found.pop("00080005")["Value"] == [term or None for term in goes_out_in.split("\\")]
+    assert found == item
+    if goes_out_in == "ISO_IR 13":
+        assert b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3" in raw
+
+
+def test_kanji_of_shift_jis_under_iso_ir_13_are_read_all_the_same() -> None:
+    value = "山田".encode("shift_jis")
+    raw = b"\x08\0\x05\0CS\x0a\0ISO_IR 13 \x08\0\x30\x10LO" + bytes((len(value), 0)) + value
+    found = identifiers.read(raw, transfer_syntax_uid=EXPLICIT)
+    assert found["00081030"] == {"vr": "LO", "Value": ["山田"]}
+
+
 def test_pydicom_reads_an_identifier_as_we_do() -> None:
     raw = identifiers.write(ITEM, transfer_syntax_uid=IMPLICIT, charset="GB18030")
     found = read_dataset(BytesIO(raw), is_implicit_VR=True, is_little_endian=True)
