@@ -5,6 +5,7 @@ their element number: `command[MESSAGE_ID]`.
 """
 
 import struct
+import unicodedata
 from collections.abc import Mapping
 
 from dicomweb_server.dimse.errors import ProtocolError
@@ -85,7 +86,9 @@ _TAG = struct.Struct("<HHIHH")
 
 
 def encode(command: Command, *, with_data_set: bool) -> bytes:
-    """The command set with its group length; Command Data Set Type as said."""
+    """The command set with its group length; Command Data Set Type as said. Texts are in the
+    default character repertoire (PS3.7 §6.3.1): an Error Comment is spelled in it as well as can
+    be, of others what it does not have becomes a `?`."""
     fields = {**command, DATA_SET_TYPE: WITH_DATA_SET if with_data_set else NO_DATA_SET}
     parts: list[bytes] = []
     for element in sorted(fields):
@@ -96,14 +99,21 @@ def encode(command: Command, *, with_data_set: bool) -> bytes:
             else:
                 parts.append(_US.pack(0, element, 2, value))
             continue
-        raw = value.encode("latin-1", "replace")
         if element == ERROR_COMMENT:
-            raw = raw[:64]  # LO
+            value = _comment(value)
+        raw = value.encode("ascii", "replace")
         if len(raw) % 2:
             raw += b"\0" if element in _UI else b" "
         parts.append(_HEADER.pack(0, element, len(raw)) + raw)
     body = b"".join(parts)
     return _TAG.pack(0, 0, 4, len(body) & 0xFFFF, len(body) >> 16) + body
+
+
+def _comment(sentence: str) -> str:
+    """A sentence as an Error Comment: ASCII, on one line and one value, 64 characters (VR LO)."""
+    spelled = unicodedata.normalize("NFKD", sentence.replace("§", "section "))
+    plain = "".join(each for each in spelled if not unicodedata.combining(each))
+    return "".join(each if each.isprintable() else " " for each in plain).replace("\\", "/")[:64]
 
 
 def decode(raw: bytes) -> dict[int, int | str]:

@@ -40,6 +40,10 @@ def handle_action(session: Session, message: Message) -> None:
     if message.command.get(commands.ACTION_TYPE) != REQUEST_COMMITMENT:
         respond(message, status.NO_SUCH_ACTION)
         return
+    instance_uid = commands.text(message.command, commands.REQUESTED_INSTANCE)
+    if instance_uid != STORAGE_COMMITMENT_INSTANCE:
+        respond(message, status.NO_SUCH_INSTANCE, comment=f"'{instance_uid}' takes no requests")
+        return
     try:
         asked = _read(session, message)
         transaction_uid = orders.first(asked, _TRANSACTION)

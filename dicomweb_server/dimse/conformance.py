@@ -273,6 +273,10 @@ def _details(config: Config) -> Iterator[str]:
             ("Another application context", _rejected(WRONG_CONTEXT_NAME)),
             ("Another protocol version", _rejected(WRONG_VERSION)),
             ("More associations than allowed", _rejected(TOO_MANY)),
+            (
+                "A presentation context ID that is even or there twice, a UID that is none",
+                "A-ABORT (2, 6)",
+            ),
             ("A service the peer is not allowed", "context result 1, user rejection"),
             ("An abstract syntax not below", "context result 3"),
             ("No transfer syntax known", "context result 4"),

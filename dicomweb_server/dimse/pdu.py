@@ -126,7 +126,12 @@ def decode_associate(body: bytes) -> Associate:
         if kind == 0x10:
             application_context = _uid(value)
         elif kind == 0x20:
-            proposed.append(_proposed(value))
+            context = _proposed(value)
+            if context.id % 2 == 0 or any(context.id == one.id for one in proposed):
+                raise _invalid(
+                    f"presentation context ID {context.id}: they are odd and each there once"
+                )
+            proposed.append(context)
         elif kind == 0x21:
             answered.append(_answered(value))
         elif kind == 0x50:
@@ -198,16 +203,16 @@ def _proposed(value: bytes) -> Proposed:
     syntaxes: list[str] = []
     for kind, content in _items(value[4:]):
         if kind == 0x30:
-            abstract = _uid(content)
+            abstract = _syntax(content)
         elif kind == 0x40:
-            syntaxes.append(_uid(content))
+            syntaxes.append(_syntax(content))
     return Proposed(value[0], abstract, tuple(syntaxes))
 
 
 def _answered(value: bytes) -> Answered:
     if len(value) < 4:
         raise _invalid("a presentation context item without its ID")
-    syntax = next((_uid(content) for kind, content in _items(value[4:]) if kind == 0x40), "")
+    syntax = next((_syntax(content) for kind, content in _items(value[4:]) if kind == 0x40), "")
     return Answered(value[0], value[2], syntax)
 
 
@@ -240,6 +245,13 @@ def _counted_uid(content: bytes) -> tuple[str, bytes]:
 def _uid(value: bytes) -> str:
     # Some devices pad UIDs here too, though PS3.8 §F.1 says not to.
     return value.decode("latin-1").strip(" \0")
+
+
+def _syntax(value: bytes) -> str:
+    """The UID of a syntax of a presentation context, which goes back to who sent it."""
+    if not value.isascii():
+        raise _invalid(f"a presentation context of {value!r}, which is no UID")
+    return _uid(value)
 
 
 def _title(title: str) -> bytes:

@@ -91,6 +91,16 @@ def test_a_peer_without_address_is_told_over_its_own_association(
     assert (failed.ReferencedSOPInstanceUID, failed.FailureReason) == (f"{STUDY}.1.99", 0x0112)
 
 
+def test_ps3_4_j_3_5_another_instance_than_the_well_known_is_0112(bridge: Bridge) -> None:
+    entity = AE("NOWHERE")
+    entity.add_requested_context(STORAGE_COMMITMENT)
+    association = entity.associate("127.0.0.1", bridge.port)
+    assert association.is_established
+    status, _ = association.send_n_action(action("1.2.3"), 1, STORAGE_COMMITMENT, "1.2.3.4")
+    association.release()
+    assert status.Status == 0x0112
+
+
 @contextmanager
 def listening(port: int, reports: Any) -> Iterator[None]:
     """The modality's own port, where it is told."""

@@ -113,6 +113,23 @@ def test_a_command_set_is_read_as_it_was_written() -> None:
     assert commands.decode(raw) == {**command, commands.DATA_SET_TYPE: commands.WITH_DATA_SET}
 
 
+@pytest.mark.parametrize(
+    ("sentence", "comment"),
+    [
+        ("breaks PS3.4 §C.4.2", "breaks PS3.4 section C.4.2"),
+        ("Café 张 a\\b\n\x1bc", "Cafe ? a/b  c"),
+        ("§" + "x" * 100, "section " + "x" * 56),
+    ],
+)
+def test_ps3_7_6_3_1_an_error_comment_is_in_the_default_repertoire(
+    sentence: str, comment: str
+) -> None:
+    raw = commands.encode(
+        {commands.COMMAND_FIELD: 0x8001, commands.ERROR_COMMENT: sentence}, with_data_set=False
+    )
+    assert commands.decode(raw)[commands.ERROR_COMMENT] == comment
+
+
 ITEM = {
     "00080052": {"vr": "CS", "Value": ["STUDY"]},
     "00080061": {"vr": "CS", "Value": ["CT", "MR"]},

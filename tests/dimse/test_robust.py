@@ -36,6 +36,8 @@ from tests.dimse.wire import (
 )
 
 STUDY = "2.25.6001"
+GARBLED = "1.2.77"
+"""A UID that a test replaces by bytes that are none."""
 
 
 def instance(number: int, **more: object) -> bytes:
@@ -132,6 +134,29 @@ def test_garbage_instead_of_an_association_request_is_aborted(
     wire.socket.shutdown(socket.SHUT_WR)
     assert wire.read()[0] in (pdu.ABORT, 0)
     lives(bridge)
+
+
+@pytest.mark.parametrize(
+    "proposed",
+    [
+        [pdu.Proposed(0, CT, (EXPLICIT,))],
+        [pdu.Proposed(2, CT, (EXPLICIT,))],
+        [pdu.Proposed(1, CT, (EXPLICIT,)), pdu.Proposed(1, STUDY_FIND, (EXPLICIT,))],
+        [pdu.Proposed(1, CT, (EXPLICIT,)), pdu.Proposed(3, CT, (GARBLED,))],
+        [pdu.Proposed(1, CT, (EXPLICIT,)), pdu.Proposed(3, GARBLED, (EXPLICIT,))],
+    ],
+    ids=["zero", "even", "twice", "transfer syntax", "abstract syntax"],
+)
+def test_ps3_8_9_3_2_2_presentation_contexts_that_are_none_are_aborted(
+    bridge: Bridge, proposed: list[pdu.Proposed]
+) -> None:
+    """IDs are odd, from 1 to 255, each there once; UIDs are ASCII."""
+    request = pdu.Associate("DICOMWEB", "WIRE", proposed=tuple(proposed))
+    raw = pdu.encode_associate(request, accept=False)
+    wire = Wire.to(bridge.port)
+    wire.send(raw.replace(GARBLED.encode("ascii"), b"1.2.\xff\xfe"))
+    kind, body = wire.read()
+    assert (kind, body[2], body[3]) == (pdu.ABORT, 2, pdu.REASON_INVALID_PARAMETER)
 
 
 def test_a_command_that_is_none_is_aborted(bridge: Bridge) -> None:
