@@ -57,11 +57,15 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """An accepted presentation context."""
+    """An accepted presentation context.
+
+    peer_is_scu  whether the peer may be SCU in it, by the roles agreed (PS3.7 §D.3.3.4)
+    """
 
     id: int
     abstract_syntax: str
     transfer_syntax: str
+    peer_is_scu: bool = True
 
 
 @dataclass(slots=True)

@@ -142,7 +142,7 @@ STATUSES = (
     ("N-CREATE", status.MISSING_ATTRIBUTE, "no Affected SOP Instance UID"),
     ("N-SET, N-GET", status.NO_SUCH_INSTANCE, "there is no such performed step"),
     ("N-SET", status.PROCESSING_FAILURE, "the performed step has ended (error ID A710)"),
-    ("any", status.NOT_AUTHORIZED, "the peer may not"),
+    ("any", status.NOT_AUTHORIZED, "the peer may not, or is no SCU by the roles agreed"),
     ("any", status.UNRECOGNIZED_OPERATION, "an operation not of the context's SOP class"),
     ("any", status.UNABLE_TO_PROCESS, "the server failed in a way nobody foresaw"),
 )

@@ -102,10 +102,15 @@ def answer(request: Associate, *, peer: Peer, terms: Terms) -> Associate:
 
 
 def contexts(request: Associate, acceptance: Associate) -> dict[int, Context]:
-    """The accepted presentation contexts, by ID."""
+    """The accepted presentation contexts of an association that the peer asked for, by ID."""
     abstract = {one.id: one.abstract_syntax for one in request.proposed}
     return {
-        one.id: Context(one.id, abstract[one.id], one.transfer_syntax)
+        one.id: Context(
+            one.id,
+            abstract[one.id],
+            one.transfer_syntax,
+            peer_is_scu=acceptance.roles.get(abstract[one.id], (True, False))[0],
+        )
         for one in acceptance.answered
         if one.result == ACCEPTANCE and one.id in abstract
     }

@@ -93,6 +93,9 @@ HANDLERS: Mapping[tuple[str, int], Handler] = {
 }
 """By service of the presentation context and command field."""
 
+_NOT_OF_AN_SCU = (commands.N_EVENT_REPORT, commands.C_CANCEL)
+"""What comes from an SCP, and what has no answer."""
+
 
 class Server:
     """Accepts on all listeners."""
@@ -287,6 +290,11 @@ def _dispatch(session: Session, message: Message) -> None:
         if message.field & commands.RESPONSE:
             raise ProtocolError(f"a response {message.field:04X} to no request")
         session.association.respond(message, status.UNRECOGNIZED_OPERATION)
+        return
+    if not message.context.peer_is_scu and message.field not in _NOT_OF_AN_SCU:
+        session.association.respond(
+            message, status.NOT_AUTHORIZED, comment="by the roles agreed the peer is no SCU here"
+        )
         return
     try:
         handler(session, message)

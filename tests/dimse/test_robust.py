@@ -219,6 +219,21 @@ def test_an_operation_that_does_not_belong_to_its_context_is_0211(bridge: Bridge
     assert wire.status() == 0
 
 
+@pytest.mark.parametrize("scp", [False, True])
+def test_ps3_7_d_3_3_4_who_is_no_scu_by_the_roles_agreed_stores_nothing(
+    bridge: Bridge, *, scp: bool
+) -> None:
+    wire = Wire.to(bridge.port)
+    wire.associate(roles={CT: (False, scp)})
+    assert wire.store(f"{STUDY}.1.30", instance(30)) == 0x0124
+    assert not stored(bridge, f"{STUDY}.1.30")
+    wire.command(1, echo_command())
+    assert wire.status() == 0
+    both = Wire.to(bridge.port)
+    both.associate(roles={CT: (True, scp)})
+    assert both.store(f"{STUDY}.1.{31 + scp}", instance(31 + scp)) == 0
+
+
 def test_a_data_set_that_is_none_is_c000_and_the_association_goes_on(bridge: Bridge) -> None:
     wire = Wire.to(bridge.port)
     wire.associate()
