@@ -22,7 +22,7 @@ from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.json_model import Json
-from dicomweb_server.dicom.pinyin import pinyin_name
+from dicomweb_server.dicom.pinyin import is_chinese, pinyin_name
 from dicomweb_server.dicom.uids import checked_uid
 from storage.errors import Conflict, NotFound
 
@@ -158,19 +158,31 @@ def _section(section: str, value: Mapping[str, Any]) -> dict[str, Any]:
 def _name(value: Any) -> dict[str, str]:
     """The component groups of a name; a Chinese one without letters gets them (ING-02)."""
     if isinstance(value, str):
-        groups = value.split("=")
-        if len(groups) == 1 and not value.isascii():
-            groups = ["", value]
-        value = dict(zip(_GROUPS, groups, strict=False))
+        value = _groups_of(value)
     if not isinstance(value, Mapping) or not set(value) <= set(_GROUPS):
         raise Malformed("patient.name", f"is no text and no object of {', '.join(_GROUPS)}")
-    name = {group: _text(f"patient.name.{group}", text, 64) for group, text in value.items()}
-    name = {group: text for group, text in name.items() if text}
-    if not name.get("alphabetic") and name.get("ideographic"):
-        name["alphabetic"] = pinyin_name(name["ideographic"])
+    name = _with_letters(
+        {group: _text(f"patient.name.{group}", text, 64) for group, text in value.items()}
+    )
     if not name:
         raise Malformed("patient.name", "is missing")
     return name
+
+
+def _groups_of(text: str) -> dict[str, str]:
+    """The component groups of a name in one text; a Chinese one alone is the ideographic group."""
+    groups = text.split("=")
+    if len(groups) == 1 and is_chinese(text):
+        groups = ["", text]
+    return dict(zip(_GROUPS, groups, strict=False))
+
+
+def _with_letters(name: Mapping[str, str]) -> dict[str, str]:
+    """The component groups there are, and letters for a Chinese name that has none (ING-02)."""
+    found = {group: text for group, text in name.items() if text}
+    if "alphabetic" not in found and is_chinese(found.get("ideographic", "")):
+        found["alphabetic"] = pinyin_name(found["ideographic"])
+    return found
 
 
 def _text(where: str, value: Any, limit: int) -> str:
@@ -483,14 +495,10 @@ def worklist_item(order: Order) -> Json:
     wish = order.wish
     patient, procedure, step_ = wish["patient"], wish["procedure"], wish["step"]
     start = _when(step_["start"])
-    name = patient["name"]
     return {
         "00080050": _value("SH", wish["accession_number"]),
         "00080090": _person(wish.get("referring_physician")),
-        "00100010": {
-            "vr": "PN",
-            "Value": [{g.capitalize(): name[g] for g in _GROUPS if name.get(g)}],
-        },
+        "00100010": _name_value(patient["name"]),
         "00100020": _value("LO", patient["id"]),
         "00100030": _value("DA", patient.get("birth_date", "").replace("-", "")),
         "00100040": _value("CS", patient.get("sex")),
@@ -533,11 +541,12 @@ def _value(vr: str, text: str | None) -> dict[str, Any]:
 
 
 def _person(text: str | None) -> dict[str, Any]:
-    if not text:
-        return {"vr": "PN"}
-    if text.isascii():
-        return {"vr": "PN", "Value": [{"Alphabetic": text}]}
-    return {"vr": "PN", "Value": [{"Alphabetic": pinyin_name(text), "Ideographic": text}]}
+    return _name_value(_with_letters(_groups_of(text or "")))
+
+
+def _name_value(name: Mapping[str, str]) -> dict[str, Any]:
+    groups = {group.capitalize(): name[group] for group in _GROUPS if name.get(group)}
+    return {"vr": "PN", "Value": [groups]} if groups else {"vr": "PN"}
 
 
 def _code(procedure: Mapping[str, str]) -> dict[str, Any]:

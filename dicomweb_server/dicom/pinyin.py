@@ -4,6 +4,8 @@ Hanyu Pinyin without tones as passports write it: `ü` is YU. A family name is r
 (单 is SHAN, not DAN), those of two characters are known; a name in one piece is cut behind it.
 """
 
+import re
+
 _OF_TWO = """
 欧阳 司马 上官 诸葛 夏侯 东方 皇甫 尉迟 公孙 慕容 长孙 宇文 司徒 司空 令狐 端木 轩辕 南宫 独孤 西门
 东郭 百里 呼延 澹台 万俟 闻人 赫连 濮阳 淳于 单于 太叔 申屠 公冶 钟离 鲜于 闾丘 亓官 仲孙 宗政 拓跋
@@ -21,11 +23,18 @@ _READ_AS_FAMILY_NAME = {
     "澹台": "tantai", "澹臺": "tantai", "单于": "chanyu", "亓官": "qiguan",
 }  # fmt: skip
 
+_HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+
+
+def is_chinese(name: str) -> bool:
+    """Whether Chinese characters are in a name: `Müller^Änne` is as Latin as `Doe^Jane`."""
+    return _HAN.search(name) is not None
+
 
 def pinyin_name(name: str) -> str:
-    """The alphabetic component group of a name written in Chinese; what is Latin in it stays."""
+    """The alphabetic component group of a name written in Chinese; all else in it stays."""
     components = name.split("^")
-    if len(components) == 1 and len(name) > 1 and not name.isascii():
+    if len(components) == 1 and len(name) > 1 and _HAN.match(name):
         cut = 2 if name[:2] in _FAMILY_NAMES_OF_TWO and len(name) > 2 else 1
         components = [name[:cut], name[cut:]]
     family = components[0]
@@ -35,6 +44,11 @@ def pinyin_name(name: str) -> str:
 
 
 def _letters(text: str) -> str:
+    return _HAN.sub(_syllables, text.strip())
+
+
+def _syllables(found: re.Match[str]) -> str:
     from pypinyin import lazy_pinyin  # half of the program never writes a name, and it is large
 
-    return "".join(lazy_pinyin(text.strip())).upper().replace("Ü", "YU").replace("V", "YU")
+    # It writes `ü` as V.
+    return "".join(lazy_pinyin(found[0])).upper().replace("Ü", "YU").replace("V", "YU")

@@ -20,8 +20,9 @@ def description(config: Config) -> Iterator[str]:
             "5.2.1 Basic Worklist Management",
             "SCP. Answers with the orders that are scheduled or in progress; all matching types of "
             "PS3.4 §C.2.2.2 on all keys of an item, those of its sequences included; of a sequence "
-            "the attributes asked for, or all. Names of Chinese alone get a phonetic spelling in "
-            "their alphabetic component group.",
+            "the attributes asked for, or all. A name in Chinese characters alone gets a "
+            "phonetic spelling in its alphabetic component group; any other stays as it is "
+            "written.",
         ),
         (
             "5.2.2 Modality Performed Procedure Step",

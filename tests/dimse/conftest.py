@@ -101,6 +101,10 @@ def peers(sink: int) -> str:
         charset = "\\\\ISO 2022 IR 58"
 
         [[peers]]
+        aet = "LATIN_CT"
+        charset = "ISO_IR 100"
+
+        [[peers]]
         aet = "ECHO_ONLY"
         services = ["echo"]
     """

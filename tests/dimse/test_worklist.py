@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
@@ -275,13 +276,40 @@ def test_a_study_has_one_order(tmp_path: Path) -> None:
         ("欧阳娜娜", "OUYANG^NANA"),
         ("吕布", "LYU^BU"),
         ("王^小东", "WANG^XIAODONG"),
-        ("Müller^Jörg", None),
+        ("吕^Victor", "LYU^Victor"),
     ],
 )
-def test_names_are_read_as_passports_write_them(name: str, alphabetic: str | None) -> None:
+def test_chinese_names_are_read_as_passports_write_them(name: str, alphabetic: str) -> None:
     kept = orders.checked(wish(patient={"id": "1", "name": name}))["patient"]["name"]
-    if alphabetic is not None:
-        assert kept == {"alphabetic": alphabetic, "ideographic": name}
+    assert kept == {"alphabetic": alphabetic, "ideographic": name}
+
+
+@pytest.mark.parametrize("name", ["Müller^Änne", "Ørsted", "Vëra^Ünal", "Иванов^Иван", "홍^길동"])
+def test_a_name_without_chinese_characters_stays_as_it_is_written(name: str) -> None:
+    kept = orders.checked(wish(patient={"id": "1", "name": name}))["patient"]["name"]
+    assert kept == {"alphabetic": name}
+
+
+@pytest.mark.parametrize(("title", "encoding"), [("LATIN_CT", "latin-1"), ("OTHER", "utf-8")])
+def test_european_names_arrive_as_they_are_written(
+    bridge: Bridge, tmp_path: Path, title: str, encoding: str
+) -> None:
+    accession = f"E{encoding[:5].upper()}"
+    ordered = wish(
+        accession_number=accession,
+        patient={"id": "P1", "name": "Müller^Änne"},
+        referring_physician="Väisälä^Björn",
+        requesting_physician="Wang^Li=王^丽",
+    )
+    assert asked(bridge, "POST", "/orders", ordered)[0] == 201
+    keys = ("ReferringPhysicianName", f"AccessionNumber={accession}")
+    worklist(bridge, *keys, title=title, cwd=tmp_path)
+    row = dcmread(tmp_path / "rsp0001.dcm")
+    assert (row.PatientName, row.ReferringPhysicianName) == ("Müller^Änne", "Väisälä^Björn")
+    raw = (tmp_path / "rsp0001.dcm").read_bytes()
+    assert "Müller^Änne".encode(encoding) in raw and b"MYULLER" not in raw
+    worklist(bridge, "RequestingPhysician", keys[1], title=title, cwd=tmp_path)
+    assert dcmread(tmp_path / "rsp0001.dcm").RequestingPhysician == "Wang^Li=王^丽"
 
 
 def test_names_of_no_kind_are_refused() -> None:
