@@ -93,6 +93,7 @@ _STEPS = (
     CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
     """,
     "CREATE INDEX performed_steps_by_study ON performed_steps (study_uid, status);",
+    "CREATE INDEX performed_steps_by_order ON performed_steps (order_id, status);",
 )
 """What takes the schema from version n to n + 1; a step is never changed once it was released."""
 

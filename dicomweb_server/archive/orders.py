@@ -1,11 +1,12 @@
 """Orders: examinations that somebody has asked for, from the request to the finished exam.
 
-    scheduled -> in_progress -> completed | discontinued          cancelled, from scheduled
+    scheduled -> in_progress <-> completed | discontinued         cancelled, from scheduled
 
 A modality reads scheduled orders as its worklist, says by performed steps (MPPS) that it has begun
 and ended; where none says so, the first instance that arrives begins the exam and quiet ends it.
-Whoever is first completes it, once: `completed_by` says who. An order belongs to one study, whose
-UID it gives to the modality.
+Whoever is first completes it: `completed_by` says who. An exam may have several steps, at once or
+one after the other: while a modality says that it performs, the order is in progress, again too,
+unless a person has confirmed it. An order belongs to one study, whose UID it gives to the modality.
 """
 
 import json
@@ -30,6 +31,9 @@ SCHEDULED, IN_PROGRESS = "scheduled", "in_progress"
 COMPLETED, DISCONTINUED, CANCELLED = "completed", "discontinued", "cancelled"
 STATES = (SCHEDULED, IN_PROGRESS, COMPLETED, DISCONTINUED, CANCELLED)
 OPEN = (SCHEDULED, IN_PROGRESS)
+
+CONFIRMED = "confirmed"
+"""`completed_by` where a person said so."""
 
 PRIORITIES = {"stat": "STAT", "urgent": "HIGH", "routine": "ROUTINE", "low": "LOW"}
 """Ours -> Requested Procedure Priority (0040,1003)."""
@@ -252,9 +256,7 @@ def confirm(desk: Desk, order_id: str) -> Order:
         order = _get(connection, order_id)
         if order.status not in (*OPEN, COMPLETED):
             raise Conflict(f"order {order_id}", f"is {order.status}")
-        ended = end(
-            connection, study_uid=order.study_uid, accession="", status=COMPLETED, by="confirmed"
-        )
+        ended = end(connection, study_uid=order.study_uid, by=CONFIRMED)
     assert ended is not None
     desk.note_now(Event("order.complete", order_id))
     return ended
@@ -318,34 +320,23 @@ def begin(connection: sqlite3.Connection, *, study_uid: str, accession: str) -> 
     """The exam of an order has begun: the order, None when nobody ordered it."""
     order = _belonging(connection, study_uid=study_uid, accession=accession)
     if order is not None and order.status == SCHEDULED:
-        order = _with(order, status=IN_PROGRESS, started_us=_now())
-        _put(connection, order)
+        order = _put_state(connection, order, status=IN_PROGRESS)
     return order
 
 
-def end(
-    connection: sqlite3.Connection, *, study_uid: str, accession: str, status: str, by: str
-) -> Order | None:
-    """The exam of an order has ended, COMPLETED or DISCONTINUED. An order that had ended already
-    stays as it is: it is completed once."""
-    order = _belonging(connection, study_uid=study_uid, accession=accession)
+def end(connection: sqlite3.Connection, *, study_uid: str, by: str) -> Order | None:
+    """The exam of an order is complete. An order that had ended already stays as it is: it is
+    completed once."""
+    order = _belonging(connection, study_uid=study_uid, accession="")
     if order is not None and order.status in OPEN:
-        now = _now()
-        order = _with(
-            order,
-            status=status,
-            started_us=order.started_us or now,
-            completed_us=now,
-            completed_by=by,
-        )
-        _put(connection, order)
+        order = _put_state(connection, order, status=COMPLETED, by=by)
     return order
 
 
 def end_unless_performing(connection: sqlite3.Connection, *, study_uid: str, by: str) -> None:
     """The exam has ended as far as one can see, unless a modality says that it still performs."""
     if connection.execute(_PERFORMING, (study_uid,)).fetchone() is None:
-        end(connection, study_uid=study_uid, accession="", status=COMPLETED, by=by)
+        end(connection, study_uid=study_uid, by=by)
 
 
 _PERFORMING = "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'IN PROGRESS'"
@@ -400,7 +391,7 @@ def said_of(desk: Desk, study_uids: Collection[str], accessions: Collection[str]
 
 STEP_STATUS = "00400252"
 _SCHEDULED_STEPS = "00400270"
-_ENDS = {"COMPLETED": COMPLETED, "DISCONTINUED": DISCONTINUED}
+_ENDS = ("COMPLETED", "DISCONTINUED")
 
 
 class StepEnded(Exception):
@@ -421,7 +412,7 @@ def begin_step(desk: Desk, instance_uid: str, document: Json, *, sender: str) ->
         raise Malformed("(0040,0270)>(0020,000D)", "is missing")
     now = _now()
     with desk.write() as connection:
-        order = begin(connection, study_uid=study_uid, accession=first(scheduled, "00080050"))
+        order = _belonging(connection, study_uid=study_uid, accession=first(scheduled, "00080050"))
         try:
             connection.execute(
                 "INSERT INTO performed_steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -438,6 +429,8 @@ def begin_step(desk: Desk, instance_uid: str, document: Json, *, sender: str) ->
             )
         except sqlite3.IntegrityError:
             raise Conflict(f"performed step {instance_uid}", "exists already") from None
+        if order is not None:
+            _follow_steps(connection, order)
     desk.note(Event("step.begin", instance_uid, detail={"study": study_uid}))
 
 
@@ -459,22 +452,44 @@ def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
         if row["status"] in _ENDS:
             raise StepEnded(f"performed step {instance_uid} is {row['status']}")
         document = json.loads(row["document"]) | changes
+        if row["order_id"] is not None:
+            order: Order | None = _get(connection, row["order_id"])
+        else:  # it may have been made since
+            accession = first(first_item(document, _SCHEDULED_STEPS), "00080050")
+            order = _belonging(connection, study_uid=row["study_uid"], accession=accession)
         connection.execute(
-            "UPDATE performed_steps SET status = ?, document = ?, changed_us = ? "
+            "UPDATE performed_steps SET order_id = ?, status = ?, document = ?, changed_us = ? "
             "WHERE instance_uid = ?",
-            (status or row["status"], json.dumps(document), _now(), instance_uid),
+            (
+                order.id if order else None,
+                status or row["status"],
+                json.dumps(document),
+                _now(),
+                instance_uid,
+            ),
         )
-        if status in _ENDS:
-            scheduled = first_item(document, _SCHEDULED_STEPS)
-            end(
-                connection,
-                study_uid=row["study_uid"],
-                accession=first(scheduled, "00080050"),
-                status=_ENDS[status],
-                by="mpps",
-            )
+        if order is not None:
+            _follow_steps(connection, order)
     if status in _ENDS:
         desk.note(Event("step.end", instance_uid, detail={"status": status}))
+
+
+def _follow_steps(connection: sqlite3.Connection, order: Order) -> None:
+    """An order is in progress while one of its steps is; when the last has ended it is completed if
+    any was, else discontinued. What a person has confirmed or cancelled stays so."""
+    if order.status == CANCELLED or order.completed_by == CONFIRMED:
+        return
+    rows = connection.execute(
+        "SELECT DISTINCT status FROM performed_steps WHERE order_id = ? OR study_uid = ?",
+        (order.id, order.study_uid),
+    )
+    found = {row["status"] for row in rows}
+    if "IN PROGRESS" in found:
+        status = IN_PROGRESS
+    else:
+        status = COMPLETED if "COMPLETED" in found else DISCONTINUED
+    if status != order.status:
+        _put_state(connection, order, status=status, by=None if status == IN_PROGRESS else "mpps")
 
 
 def step(desk: Desk, instance_uid: str) -> Json:
@@ -593,6 +608,25 @@ def _with(order: Order, **changes: Any) -> Order:
     return replace(order, changed_us=_now(), **changes)
 
 
+def _put_state(
+    connection: sqlite3.Connection, order: Order, *, status: str, by: str | None = None
+) -> Order:
+    """The order as its exam is now.
+
+    by  who ended it, None when it is in progress
+    """
+    now = _now()
+    order = _with(
+        order,
+        status=status,
+        started_us=order.started_us or now,
+        completed_us=None if by is None else now,
+        completed_by=by,
+    )
+    _put(connection, order)
+    return order
+
+
 def _put(connection: sqlite3.Connection, order: Order) -> None:
     wish = order.wish
     try:
@@ -638,12 +672,14 @@ def _one(rows: Sequence[sqlite3.Row], order_id: str) -> Order:
 
 
 def _belonging(connection: sqlite3.Connection, *, study_uid: str, accession: str) -> Order | None:
-    """The order of a study: by its UID, else by an accession number that one open order has."""
+    """The order of a study: by its UID, else by an accession number that one open order has, or
+    one order at all."""
     row = connection.execute("SELECT * FROM orders WHERE study_uid = ?", (study_uid,)).fetchone()
     if row is None and accession:
         rows = connection.execute(
-            "SELECT * FROM orders WHERE accession = ? AND status IN (?, ?)", (accession, *OPEN)
+            "SELECT * FROM orders WHERE accession = ?", (accession,)
         ).fetchall()
+        rows = [each for each in rows if each["status"] in OPEN] or rows
         row = rows[0] if len(rows) == 1 else None
     return _order(row) if row is not None else None
 

@@ -180,6 +180,86 @@ def test_ps3_4_f_7_2_2_a_performed_step_has_any_number_of_series_and_images(
     assert counts == [300] * 65
 
 
+def performed(bridge: Bridge, order: dict[str, Any], *acts: tuple[str, str]) -> list[str]:
+    """The order's status after each act of a modality: a step's letter and its new status."""
+    entity = AE("CT1")
+    entity.add_requested_context(PERFORMED_STEP)
+    association = entity.associate("127.0.0.1", bridge.port)
+    assert association.is_established
+    steps: dict[str, str] = {}
+    found = []
+    for step, status in acts:
+        if status == "IN PROGRESS":
+            steps[step] = generate_uid()
+            begun = in_progress(order)
+            answer = association.send_n_create(begun, PERFORMED_STEP, steps[step])[0]
+        else:
+            ended = Dataset()
+            ended.PerformedProcedureStepStatus = status
+            answer = association.send_n_set(ended, PERFORMED_STEP, steps[step])[0]
+        assert answer.Status == 0
+        found.append(asked(bridge, "GET", f"/orders/{order['id']}")[1]["status"])
+    association.release()
+    return found
+
+
+BEGIN, DONE, BROKEN_OFF = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
+
+
+@pytest.mark.parametrize(
+    ("accession", "acts", "states"),
+    [
+        (
+            "STEPS1",
+            [("a", BEGIN), ("b", BEGIN), ("a", DONE), ("b", BROKEN_OFF)],
+            ["in_progress", "in_progress", "in_progress", "completed"],
+        ),
+        (
+            "STEPS2",
+            [("a", BEGIN), ("a", BROKEN_OFF), ("b", BEGIN), ("b", DONE)],
+            ["in_progress", "discontinued", "in_progress", "completed"],
+        ),
+        (
+            "STEPS3",
+            [("a", BEGIN), ("b", BEGIN), ("a", BROKEN_OFF), ("b", BROKEN_OFF)],
+            ["in_progress", "in_progress", "in_progress", "discontinued"],
+        ),
+        (
+            "STEPS4",
+            [("a", BEGIN), ("a", DONE), ("b", BEGIN), ("b", BROKEN_OFF)],
+            ["in_progress", "completed", "in_progress", "completed"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("known_by", ["study", "accession"])
+def test_an_order_follows_all_its_performed_steps(
+    bridge: Bridge, accession: str, acts: list[tuple[str, str]], states: list[str], known_by: str
+) -> None:
+    accession += known_by[0].upper()
+    order = asked(bridge, "POST", "/orders", wish(accession_number=accession))[1]
+    # A modality that makes a Study Instance UID of its own for each step is known by the number.
+    said = order if known_by == "study" else {**order, "study_uid": generate_uid()}
+    assert performed(bridge, said, *acts) == states
+    (found,) = asked(bridge, "GET", f"/orders?accession_number={accession}")[1]
+    assert found["completed_by"] == "mpps"
+
+
+def test_an_order_whose_second_step_goes_on_is_in_the_worklist(bridge: Bridge) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="GOESON1"))[1]
+    performed(bridge, order, ("a", BEGIN), ("b", BEGIN), ("a", DONE))
+    assert "[GOESON1" in worklist(bridge, "AccessionNumber=GOESON1").split("Find Response")[-1]
+    found = asked(bridge, "GET", f"/orders/{order['id']}")[1]
+    assert found["completed"] is None and found["completed_by"] is None
+
+
+def test_what_a_person_has_confirmed_stays_completed(bridge: Bridge) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="STAYS1"))[1]
+    performed(bridge, order, ("a", BEGIN))
+    asked(bridge, "POST", f"/orders/{order['id']}/complete")
+    states = performed(bridge, order, ("b", BEGIN), ("b", BROKEN_OFF))
+    assert states == ["completed", "completed"]
+
+
 def in_progress(order: dict[str, Any]) -> Dataset:
     scheduled = Dataset()
     scheduled.StudyInstanceUID = order["study_uid"]
@@ -227,13 +307,9 @@ def test_an_order_is_completed_once_whoever_says_so(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "desk.sqlite3")
     order = orders.create(desk, wish())
     with desk.write() as connection:
-        orders.end(
-            connection, study_uid=order.study_uid, accession="", status="completed", by="mpps"
-        )
-        orders.end(
-            connection, study_uid=order.study_uid, accession="", status="completed", by="quiet"
-        )
-    assert orders.get(desk, order.id).completed_by == "mpps"
+        orders.end(connection, study_uid=order.study_uid, by="commitment")
+        orders.end(connection, study_uid=order.study_uid, by="quiet")
+    assert orders.get(desk, order.id).completed_by == "commitment"
     desk.close()
 
 
