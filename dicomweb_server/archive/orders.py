@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from dicomweb_server.access.audit import Event
@@ -549,6 +550,17 @@ def worklist_item(order: Order) -> Json:
         "00401003": _value("SH", PRIORITIES[wish["priority"]]),
         "00402016": _value("LO", order.id[:16]),
     }
+
+
+@cache
+def worklist_keys() -> Json:
+    """An item of the worklist with every attribute that an order can have: what can be asked by."""
+    wish = {
+        "patient": {"id": "1", "name": "A"},
+        "procedure": {"code": "1"},
+        "step": {"station_aet": "A", "modality": "OT", "start": "20000101"},
+    }
+    return worklist_item(Order("1", SCHEDULED, checked(wish), 0, 0, None, None, None))
 
 
 def _value(vr: str, text: str | None) -> dict[str, Any]:

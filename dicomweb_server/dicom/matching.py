@@ -158,6 +158,10 @@ _MULTIPLE_VRS = frozenset({"AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"})
 _RANGE_VRS = frozenset({"DA", "DT", "TM"})
 
 
+Bounds = tuple[str | None, str | None]
+"""First and last term of a range, None where it is open."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
     """A search as asked.
@@ -538,17 +542,13 @@ class _Conditions:
         del self._keys[time]
         return [found]
 
-    def _bounds(self, key: _Key | None, vr: str) -> tuple[str | None, str | None] | None:
+    def _bounds(self, key: _Key | None, vr: str) -> Bounds | None:
         """First and last term a date or time key names; None when it asks for nothing that is a
         range or a value."""
         if key is None or not key.value.strip(" *") or key.value == '""':
             return None
-        value = key.value.strip(" ")
-        if "-" in value:
-            found = _range(QueryLevel.STUDY, "", key.name, vr, value, ordered=False)
-            return found.low, found.high
-        _check(key.name, vr, value)
-        return _term(vr, value), _last(vr, value)
+        # Together with a date the times of a range may go over midnight.
+        return bounds(key.name, vr, key.value.strip(" "), ordered=False)
 
     @staticmethod
     def _one_range(date: _Key | None, time: _Key | None) -> bool:
@@ -559,13 +559,10 @@ class _Conditions:
         self,
         level: QueryLevel,
         date: str,
-        days: tuple[str | None, str | None],
-        hours: tuple[str | None, str | None],
+        days: Bounds,
+        hours: Bounds,
     ) -> list[Condition]:
-        low = days[0] and days[0] + (hours[0] or "000000.000000")
-        high = days[1] and days[1] + (hours[1] or "235959.999999")
-        if low and high and low > high:
-            raise BadQuery(self._name_of(date), "and its time end before they begin")
+        low, high = moment_bounds(self._name_of(date), days, hours)
         # What says no time of day is found by its day.
         untimed = (Empty(level, moment_key(date)), Between(level, date, *days))
         here: tuple[Condition, ...] = (Between(level, moment_key(date), low, high),)
@@ -590,9 +587,7 @@ class _Conditions:
             ),
         ]
 
-    def _hours_of_day(
-        self, level: QueryLevel, time: str, hours: tuple[str | None, str | None]
-    ) -> Condition:
+    def _hours_of_day(self, level: QueryLevel, time: str, hours: Bounds) -> Condition:
         """Times of any day in the zone asked for; as UTC they may go over midnight."""
         assert self._zone is not None
         low, high = hours[0] or "000000.000000", hours[1] or "235959.999999"
@@ -641,6 +636,35 @@ def _sounding(at: QueryLevel, tag: str, name: str) -> Iterator[Condition]:
 
 def _term(vr: str, value: str) -> str:
     return fold(value) if vr == "PN" else term_of(vr, value)
+
+
+def bounds(name: str, vr: str, value: str, *, ordered: bool = True) -> Bounds:
+    """First and last term that a date or time (DA, TM) or a range of them names.
+
+    name     what the asker calls the key
+    ordered  whether a range that ends before it begins is refused
+
+    Raises BadQuery for what is neither. PS3.4 §C.2.2.2.5.
+    """
+    if "-" in value:
+        found = _range(QueryLevel.STUDY, "", name, vr, value, ordered=ordered)
+        return found.low, found.high
+    _check(name, vr, value)
+    return _term(vr, value), _last(vr, value)
+
+
+def moment_bounds(name: str, days: Bounds, hours: Bounds) -> Bounds:
+    """First and last moment of a range of dates and a range of times, which are one: July 5 to July
+    7 and 10 am to 6 pm is the time from 10 am of July 5 to 6 pm of July 7 (PS3.4 §C.2.2.2.5 and
+    Table K.6-1).
+
+    Raises BadQuery when it ends before it begins.
+    """
+    low = days[0] and days[0] + (hours[0] or "000000.000000")
+    high = days[1] and days[1] + (hours[1] or "235959.999999")
+    if low and high and low > high:
+        raise BadQuery(name, "and its time end before they begin")
+    return low, high
 
 
 _AFTER_ANY_DIGIT = "~"

@@ -19,8 +19,10 @@ def description(config: Config) -> Iterator[str]:
         (
             "5.2.1 Basic Worklist Management",
             "SCP. Answers with the orders that are scheduled or in progress; all matching types of "
-            "PS3.4 §C.2.2.2 on all keys of an item, those of its sequences included; of a sequence "
-            "the attributes asked for, or all. A name in Chinese characters alone gets a "
+            "PS3.4 §C.2.2.2 on all keys of an item, those of its sequences included; a range of "
+            "start dates and one of start times are one period; a key with a value that no order "
+            "has is returned and the status is FF01; of a sequence the attributes asked for, or "
+            "all. A name in Chinese characters alone gets a "
             "phonetic spelling in its alphabetic component group; any other stays as it is "
             "written.",
         ),
@@ -121,7 +123,11 @@ STATUSES = (
         "a match, but of a key that cannot be matched",
     ),
     ("C-FIND", status.SUCCESS, "no more matches"),
-    ("C-FIND", status.DOES_NOT_MATCH, "the identifier does not fit its model"),
+    (
+        "C-FIND",
+        status.DOES_NOT_MATCH,
+        "the identifier does not fit its model, or a date or time is none",
+    ),
     ("C-FIND", status.CANNOT_UNDERSTAND, "the identifier cannot be read"),
     ("C-FIND, C-MOVE, C-GET", status.CANCEL, "after C-CANCEL"),
     ("C-MOVE, C-GET", status.PENDING, "after each sub-operation, with counts (65535 at most)"),

@@ -159,7 +159,7 @@ class Asked:
         if element["vr"] not in ("UI", "CS") and "\\" in value:
             value = value.split("\\")[0]
         if element["vr"] == "DA" and "-" in value:
-            value = "-".join(map(_day_there_is, value.split("-")))
+            value = days_there_are(value)
         yield path, value
 
     def rows(self) -> Iterator[Json]:
@@ -203,9 +203,13 @@ class Asked:
         return row
 
 
+def days_there_are(dates: str) -> str:
+    """A range of dates whose ends are the last day of the month for one behind that: workstations
+    ask for 20120901-20120931, and mean September."""
+    return "-".join(map(_day_there_is, dates.split("-")))
+
+
 def _day_there_is(date: str) -> str:
-    """An end of a range, the last day of its month for one behind that: workstations ask for
-    20120901-20120931, and mean September."""
     date = date.strip()
     if len(date) != 8 or not date.isdecimal():
         return date

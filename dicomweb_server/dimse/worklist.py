@@ -2,9 +2,9 @@
 (PS3.4 §K, §F), over the orders that the archive keeps."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import translate
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from dicomweb_server.archive import orders
@@ -13,15 +13,25 @@ from dicomweb_server.archive.orders import Order
 from dicomweb_server.dicom.attributes import term_of
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.json_model import Json
+from dicomweb_server.dicom.matching import Bounds, bounds, moment_bounds
 from dicomweb_server.dicom.names import fold, fold_groups
 from dicomweb_server.dimse import commands, identifiers, status
 from dicomweb_server.dimse.association import Message
-from dicomweb_server.dimse.find import answer, matching_text
+from dicomweb_server.dimse.find import answer, days_there_are, matching_text
 from dicomweb_server.dimse.session import Session
 from storage.errors import Conflict, NotFound
 
 STEPS = "00400100"
+_START = ("00400002", "00400003")
+"""Scheduled Procedure Step Start Date and Time."""
+
 _NEVER_MATCHED = frozenset({"00080005", "00080201"})
+
+PAGE = 500
+"""Orders that are read at a time."""
+
+_Test = Callable[[Json], bool]
+"""Whether an item is one that was asked for."""
 
 
 def handle_find(session: Session, message: Message) -> None:
@@ -32,85 +42,137 @@ def handle_find(session: Session, message: Message) -> None:
             transfer_syntax_uid=message.context.transfer_syntax,
             charset=session.peer.charset,
         )
+        asked = Asked(identifier)
     except DicomError as error:
         session.association.respond(message, status.of_error(error), comment=str(error))
         return
-    answer(session, message, _rows(session, identifier), unsupported=False)
+    answer(session, message, asked.rows(session.desk), unsupported=asked.unsupported)
 
 
-def _rows(session: Session, identifier: Json) -> Iterator[Json]:
-    for order in candidates(session.desk, identifier):
-        item = orders.worklist_item(order)
-        if matches(item, identifier):
-            yield returned(item, identifier)
+class Asked:
+    """What an identifier asks of the worklist: all keys with a value must match, by single value,
+    list of UIDs, range, wild card, sequence (PS3.4 §C.2.2.2).
 
+    unsupported  a key has a value to match that no order has, and is only returned
+    """
 
-PAGE = 500
-"""Orders that are read at a time."""
+    def __init__(self, identifier: Json) -> None:
+        """Raises BadQuery for a date or time that is none."""
+        self._identifier = identifier
+        self.unsupported = False
+        self._tests = list(self._tests_of(identifier, orders.worklist_keys()))
 
+    def rows(self, desk: Desk) -> Iterator[Json]:
+        """The matches as they are answered, with the keys that were asked for."""
+        for order in self.candidates(desk):
+            item = orders.worklist_item(order)
+            if all(test(item) for test in self._tests):
+                yield returned(item, self._identifier)
 
-def candidates(desk: Desk, identifier: Json) -> Iterator[Order]:
-    """The open orders of the station and days asked for, in order."""
-    asked = orders.first_item(identifier, STEPS)
-    station = matching_text(asked["00400001"]) if "00400001" in asked else ""
-    date = matching_text(asked["00400002"]) if "00400002" in asked else ""
-    low, dash, high = date.partition("-")
-    after: Order | None = None
-    while page := orders.find(
-        desk,
-        states=orders.OPEN,
-        station="" if _is_wild(station) else station.strip(),
-        since=low,
-        until=high if dash else low,
-        after=after,
-        limit=PAGE,
-    ):
-        yield from page
-        after = page[-1]
-
-
-def matches(item: Mapping[str, Any], identifier: Mapping[str, Any]) -> bool:
-    """Whether all keys with a value match: single value, list of UIDs, range, wild card, sequence
-    (PS3.4 §C.2.2.2)."""
-    return all(
-        _matches_one(item.get(key, {}), element)
-        for key, element in identifier.items()
-        if key not in _NEVER_MATCHED
-    )
-
-
-def _matches_one(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    vr = asked["vr"]
-    if vr == "SQ":
-        wanted = orders.first_item({"": asked}, "")
-        if not any(_has_value(element) for element in wanted.values()):
-            return True
-        return any(matches(item, wanted) for item in stored.get("Value") or ())
-    text = matching_text(asked)
-    if not text.strip("* "):
-        return True
-    values = [value for value in stored.get("Value") or () if value is not None]
-    if vr == "PN":
-        found = [term for name in values for term in fold_groups(name.values())]
-        return all(_fits(found, fold(group)) for group in text.split("=") if group)
-    found = [term_of(vr, value) for value in values]
-    if vr in ("DA", "TM", "DT") and "-" in text:
-        low, _, high = (part.strip() for part in text.partition("-"))
-        return any(
-            (not low or term_of(vr, low) <= value)
-            # A time asked for to the minute includes its last second.
-            and (not high or value <= term_of(vr, high) or value.startswith(high))
-            for value in found
+    def candidates(self, desk: Desk) -> Iterator[Order]:
+        """The open orders of the station and days asked for, in order."""
+        asked = orders.first_item(self._identifier, STEPS)
+        station = matching_text(asked["00400001"]) if "00400001" in asked else ""
+        date = asked.get(_START[0])
+        since, until = (
+            (None, None) if date is None or not _has_value(date) else _bounds(_START[0], "DA", date)
         )
-    if vr == "UI":
-        return any(value in found for value in text.split("\\"))
-    return _fits(found, term_of(vr, text))
+        after: Order | None = None
+        while page := orders.find(
+            desk,
+            states=orders.OPEN,
+            station="" if _is_wild(station) else station.strip(),
+            since=since or "",
+            until=until or "",
+            after=after,
+            limit=PAGE,
+        ):
+            yield from page
+            after = page[-1]
+
+    def _tests_of(self, asked: Json, known: Json) -> Iterator[_Test]:
+        """What an item must pass.
+
+        known  an item with every attribute that there can be
+        """
+        together = (
+            _START if all(key in known and _is_range(asked.get(key)) for key in _START) else ()
+        )
+        if together:
+            yield _between_moments(asked)
+        for key, element in asked.items():
+            if key in _NEVER_MATCHED or key in together or not _has_value(element):
+                continue
+            vr = known.get(key, {}).get("vr")
+            if vr is None or (vr == "SQ") != (element["vr"] == "SQ"):
+                # An optional key that is not supported matches everything (PS3.4 §C.2.2.1.3).
+                self.unsupported = True
+            elif vr == "SQ":
+                inner = orders.first_item(asked, key)
+                tests = list(self._tests_of(inner, orders.first_item(known, key)))
+                if tests:
+                    yield partial(_holds_one, key=key, tests=tests)
+            elif vr in ("DA", "TM"):
+                ends = _bounds(key, vr, element)
+                if not _is_range(element):
+                    ends = (ends[0], ends[0])
+                yield partial(_is_within, keys=(key,), ends=ends)
+            else:
+                text = matching_text(element)
+                yield partial(_has_text, key=key, vr=vr, text=text)
 
 
 def _has_value(element: Mapping[str, Any]) -> bool:
     if element["vr"] == "SQ":
         return any(_has_value(e) for item in element.get("Value") or () for e in item.values())
     return bool(matching_text(element).strip("* "))
+
+
+def _is_range(element: Mapping[str, Any] | None) -> bool:
+    return element is not None and "-" in matching_text(element)
+
+
+def _bounds(key: str, vr: str, element: Mapping[str, Any], *, ordered: bool = True) -> Bounds:
+    text = matching_text(element).strip()
+    if vr == "DA" and "-" in text:
+        text = days_there_are(text)
+    return bounds(_shown(key), vr, text, ordered=ordered)
+
+
+def _between_moments(asked: Json) -> _Test:
+    """PS3.4 Table K.6-1: a range of dates and a range of times are one period."""
+    date, time = _START
+    days = _bounds(date, "DA", asked[date])
+    hours = _bounds(time, "TM", asked[time], ordered=False)
+    return partial(_is_within, keys=_START, ends=moment_bounds(_shown(date), days, hours))
+
+
+def _shown(key: str) -> str:
+    return f"({key[:4]},{key[4:]})"
+
+
+def _holds_one(item: Json, *, key: str, tests: Sequence[_Test]) -> bool:
+    """Whether one item of a sequence passes all tests (PS3.4 §C.2.2.2.6)."""
+    return any(all(test(each) for test in tests) for each in item[key].get("Value") or ())
+
+
+def _is_within(item: Json, *, keys: Sequence[str], ends: Bounds) -> bool:
+    """Whether a date, a time, or a date and its time together, are in a range."""
+    if any(not item[key].get("Value") for key in keys):
+        return False
+    moment = "".join(term_of(item[key]["vr"], item[key]["Value"][0]) for key in keys)
+    return (ends[0] or "") <= moment and (ends[1] is None or moment <= ends[1])
+
+
+def _has_text(item: Json, *, key: str, vr: str, text: str) -> bool:
+    values = item[key].get("Value") or ()
+    if vr == "PN":
+        found = [term for name in values for term in fold_groups(name.values())]
+        return all(_fits(found, fold(group)) for group in text.split("=") if group)
+    found = [term_of(vr, value) for value in values]
+    if vr == "UI":
+        return any(value in found for value in text.split("\\"))
+    return _fits(found, term_of(vr, text))
 
 
 def _fits(found: list[str], pattern: str) -> bool:

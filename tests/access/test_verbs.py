@@ -23,6 +23,7 @@ HELPERS: dict[str, str] = {
     "orders.end": "within a verb's transaction",
     "orders.end_unless_performing": "within a transaction of the jobs",
     "orders.worklist_item": "pure",
+    "orders.worklist_keys": "pure",
     "orders.first": "pure",
     "orders.first_item": "pure",
     "orders.items": "pure",

@@ -53,10 +53,12 @@ def asked(
             return error.code, json.loads(error.read())
 
 
-def worklist(bridge: Bridge, *keys: str, title: str = "CT1", cwd: Path | None = None) -> str:
+def worklist(
+    bridge: Bridge, *keys: str, title: str = "CT1", cwd: Path | None = None, detailed: bool = False
+) -> str:
     """What dcmtk's worklist client is told."""
     return run(
-        "findscu", "-W", "-aet", title, *(["-X"] if cwd else []),
+        "findscu", "-W", "-aet", title, *(["-X"] if cwd else []), *(["-d"] if detailed else []),
         "-k", "PatientName", "-k", "PatientID", "-k", "AccessionNumber", "-k", "StudyInstanceUID",
         "-k", "(0040,0100)[0].Modality", "-k", "(0040,0100)[0].ScheduledProcedureStepStartDate",
         *(part for key in keys for part in ("-k", key)), "127.0.0.1", bridge.port, cwd=cwd,
@@ -81,6 +83,84 @@ def test_a_device_reads_only_its_own_steps_of_the_day(bridge: Bridge) -> None:
     assert found("AccessionNumber=A2") == {"A2"}
     assert found("PatientName=OUYANG*", station) == {"A1", "A2"}
     assert found("PatientName=NOBODY*") == set()
+
+
+SPS = "(0040,0100)[0]."
+START_DATE = SPS + "ScheduledProcedureStepStartDate="
+START_TIME = SPS + "ScheduledProcedureStepStartTime="
+WEEK = SPS + "ScheduledStationAETitle=WEEK1"
+
+
+def found_at(bridge: Bridge, *keys: str) -> tuple[list[str], set[str]]:
+    """Accession numbers that dcmtk is told, and all statuses."""
+    said = worklist(bridge, *keys, detailed=True)
+    numbers = re.findall(r"\(0008,0050\) SH \[(\w+) *\]", said)
+    return numbers, set(re.findall(r"DIMSE Status *: 0x([0-9a-f]{4})", said))
+
+
+@pytest.fixture(scope="module")
+def week(bridge: Bridge) -> Bridge:
+    """Orders W0 to W5 for the device WEEK1, over four days."""
+    for number, start in enumerate(
+        ("05T09:00", "05T11:00", "06T08:00", "07T17:00", "07T19:00", "08T08:00")
+    ):
+        step = {"station_aet": "WEEK1", "modality": "CT", "start": f"2026-10-{start}"}
+        made = wish(step=step, accession_number=f"W{number}")
+        assert asked(bridge, "POST", "/orders", made)[0] == 201
+    return bridge
+
+
+@pytest.mark.parametrize(
+    ("dates", "times", "numbers"),
+    [
+        ("20261005-20261007", "100000-180000", "123"),
+        ("20261007-20261008", "180000-090000", "45"),
+        ("20261007-", "1800-", "45"),
+        ("-20261006", "-0800", "012"),
+        ("20261005", "100000-180000", "1"),
+        ("20261005-20261007", "0800", "2"),
+        ("20261005-20261031", "", "012345"),
+        ("20260901-20260931", "", ""),
+        ("2026.10.05", "", "01"),
+        ("", "0800-0900", "025"),
+    ],
+)
+def test_a_range_of_dates_and_one_of_times_are_one_period(
+    week: Bridge, dates: str, times: str, numbers: str
+) -> None:
+    """PS3.4 Table K.6-1."""
+    found, _ = found_at(week, WEEK, START_DATE + dates, START_TIME + times)
+    assert found == [f"W{number}" for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(START_DATE + each for each in ("2026-10-05", "202610*", "today", "20261007-20261005")),
+        *(START_TIME + each for each in ("25", "8:00", "1800-0900")),
+        "PatientBirthDate=1980-05-01",
+    ],
+)
+def test_a_date_or_time_that_is_none_is_refused_by_name(week: Bridge, key: str) -> None:
+    assert found_at(week, key) == ([], {"a900"})
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["(0038,0300)=WARD", "PregnancyStatus=4", "QueryRetrieveLevel=STUDY", SPS + "(0040,4005)=2026"],
+)
+def test_a_key_that_no_order_has_is_ignored_and_said_to_be(week: Bridge, key: str) -> None:
+    """PS3.4 §C.2.2.1.3 and §K.4.1.1.4: pending responses are FF01."""
+    found, statuses = found_at(week, WEEK, START_DATE + "20261005", key)
+    assert (found, statuses) == (["W0", "W1"], {"ff01", "0000"})
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["ReferringPhysicianName=X*", "(0032,1064)[0].CodeValue=NONE", SPS + "(0040,0011)=ROOM 1"],
+)
+def test_a_key_that_an_order_lacks_matches_nothing(week: Bridge, key: str) -> None:
+    assert found_at(week, WEEK, key) == ([], {"0000"})
 
 
 @pytest.mark.parametrize(
@@ -329,7 +409,7 @@ def test_a_worklist_of_more_than_a_page_is_whole_and_in_order(tmp_path: Path) ->
             "Value": [{"00400002": {"vr": "DA", "Value": ["20261122"]}}],
         }
     }
-    found = list(worklist_service.candidates(desk, asked_for))
+    found = list(worklist_service.Asked(asked_for).candidates(desk))
     assert {order.id for order in found} == {order.id for order in made}
     assert len(found) == len(made)
     starts = [order.wish["step"]["start"] for order in found]
