@@ -392,6 +392,15 @@ def said_of(desk: Desk, study_uids: Collection[str], accessions: Collection[str]
 
 STEP_STATUS = "00400252"
 _SCHEDULED_STEPS = "00400270"
+_FIXED = frozenset(
+    {
+        *("00081120", "00100010", "00100020", "00100021", "00100024", "00100030", "00100040"),
+        *("00101002", _SCHEDULED_STEPS),
+    }
+)
+"""Whose step it is, and of which order: said when it begins (PS3.4 Table F.7.2-1, "Not allowed" in
+N-SET)."""
+
 _ENDS = ("COMPLETED", "DISCONTINUED")
 
 
@@ -435,8 +444,9 @@ def begin_step(desk: Desk, instance_uid: str, document: Json, *, sender: str) ->
     desk.note(Event("step.begin", instance_uid, detail={"study": study_uid}))
 
 
-def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
-    """A modality says more of a step, or that it has ended (N-SET, PS3.4 §F.7.2.2).
+def change_step(desk: Desk, instance_uid: str, changes: Json) -> list[str]:
+    """A modality says more of a step, or that it has ended (N-SET, PS3.4 §F.7.2.2): the attributes
+    that it would have otherwise and that stay as they are, for a step keeps its patient and order.
 
     Raises NotFound, StepEnded, Malformed for a status that is none.
     """
@@ -452,7 +462,13 @@ def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
             raise NotFound("performed step", instance_uid)
         if row["status"] in _ENDS:
             raise StepEnded(f"performed step {instance_uid} is {row['status']}")
-        document = json.loads(row["document"]) | changes
+        before = json.loads(row["document"])
+        kept = [
+            key
+            for key in _FIXED & changes.keys()
+            if changes[key].get("Value") not in (None, before.get(key, {}).get("Value"))
+        ]
+        document = before | {key: changes[key] for key in changes.keys() - _FIXED}
         if row["order_id"] is not None:
             order: Order | None = _get(connection, row["order_id"])
         else:  # it may have been made since
@@ -473,6 +489,7 @@ def change_step(desk: Desk, instance_uid: str, changes: Json) -> None:
             _follow_steps(connection, order)
     if status in _ENDS:
         desk.note(Event("step.end", instance_uid, detail={"status": status}))
+    return sorted(kept)
 
 
 def _follow_steps(connection: sqlite3.Connection, order: Order) -> None:

@@ -19,7 +19,11 @@ DUPLICATE_INSTANCE: Final = 0x0111
 NO_SUCH_INSTANCE: Final = 0x0112
 NO_SUCH_EVENT: Final = 0x0113
 INVALID_VALUE: Final = 0x0106
+ATTRIBUTE_LIST_ERROR: Final = 0x0107
+"""A warning: attributes were passed over."""
+INVALID_INSTANCE: Final = 0x0117
 MISSING_ATTRIBUTE: Final = 0x0120
+MISSING_VALUE: Final = 0x0121
 CLASS_NOT_SUPPORTED: Final = 0x0122
 NO_SUCH_ACTION: Final = 0x0123
 NOT_AUTHORIZED: Final = 0x0124
@@ -67,8 +71,11 @@ def of_error(error: Exception) -> int:
 
 def is_failure(status: int) -> bool:
     """Neither success, nor a warning, nor pending, nor cancelled (PS3.7 §C)."""
-    return not (status in (SUCCESS, CANCEL, 0x0001, 0x0107, 0x0116) or status >> 12 in (0xB, 0xF))
+    return not (
+        status in (SUCCESS, CANCEL, 0x0001, ATTRIBUTE_LIST_ERROR, 0x0116)
+        or status >> 12 in (0xB, 0xF)
+    )
 
 
 def is_warning(status: int) -> bool:
-    return status >> 12 == 0xB or status in (0x0001, 0x0107, 0x0116)
+    return status >> 12 == 0xB or status in (0x0001, ATTRIBUTE_LIST_ERROR, 0x0116)

@@ -15,6 +15,7 @@ from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dicom.matching import Bounds, bounds, moment_bounds
 from dicomweb_server.dicom.names import fold, fold_groups
+from dicomweb_server.dicom.uids import is_uid
 from dicomweb_server.dimse import commands, identifiers, status
 from dicomweb_server.dimse.association import Message
 from dicomweb_server.dimse.find import answer, days_there_are, matching_text
@@ -24,6 +25,8 @@ from storage.errors import Conflict, NotFound
 STEPS = "00400100"
 _START = ("00400002", "00400003")
 """Scheduled Procedure Step Start Date and Time."""
+
+_STEP_ID = "00400253"
 
 _NEVER_MATCHED = frozenset({"00080005", "00080201"})
 
@@ -214,10 +217,16 @@ def handle_create(session: Session, message: Message) -> None:
         # PS3.7 §10.1.5.1.4 would have us make one; MPPS wants it of the SCU (PS3.4 §F.7.2.1).
         respond(message, status.MISSING_ATTRIBUTE, comment="no Affected SOP Instance UID")
         return
+    if not is_uid(instance_uid):
+        respond(message, status.INVALID_INSTANCE, comment=f"'{instance_uid}' is no UID")
+        return
     try:
-        orders.begin_step(
-            session.desk, instance_uid, _attributes(session, message), sender=session.sender
-        )
+        document = _attributes(session, message)
+        if not orders.first(document, _STEP_ID).strip():
+            missing = status.MISSING_VALUE if _STEP_ID in document else status.MISSING_ATTRIBUTE
+            respond(message, missing, comment=f"{_shown(_STEP_ID)} is missing")
+            return
+        orders.begin_step(session.desk, instance_uid, document, sender=session.sender)
     except Conflict as error:
         respond(message, status.DUPLICATE_INSTANCE, comment=str(error))
     except DicomError as error:
@@ -231,7 +240,7 @@ def handle_set(session: Session, message: Message) -> None:
     instance_uid = commands.text(message.command, commands.REQUESTED_INSTANCE)
     respond = session.association.respond
     try:
-        orders.change_step(session.desk, instance_uid, _attributes(session, message))
+        kept = orders.change_step(session.desk, instance_uid, _attributes(session, message))
     except NotFound as error:
         respond(message, status.NO_SUCH_INSTANCE, comment=str(error))
     except orders.StepEnded as error:
@@ -245,6 +254,10 @@ def handle_set(session: Session, message: Message) -> None:
     except DicomError as error:
         respond(message, status.INVALID_VALUE, comment=str(error))
     else:
+        if kept:
+            unchanged = ", ".join(map(_shown, kept))
+            respond(message, status.ATTRIBUTE_LIST_ERROR, comment=f"not changed: {unchanged}")
+            return
         respond(message, status.SUCCESS)
 
 

@@ -340,6 +340,55 @@ def test_what_a_person_has_confirmed_stays_completed(bridge: Bridge) -> None:
     assert states == ["completed", "completed"]
 
 
+def test_a_performed_step_has_a_uid_and_an_id(bridge: Bridge) -> None:
+    """PS3.7 §10.1.5.1.6: 0117 invalid object instance, 0120 missing attribute, 0121 its value."""
+    order = asked(bridge, "POST", "/orders", wish(accession_number="NOID1"))[1]
+    entity = AE("CT1")
+    entity.add_requested_context(PERFORMED_STEP)
+    association = entity.associate("127.0.0.1", bridge.port)
+
+    def created(uid: str, begun: Dataset) -> int:
+        return int(association.send_n_create(begun, PERFORMED_STEP, uid)[0].Status)
+
+    without, empty = in_progress(order), in_progress(order)
+    del without.PerformedProcedureStepID
+    empty.PerformedProcedureStepID = ""
+    with pytest.warns(UserWarning, match="Invalid value for VR UI"):
+        assert created("abc", in_progress(order)) == 0x0117
+    assert created(generate_uid(), without) == 0x0120
+    assert created(generate_uid(), empty) == 0x0121
+    assert asked(bridge, "GET", f"/orders/{order['id']}")[1]["status"] == "scheduled"
+    association.release()
+
+
+def test_a_performed_step_keeps_its_patient_and_order(bridge: Bridge) -> None:
+    """PS3.4 Table F.7.2-1: not allowed in N-SET. What else is said counts."""
+    order = asked(bridge, "POST", "/orders", wish(accession_number="KEEPS1"))[1]
+    entity = AE("CT1")
+    entity.add_requested_context(PERFORMED_STEP)
+    association = entity.associate("127.0.0.1", bridge.port)
+    step_uid = generate_uid()
+    begun = in_progress(order)
+    begun.PatientName, begun.PatientID = "Doe^Jane", "P1"
+    assert association.send_n_create(begun, PERFORMED_STEP, step_uid)[0].Status == 0
+    same = Dataset()
+    same.PatientName, same.PatientID, same.PatientSex = "Doe^Jane", "P1", ""
+    same.PerformedProcedureStepDescription = "CT"
+    assert association.send_n_set(same, PERFORMED_STEP, step_uid)[0].Status == 0
+    other = Dataset()
+    other.PatientName, other.PatientID = "Other^Man", "P2"
+    other.PerformedProcedureStepStatus = "COMPLETED"
+    answer = association.send_n_set(other, PERFORMED_STEP, step_uid)[0]
+    assert answer.Status == 0x0107
+    assert answer.ErrorComment == "not changed: (0010,0010), (0010,0020)"
+    now = association.send_n_get([], PERFORMED_STEP, step_uid)[1]
+    assert now is not None
+    assert (now.PatientName, now.PatientID) == ("Doe^Jane", "P1")
+    assert now.PerformedProcedureStepDescription == "CT"
+    association.release()
+    assert asked(bridge, "GET", f"/orders/{order['id']}")[1]["status"] == "completed"
+
+
 def in_progress(order: dict[str, Any]) -> Dataset:
     scheduled = Dataset()
     scheduled.StudyInstanceUID = order["study_uid"]
