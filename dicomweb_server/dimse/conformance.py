@@ -141,8 +141,11 @@ def _model(config: Config) -> Iterator[str]:
     yield from heading("4.1.1 Functional definition", level=4)
     yield from paragraph(
         "Accepts and initiates associations. A queue that survives a restart holds what is to be "
-        "sent, fetched and told, urgent before routine, without starving that. An exam is "
-        "completed by performed steps, by storage commitment, by a person, or "
+        "sent, fetched and told, urgent before routine, without starving that. What fails is "
+        "tried again with back-off and at last given up, an instance at which the peer breaks "
+        "the association off by itself; while no association with a peer can be had, what waits "
+        "for it stays as it is. An exam is completed by performed steps, by storage commitment, "
+        "by a person, or "
         f"{config.dimse_complete_after_s:g} s after the last instance."
     )
 

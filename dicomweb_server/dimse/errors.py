@@ -2,9 +2,10 @@
 
 DimseError
 ├── ProtocolError     the peer broke a rule of PS3.7 or PS3.8; the association is aborted
-├── Rejected          the peer rejected the association (A-ASSOCIATE-RJ)
+├── PeerAway          no association could be had: the peer was not reached, or did not answer
+│   └── Rejected      the peer rejected the association (A-ASSOCIATE-RJ)
 ├── Aborted           the peer aborted the association (A-ABORT)
-├── PeerGone          the connection could not be made, was closed, or the peer was silent too long
+├── PeerGone          the connection was closed or broke, or the peer was silent too long
 ├── NotNegotiated     the peer accepted no presentation context for what is to be done
 └── Refused           the peer answered a request with a status of failure
 
@@ -24,7 +25,11 @@ class ProtocolError(DimseError):
         self.reason = reason
 
 
-class Rejected(DimseError):
+class PeerAway(DimseError):
+    """No association, whatever was to be done over it: what waits for the peer is as it was."""
+
+
+class Rejected(PeerAway):
     """PS3.8 Table 9-21: result 1 for ever or 2 for now, and why."""
 
     def __init__(self, *, result: int, source: int, reason: int) -> None:
@@ -58,7 +63,7 @@ class Aborted(DimseError):
 
 
 class PeerGone(DimseError):
-    """`reason`: the connection is not there, or nothing came for too long."""
+    """`reason`: the connection is not there any more, or nothing came for too long."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

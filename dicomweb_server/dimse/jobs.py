@@ -22,7 +22,7 @@ from dicomweb_server.archive.transfers import Transfer, Turns
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.matching import ParsedQuery
 from dicomweb_server.dimse import availability, commands, commitment, outgoing, pull, status
-from dicomweb_server.dimse.errors import DimseError, NotNegotiated, PeerGone, Rejected
+from dicomweb_server.dimse.errors import DimseError, NotNegotiated, PeerAway
 from dicomweb_server.dimse.find import text_of
 from dicomweb_server.dimse.peers import Peer
 from dicomweb_server.dimse.requestor import associate
@@ -191,7 +191,7 @@ class Jobs:
             peer = self._peers.to(each.peer)
             try:
                 if peer is None:
-                    raise PeerGone(f"{each.peer} is no peer with host and port")
+                    raise PeerAway(f"{each.peer} is no peer with host and port")
                 commitment.report_anew(self._archive, self._desk, peer, each)
             except DimseError as error:
                 logger.warning("storage commitment to %s: %s", each.peer, error)
@@ -221,7 +221,7 @@ class Jobs:
             try:
                 self._do(title, batch)
                 pause_s = PAUSE_S
-            except (PeerGone, Rejected) as error:
+            except PeerAway as error:
                 # It is away: everything for it waits, and nothing of it counts as tried.
                 logger.warning("%s: %s", title, error)
                 transfers.waits(self._desk, batch, str(error))
@@ -230,11 +230,11 @@ class Jobs:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _do(self, title: str, batch: Sequence[Transfer]) -> None:
-        """A batch: what is sent together, what is fetched or told one by one. Raises PeerGone and
-        Rejected, after which nothing of it is to be tried now."""
+        """A batch: what is sent together, what is fetched or told one by one. Raises PeerAway,
+        after which nothing of it is to be tried now."""
         peer = self._peers.to(title)
         if peer is None:
-            raise PeerGone(f"{title} is no peer with host and port")
+            raise PeerAway(f"{title} is no peer with host and port")
         sends = [each for each in batch if each.kind == transfers.SEND]
         for part in (sends, *([each] for each in batch if each.kind != transfers.SEND)):
             if not part:
@@ -246,14 +246,19 @@ class Jobs:
                     self._pull(peer, part[0])
                 else:
                     self._notify(peer, part[0])
-            except (PeerGone, Rejected):
+            except PeerAway:
                 raise
-            except (DimseError, DicomError, StorageError) as error:
-                logger.warning("%s: %s", title, error)
-                transfers.failed(self._desk, part, str(error))
             except Exception as error:
-                logger.exception("a transfer to %s failed", title)
-                transfers.failed(self._desk, part, f"{type(error).__name__}: {error}")
+                self._failed(title, part, error)
+
+    def _failed(self, title: str, part: Sequence[Transfer], error: Exception) -> None:
+        """What counts as tried, because of the exception that is being handled."""
+        if isinstance(error, DimseError | DicomError | StorageError):
+            logger.warning("%s: %s", title, error)
+            transfers.failed(self._desk, part, str(error))
+        else:
+            logger.exception("a transfer to %s failed", title)
+            transfers.failed(self._desk, part, f"{type(error).__name__}: {error}")
 
     def _commit(self) -> None:
         """Reports what was asked of us, and asks for what we have sent."""
@@ -274,6 +279,7 @@ class Jobs:
         for wanted, count in outgoing.proposals([one for _, one in found], peer):
             part, found = found[:count], found[count:]
             association = associate(self._archive, peer, wanted)
+            answered = 0
             sent: list[Transfer] = []
             try:
                 answers = outgoing.send_all(
@@ -283,7 +289,8 @@ class Jobs:
                     preferred=peer.transfer_syntaxes,
                     priority=commands.HIGH if batch[0].urgent else commands.MEDIUM,
                 )
-                for (each, _), answer in zip(part, answers, strict=True):
+                for answer in answers:
+                    each, _ = part[answered]
                     if answer.status is None:
                         transfers.failed(self._desk, [each], answer.comment)
                     elif status.is_failure(answer.status):
@@ -291,6 +298,10 @@ class Jobs:
                         transfers.failed(self._desk, [each], reason)
                     else:
                         sent.append(each)
+                    answered += 1
+            except Exception as error:
+                # It broke at this one, which is tried again later; those after it go on without.
+                self._failed(peer.aet, [part[answered][0]], error)
             finally:
                 # What was acknowledged is done, whatever happens to the rest.
                 for commit in (True, False):
@@ -317,20 +328,32 @@ class Jobs:
                 )
             ]
         done = pull.Pulled()
+        broke: Exception | None = None
         for study_uid in studies:
-            part = pull.pull(
-                self._archive,
-                self._desk,
-                peer,
-                study_uid=study_uid,
-                series_uid=transfer.series_uid,
-                instance_uid=transfer.instance_uid,
-                by_move=bool(wish.get("by_move")),
-            )
+            try:
+                part = pull.pull(
+                    self._archive,
+                    self._desk,
+                    peer,
+                    study_uid=study_uid,
+                    series_uid=transfer.series_uid,
+                    instance_uid=transfer.instance_uid,
+                    by_move=bool(wish.get("by_move")),
+                )
+            except PeerAway:
+                raise
+            except (DimseError, DicomError) as error:
+                # The other studies are fetched all the same.
+                logger.warning("%s: study %s: %s", peer.aet, study_uid, error)
+                done.comment = done.comment or str(error)
+                broke = broke or error
+                continue
             done.completed += part.completed
             done.failed += part.failed
             done.comment = done.comment or part.comment
         transfers.told(self._desk, transfer, dataclasses.asdict(done) | {"studies": studies})
+        if broke is not None:
+            raise broke
         if done.failed:
             raise NotNegotiated(f"{done.failed} of the instances ({done.comment})")
         transfers.succeeded(self._desk, [transfer])
@@ -349,7 +372,7 @@ class Jobs:
             peer = self._peers.to(title)
             try:
                 if peer is None:
-                    raise PeerGone(f"{title} is no peer with host and port")
+                    raise PeerAway(f"{title} is no peer with host and port")
                 commitment.ask(self._archive, self._desk, peer, batch)
             except DimseError as error:
                 logger.warning("storage commitment of %s: %s", title, error)

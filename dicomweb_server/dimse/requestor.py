@@ -11,7 +11,7 @@ from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.dimse import commands, pdu
 from dicomweb_server.dimse.association import Association, Context, Message, OpenSink
-from dicomweb_server.dimse.errors import NotNegotiated, PeerGone, ProtocolError, Rejected
+from dicomweb_server.dimse.errors import NotNegotiated, PeerAway, PeerGone, ProtocolError, Rejected
 from dicomweb_server.dimse.identifiers import IDENTIFIER_BYTES
 from dicomweb_server.dimse.negotiation import (
     ACCEPTANCE,
@@ -39,7 +39,7 @@ def associate(
     roles: Mapping[str, tuple[bool, bool]] | None = None,
     open_sink: OpenSink | None = None,
 ) -> Association:
-    """An association with a peer. Raises PeerGone, Rejected, ProtocolError, NotNegotiated when the
+    """An association with a peer. Raises PeerAway, Aborted, ProtocolError, NotNegotiated when the
     peer accepted none of what was wanted."""
     config = archive.config
     assert len(wanted) <= MOST_CONTEXTS
@@ -75,6 +75,9 @@ def associate(
     except Rejected:
         association.close()
         raise
+    except PeerGone as error:
+        association.abort()
+        raise PeerAway(f"{peer.aet} did not answer: {error}") from None
     except BaseException:
         association.abort()
         raise
@@ -116,7 +119,7 @@ def _connect(peer: Peer, archive: Archive) -> socket.socket:
     try:
         connection = socket.create_connection((peer.host, peer.port), timeout=timeout_s)
     except OSError as error:
-        raise PeerGone(
+        raise PeerAway(
             f"{peer.aet} at {peer.host}:{peer.port} cannot be reached: {error}"
         ) from None
     if not peer.tls:
@@ -125,7 +128,7 @@ def _connect(peer: Peer, archive: Archive) -> socket.socket:
         return client_context(archive.config).wrap_socket(connection, server_hostname=peer.host)
     except (OSError, ssl.SSLError) as error:
         connection.close()
-        raise PeerGone(f"{peer.aet} at {peer.host}:{peer.port}: no TLS: {error}") from None
+        raise PeerAway(f"{peer.aet} at {peer.host}:{peer.port}: no TLS: {error}") from None
 
 
 def request(

@@ -4,8 +4,12 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,13 @@ from dicomweb_server.archive import transfers
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.config import ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
-from dicomweb_server.dimse.sop_classes import AVAILABILITY
+from dicomweb_server.dimse.sop_classes import AVAILABILITY, STUDY_FIND, STUDY_GET
 from tests.dicom.build import part10
 from tests.dimse.conftest import Bridge, bridged, stop
 from tests.dimse.programs import free_port, run, running
 from tests.dimse.test_dcmtk import data_set, exported, qido, uid_in
 from tests.dimse.test_worklist import asked
+from tests.dimse.wire import CT
 from tests.servers import command, session_of, wait_for
 
 STUDY = "2.25.8001"
@@ -231,6 +236,158 @@ def test_a_study_is_pulled_from_a_remote_archive(tmp_path: Path, *, by_move: boo
             said, complaint = process.communicate(timeout=60)
             assert process.returncode == 0, complaint
             assert "4 instances, 0 failed" in said
+
+
+def one_peer(aet: str, port: int) -> str:
+    return f"""
+        [[peers]]
+        aet = "{aet}"
+        host = "127.0.0.1"
+        port = {port}
+    """
+
+
+@contextmanager
+def answering(entity: AE, port: int, handlers: Mapping[Any, Any]) -> Iterator[None]:
+    """A peer that answers as the handlers say."""
+    server = entity.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=list(handlers.items())
+    )
+    assert server is not None
+    try:
+        yield
+    finally:
+        server.shutdown()
+
+
+def break_off(event: Any, *, how: str) -> None:
+    if how == "abort":
+        event.assoc.abort()
+    else:
+        event.assoc.dul.socket.close()
+
+
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_an_instance_that_breaks_the_association_is_tried_later_and_the_others_go_on(
+    tmp_path: Path, how: str
+) -> None:
+    sink = free_port()
+    bad = f"{STUDY}.3.1.3"
+    got: list[str] = []
+    broken = 0
+
+    def store(event: Any) -> int:
+        nonlocal broken
+        uid = event.request.AffectedSOPInstanceUID
+        if uid == bad:
+            broken += 1
+            break_off(event, how=how)
+        else:
+            got.append(uid)
+        return 0
+
+    entity = AE("SINK")
+    entity.add_supported_context(CT)
+    made = files(tmp_path / "made", 25, study=f"{STUDY}.3")
+    with (
+        answering(entity, sink, {evt.EVT_C_STORE: store}),
+        bridged(tmp_path, config=one_peer("SINK", sink), web=True) as bridge,
+    ):
+        run("dcmsend", "127.0.0.1", bridge.port, *made)
+        asked(bridge, "POST", "/transfers", {"peer": "SINK", "study_uid": f"{STUDY}.3"})
+        wait_for(lambda: len(queued(bridge, "done")) == 24, seconds=20)
+        (one,) = queued(bridge, "waiting")
+        assert one["instance_uid"] == bad
+        assert one["attempts"] == broken > 0
+        assert one["error"]
+    assert len(got) == len(set(got)) == 24
+
+
+def hang_up(listening: socket.socket) -> None:
+    """Takes each connection and closes it, as a proxy does whose server is away."""
+    while True:
+        try:
+            listening.accept()[0].close()
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize("how", ["nobody listens", "hangs up", "rejects"])
+def test_a_peer_that_is_away_uses_up_no_attempt(tmp_path: Path, how: str) -> None:
+    sink = free_port()
+    made = files(tmp_path / "made", 3)
+    entity = AE("OTHER")
+    entity.add_supported_context(CT)
+    entity.require_called_aet = True
+    listening = None
+    with bridged(tmp_path, config=one_peer("SINK", sink), web=True) as bridge:
+        if how == "hangs up":
+            listening = socket.create_server(("127.0.0.1", sink))
+            threading.Thread(target=hang_up, args=[listening], daemon=True).start()
+        elif how == "rejects":
+            entity.start_server(("127.0.0.1", sink), block=False)
+        run("dcmsend", "127.0.0.1", bridge.port, *made)
+        asked(bridge, "POST", "/transfers", {"peer": "SINK", "study_uid": STUDY})
+        wait_for(lambda: all(each["error"] for each in queued(bridge, "waiting")), seconds=20)
+        waiting = queued(bridge, "waiting")
+    if listening is not None:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+    entity.shutdown()
+    assert [each["attempts"] for each in waiting] == [0, 0, 0]
+
+
+def test_a_study_that_breaks_the_association_does_not_keep_others_from_being_pulled(
+    tmp_path: Path,
+) -> None:
+    """A pull of three studies, and a later one; the first study breaks off each time."""
+    port = free_port()
+    made = {
+        file.stem.rpartition(".")[0]: pydicom.dcmread(file)
+        for n in range(4)
+        for file in files(tmp_path / "made", 1, study=f"{STUDY}.6.{n}", PatientID="FOUR")
+    }
+    bad = f"{STUDY}.6.0"
+
+    def find(event: Any) -> Iterator[tuple[int, Any]]:
+        for study_uid, instance in made.items():
+            if event.identifier.get("StudyInstanceUID") in ("", None, study_uid):
+                found = pydicom.Dataset()
+                found.QueryRetrieveLevel = event.identifier.QueryRetrieveLevel
+                found.StudyInstanceUID = study_uid
+                found.SOPClassUID = instance.SOPClassUID
+                yield 0xFF00, found
+
+    def get(event: Any) -> Iterator[Any]:
+        if event.identifier.StudyInstanceUID == bad:
+            break_off(event, how="close")
+        yield 1
+        yield 0xFF00, made[event.identifier.StudyInstanceUID]
+
+    entity = AE("REMOTE")
+    entity.add_supported_context(STUDY_FIND)
+    entity.add_supported_context(STUDY_GET)
+    entity.add_supported_context(CT, scu_role=True, scp_role=True)
+    with (
+        answering(entity, port, {evt.EVT_C_FIND: find, evt.EVT_C_GET: get}),
+        bridged(tmp_path, config=one_peer("REMOTE", port), web=True) as bridge,
+    ):
+        wish: dict[str, Any] = {"peer": "REMOTE", "query": {"PatientID": "FOUR"}}
+        status, first = asked(bridge, "POST", "/pulls", wish)
+        assert status == 202
+        wish = {"peer": "REMOTE", "study_uid": f"{STUDY}.6.3"}
+        second = asked(bridge, "POST", "/pulls", wish)[1]
+
+        def pulled(number: int) -> dict[str, Any]:
+            found: dict[str, Any] = asked(bridge, "GET", f"/pulls/{number}")[1]
+            return found
+
+        wait_for(lambda: pulled(second["id"])["state"] == "done", seconds=20)
+        wait_for(lambda: pulled(first["id"])["attempts"] > 0, seconds=20)
+        assert pulled(first["id"])["state"] == "waiting"
+        assert pulled(first["id"])["result"]["completed"] == 3
+        stored = {uid for uid in made if qido(bridge, f"studies/{uid}/instances")}
+    assert stored == set(made) - {bad}
 
 
 def test_peers_are_told_what_has_become_available(tmp_path: Path) -> None:
