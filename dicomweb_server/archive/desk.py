@@ -19,7 +19,7 @@ from storage.errors import FormatVersion
 
 FILE = "desk.sqlite3"
 
-_STEPS = (
+STEPS = (
     """
     CREATE TABLE orders (
         id TEXT PRIMARY KEY,
@@ -94,6 +94,16 @@ _STEPS = (
     """,
     "CREATE INDEX performed_steps_by_study ON performed_steps (study_uid, status);",
     "CREATE INDEX performed_steps_by_order ON performed_steps (order_id, status);",
+    # What a pull asks for was part of its wish, so that all pulls by query of a peer were one.
+    """
+    ALTER TABLE transfers ADD COLUMN query TEXT NOT NULL DEFAULT '{}';
+    UPDATE transfers SET query = json_extract(wish, '$.query')
+        WHERE kind = 'pull' AND study_uid = '';
+    UPDATE transfers SET wish = json_remove(wish, '$.query') WHERE kind = 'pull';
+    DROP INDEX transfers_once;
+    CREATE UNIQUE INDEX transfers_once ON transfers
+        (kind, peer, study_uid, series_uid, instance_uid, query) WHERE state = 'waiting';
+    """,
 )
 """What takes the schema from version n to n + 1; a step is never changed once it was released."""
 
@@ -115,9 +125,9 @@ class Desk(Acting):
         self._connection.execute("PRAGMA synchronous = FULL")
         with self.write() as connection:
             version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(_STEPS):
-                raise FormatVersion(str(path), found=version, expected=len(_STEPS))
-            for number, step in enumerate(_STEPS[version:], version + 1):
+            if version > len(STEPS):
+                raise FormatVersion(str(path), found=version, expected=len(STEPS))
+            for number, step in enumerate(STEPS[version:], version + 1):
                 for statement in filter(str.strip, step.split(";")):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")

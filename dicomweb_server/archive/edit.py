@@ -33,7 +33,7 @@ from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.reindex import filled, study_row
 from dicomweb_server.archive.retrieve import STORED, InstanceFile
-from dicomweb_server.dicom.attributes import STUDY, key_of, vr_of
+from dicomweb_server.dicom.attributes import STUDY, key_named, key_of, vr_of
 from dicomweb_server.dicom.describe import Description, describe
 from dicomweb_server.dicom.editing import edited
 from dicomweb_server.dicom.errors import BadEdit
@@ -272,8 +272,7 @@ def elements_of(attributes: Mapping[str, Any]) -> Json:
 
 def _key(name: str) -> str:
     try:
-        key = name.upper() if len(name) == 8 and name.isalnum() and name[0].isdigit() else ""
-        key = key or key_of(name)
+        key = key_named(name)
     except KeyError:
         raise BadEdit(name, "is neither a keyword of PS3.6 nor a tag of 8 hex digits") from None
     if key not in EDITABLE:

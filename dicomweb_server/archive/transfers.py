@@ -39,8 +39,9 @@ KEPT_S = 7 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One thing to do. kind SEND is of one instance, PULL of what `wish` and the UIDs say, NOTIFY
-    of a study that has become available. `wish` is JSON: commit, asked criteria, results."""
+    """One thing to do. kind SEND is of one instance, PULL of what the UIDs say or, without,
+    of all studies that match `query`, keyword or tag -> value; NOTIFY of a study that has become
+    available. `wish` is JSON: commit, by_move, results."""
 
     id: int
     kind: str
@@ -57,6 +58,7 @@ class Transfer:
     created_us: int
     done_us: int | None
     transaction_uid: str
+    query: Mapping[str, str]
 
 
 def send(
@@ -82,9 +84,16 @@ def send(
 
 
 def pull(
-    desk: Desk, scope: Scope | None, *, peer: str, urgent: bool, wish: Mapping[str, Any]
+    desk: Desk,
+    scope: Scope | None,
+    *,
+    peer: str,
+    urgent: bool,
+    query: Mapping[str, str],
+    by_move: bool,
 ) -> int:
-    """Queues what is to be fetched from a peer, `scope` or what `wish` says; returns its ID."""
+    """Queues what is to be fetched from a peer, `scope` or all studies that match `query`; returns
+    its ID."""
     desk.permit(Act.TRANSFER)
     with desk.write() as connection:
         number = add(
@@ -94,8 +103,9 @@ def pull(
             study_uid=scope.study_uid if scope else "",
             series_uid=(scope.series_uid if scope else "") or "",
             instance_uid=(scope.instance_uid if scope else "") or "",
+            query=query,
             urgent=urgent,
-            wish=wish,
+            wish={"by_move": by_move},
         )
     detail = {"peer": peer, "pull": number}
     desk.note_now(Event("study.pull", scope.study_uid if scope else "", detail=detail))
@@ -110,36 +120,41 @@ def add(
     study_uid: str = "",
     series_uid: str = "",
     instance_uid: str = "",
+    query: Mapping[str, str] | None = None,
     urgent: bool = False,
     wish: Mapping[str, Any] | None = None,
-    after_s: float = 0.0,
 ) -> int:
     """Queues one thing; what waits already for the same is not queued twice, but becomes urgent
-    when this is. Returns its ID."""
+    when this is, and is to be committed to when either is. Returns its ID."""
     now = time.time_ns() // 1000
-    connection.execute(
-        "INSERT INTO transfers (kind, peer, study_uid, series_uid, instance_uid, urgent, wish, "
-        "state, due_us, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?) "
-        "ON CONFLICT (kind, peer, study_uid, series_uid, instance_uid) WHERE state = 'waiting' "
-        "DO UPDATE SET urgent = max(urgent, excluded.urgent), wish = excluded.wish",
-        (
-            kind,
-            peer,
-            study_uid,
-            series_uid,
-            instance_uid,
-            int(urgent),
-            json.dumps(wish or {}),
-            now + int(after_s * 1e6),
-            now,
-        ),
-    )
-    row = connection.execute(
-        "SELECT id FROM transfers WHERE kind = ? AND peer = ? AND study_uid = ? "
-        "AND series_uid = ? AND instance_uid = ? AND state = 'waiting'",
-        (kind, peer, study_uid, series_uid, instance_uid),
+    wanted = dict(wish or {})
+    key = (kind, peer, study_uid, series_uid, instance_uid, _canonical(query or {}))
+    waiting = connection.execute(
+        "SELECT id, wish FROM transfers WHERE kind = ? AND peer = ? AND study_uid = ? "
+        "AND series_uid = ? AND instance_uid = ? AND query = ? AND state = 'waiting'",
+        key,
     ).fetchone()
-    return int(row["id"])
+    if waiting is not None:
+        before = json.loads(waiting["wish"])
+        if before.get("commit"):
+            wanted["commit"] = True
+        connection.execute(
+            "UPDATE transfers SET urgent = max(urgent, ?), wish = ? WHERE id = ?",
+            (int(urgent), json.dumps(before | wanted), waiting["id"]),
+        )
+        return int(waiting["id"])
+    added = connection.execute(
+        "INSERT INTO transfers (kind, peer, study_uid, series_uid, instance_uid, query, urgent, "
+        "wish, state, due_us, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?)",
+        (*key, int(urgent), json.dumps(wanted), now, now),
+    )
+    assert added.lastrowid is not None
+    return added.lastrowid
+
+
+def _canonical(query: Mapping[str, str]) -> str:
+    """The same text for the same query, as SQLite writes JSON."""
+    return json.dumps(dict(query), sort_keys=True, separators=(",", ":"))
 
 
 def busy_peers(desk: Desk) -> list[str]:
@@ -183,14 +198,17 @@ class Turns:
         return []
 
 
-def succeeded(desk: Desk, transfers: Sequence[Transfer], *, state: str = DONE) -> None:
-    """These are done, or ASKED when the peer still has to commit to them."""
+def succeeded(desk: Desk, transfers: Sequence[Transfer]) -> None:
+    """These are done, or ASKED when the peer still has to commit to them: that may have been wished
+    for while they were sent."""
     desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
         connection.executemany(
-            "UPDATE transfers SET state = ?, error = '', done_us = ? WHERE id = ?",
-            [(state, now, each.id) for each in transfers],
+            "UPDATE transfers SET error = '', done_us = ?, state = CASE "
+            "WHEN kind = 'send' AND json_extract(wish, '$.commit') THEN 'asked' ELSE 'done' END "
+            "WHERE id = ?",
+            [(now, each.id) for each in transfers],
         )
 
 
@@ -236,8 +254,8 @@ def told(desk: Desk, transfer: Transfer, result: Mapping[str, Any]) -> None:
     desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.execute(
-            "UPDATE transfers SET wish = ? WHERE id = ?",
-            (json.dumps({**transfer.wish, "result": dict(result)}), transfer.id),
+            "UPDATE transfers SET wish = json_set(wish, '$.result', json(?)) WHERE id = ?",
+            (json.dumps(dict(result)), transfer.id),
         )
 
 
@@ -367,4 +385,5 @@ def _transfer(row: sqlite3.Row) -> Transfer:
     values = dict(row)
     values["urgent"] = bool(values["urgent"])
     values["wish"] = json.loads(values["wish"])
+    values["query"] = json.loads(values["query"])
     return Transfer(**values)

@@ -42,6 +42,14 @@ def key_of(keyword: str) -> str:
     return f"{tag:08X}"
 
 
+def key_named(name: str) -> str:
+    """The same of a keyword or a tag of 8 hex digits. Raises KeyError for what is neither."""
+    return name.upper() if _TAG.fullmatch(name) else key_of(name)
+
+
+_TAG = re.compile(r"[0-9A-Fa-f]{8}")
+
+
 STUDY = _keys(
     "StudyDate",
     "StudyTime",
@@ -246,7 +254,7 @@ def attributes_of(searchable: str) -> Attributes:
             private[level].append(PrivateAttribute(group, element, found[3], vr))
             continue
         try:
-            key = attribute.upper() if _TAG.fullmatch(attribute) else key_of(attribute)
+            key = key_named(attribute)
         except KeyError:
             raise ValueError(
                 f"{attribute!r} is no keyword, no tag and no `0009xx01 CREATOR=VR`"
@@ -262,7 +270,6 @@ def attributes_of(searchable: str) -> Attributes:
     )
 
 
-_TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _BULK_VRS = ("OB", "OD", "OF", "OL", "OV", "OW")
 
 

@@ -38,6 +38,7 @@ from dicomweb_server.dicom.attributes import (
     TIMEZONE,
     Attributes,
     PrivateAttribute,
+    key_named,
     key_of,
     term_of,
     vr_of,
@@ -317,11 +318,8 @@ def _path(parameter: str, name: str) -> str:
     """`GGGGEEEE`, or `GGGGEEEE.GGGGEEEE` for an attribute of an item."""
     keys = []
     for part in name.split("."):
-        if re.fullmatch(r"[0-9A-Fa-f]{8}", part):
-            keys.append(part.upper())
-            continue
         try:
-            keys.append(key_of(part))
+            keys.append(key_named(part))
         except KeyError:
             raise BadQuery(
                 parameter, f"{part!r} is neither a keyword of PS3.6 nor a tag of 8 hex digits"

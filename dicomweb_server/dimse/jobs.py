@@ -304,27 +304,20 @@ class Jobs:
                 self._failed(peer.aet, [part[answered][0]], error)
             finally:
                 # What was acknowledged is done, whatever happens to the rest.
-                for commit in (True, False):
-                    done = [each for each in sent if bool(each.wish.get("commit")) is commit]
-                    if done:
-                        transfers.succeeded(
-                            self._desk,
-                            done,
-                            state=transfers.ASKED if commit else transfers.DONE,
-                        )
+                if sent:
+                    transfers.succeeded(self._desk, sent)
                 if association.sending:
                     association.abort()
                 else:
                     association.release()
 
     def _pull(self, peer: Peer, transfer: Transfer) -> None:
-        wish = transfer.wish
         studies = [transfer.study_uid] if transfer.study_uid else []
         if not studies:
             studies = [
                 orders.first(one, pull.STUDY)
                 for one in pull.find(
-                    self._archive, peer, "STUDY", wish["query"], returned=("StudyInstanceUID",)
+                    self._archive, peer, "STUDY", transfer.query, returned=("StudyInstanceUID",)
                 )
             ]
         done = pull.Pulled()
@@ -338,7 +331,7 @@ class Jobs:
                     study_uid=study_uid,
                     series_uid=transfer.series_uid,
                     instance_uid=transfer.instance_uid,
-                    by_move=bool(wish.get("by_move")),
+                    by_move=bool(transfer.wish.get("by_move")),
                 )
             except PeerAway:
                 raise

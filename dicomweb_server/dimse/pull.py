@@ -8,7 +8,7 @@ from dicomweb_server.archive import orders
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.archive.spool import Spool
-from dicomweb_server.dicom.attributes import key_of, vr_of
+from dicomweb_server.dicom.attributes import key_named, vr_of
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomweb_server.dimse import commands, identifiers, status, store
@@ -55,8 +55,7 @@ def find(
     """
     identifier: Json = {LEVEL: {"vr": "CS", "Value": [level]}}
     for name in (*returned, *keys):
-        key = name.upper() if len(name) == 8 and name.isalnum() and name[:4].isdigit() else None
-        key = key or key_of(name)
+        key = key_named(name)
         vr = vr_of(key)
         value = keys.get(name, "")
         identifier[key] = {"vr": vr, "Value": [value]} if value else {"vr": vr}

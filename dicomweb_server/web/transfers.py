@@ -4,16 +4,20 @@ order it will be tried (archive/transfers.py). The DIMSE bridge does it."""
 from typing import Any
 
 import orjson
+from pydicom.valuerep import STR_VR
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive import retrieve, transfers
 from dicomweb_server.archive.transfers import Transfer
+from dicomweb_server.dicom.attributes import key_named, key_of, vr_of
 from dicomweb_server.dicom.uids import is_uid
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.orders import moment, read_object, reply
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Service
 from storage.model import Scope
+
+QUERY_RETRIEVE_LEVEL = key_of("QueryRetrieveLevel")
 
 
 async def listed(service: Service, request: Request) -> Reply:
@@ -62,17 +66,41 @@ async def pull(service: Service, request: Request) -> Reply:
     value}} for all studies that match there; "by_move" asks the peer to send them here."""
     wish = await read_object(request)
     peer, scope, urgent = _read(service, wish, {"query", "by_move"})
-    query = wish.get("query") or {}
-    if scope is None and not (
-        isinstance(query, dict) and query and all(isinstance(v, str) for v in query.values())
-    ):
-        raise Problem(400, "neither study_uid nor query says what is to be fetched", field="query")
-
-    rest = {"query": query, "by_move": bool(wish.get("by_move"))}
+    query = _query(wish.get("query") or {})
+    if (scope is None) is not bool(query):
+        either = "both study_uid and query say" if query else "neither study_uid nor query says"
+        raise Problem(400, f"{either} what is to be fetched", field="query")
     number = await service.workers.run(
-        transfers.pull, service.desk, scope, peer=peer, urgent=urgent, wish=rest
+        transfers.pull,
+        service.desk,
+        scope,
+        peer=peer,
+        urgent=urgent,
+        query=query,
+        by_move=bool(wish.get("by_move")),
     )
     return reply(202, {"id": number}, header("location", f"/api/v1/pulls/{number}"))
+
+
+def _query(asked: Any) -> dict[str, str]:
+    """Keywords or tags, and the text that each is to match. Raises Problem."""
+    if not isinstance(asked, dict):
+        raise Problem(400, "query is no object of keywords and values", field="query")
+    for name, value in asked.items():
+        try:
+            key = key_named(name)
+        except KeyError:
+            raise Problem(
+                400,
+                f"{name[:80]!r} is neither a keyword of PS3.6 nor a tag of 8 hex digits",
+                field=f"query.{name[:80]}",
+            ) from None
+        # Below group 0008 are commands and file headers; the level is always that of studies.
+        if vr_of(key) not in STR_VR or key < "0008" or key == QUERY_RETRIEVE_LEVEL:
+            raise Problem(400, f"{name[:80]} is nothing to query for", field=f"query.{name[:80]}")
+        if not isinstance(value, str):
+            raise Problem(400, f"the value of {name[:80]} is no text", field=f"query.{name[:80]}")
+    return asked
 
 
 def _read(service: Service, wish: dict[str, Any], more: set[str]) -> tuple[str, Scope | None, bool]:
@@ -109,6 +137,7 @@ def _shown(transfer: Transfer) -> dict[str, Any]:
         "id": transfer.id,
         "kind": transfer.kind,
         "peer": transfer.peer,
+        "query": dict(transfer.query),
         "study_uid": transfer.study_uid,
         "series_uid": transfer.series_uid,
         "instance_uid": transfer.instance_uid,

@@ -5,6 +5,7 @@ import os
 import queue
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 from pynetdicom import AE, evt
 
 from dicomweb_server.archive import transfers
-from dicomweb_server.archive.desk import Desk
+from dicomweb_server.archive.desk import STEPS, Desk
 from dicomweb_server.config import ConfigError, load
 from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.sop_classes import AVAILABILITY, STUDY_FIND, STUDY_GET
@@ -388,6 +389,116 @@ def test_a_study_that_breaks_the_association_does_not_keep_others_from_being_pul
         assert pulled(first["id"])["result"]["completed"] == 3
         stored = {uid for uid in made if qido(bridge, f"studies/{uid}/instances")}
     assert stored == set(made) - {bad}
+
+
+def test_a_commitment_that_was_asked_for_stays_asked_for(tmp_path: Path) -> None:
+    """Whoever asks for the same without it; and when it is asked for while that is sent."""
+    desk = Desk(tmp_path / "desk.sqlite3")
+
+    def wished(number: int, *, commit: bool) -> None:
+        with desk.write() as connection:
+            transfers.add(
+                connection,
+                kind=transfers.SEND,
+                peer="PACS",
+                instance_uid=f"1.{number}",
+                wish={"commit": commit},
+            )
+
+    for number, asked_for in enumerate([(True, False), (False, True), (False, False)]):
+        for commit in asked_for:
+            wished(number, commit=commit)
+    assert [each.wish["commit"] for each in transfers.queue(desk)] == [True, True, False]
+    sending = transfers.due(desk, "PACS", urgent=False)
+    wished(2, commit=True)
+    transfers.succeeded(desk, sending)
+    assert [each.state for each in transfers.queue(desk)] == [transfers.ASKED] * 3
+    desk.close()
+
+
+def test_pulls_that_waited_before_queries_were_told_apart_still_wait(tmp_path: Path) -> None:
+    file = tmp_path / "desk.sqlite3"
+    before = sqlite3.connect(file)
+    for step in STEPS[:2]:
+        before.executescript(step)
+    before.execute("PRAGMA user_version = 2")
+    for kind, study_uid, wish in (
+        ("pull", "", {"query": {"PatientName": "M\u00fcller"}, "by_move": True}),
+        ("pull", "1.2", {"query": {}, "by_move": False}),
+        ("pull", "1.3", {"query": "of no use", "by_move": False}),
+        ("send", "1.2", {"commit": True}),
+        ("notify", "1.2", {}),
+    ):
+        before.execute(
+            "INSERT INTO transfers (kind, peer, study_uid, series_uid, instance_uid, urgent, wish, "
+            "state, due_us, created_us) VALUES (?, 'PACS', ?, '', '', 0, ?, 'waiting', 1, 1)",
+            (kind, study_uid, json.dumps(wish)),
+        )
+    before.commit()
+    before.close()
+    desk = Desk(file)
+    assert [(each.query, each.wish) for each in transfers.queue(desk)] == [
+        ({"PatientName": "M\u00fcller"}, {"by_move": True}),
+        ({}, {"by_move": False}),
+        ({}, {"by_move": False}),
+        ({}, {"commit": True}),
+        ({}, {}),
+    ]
+    again = transfers.pull(
+        desk, None, peer="PACS", urgent=False, query={"PatientName": "M\u00fcller"}, by_move=True
+    )
+    assert again == transfers.queue(desk)[0].id
+    desk.close()
+
+
+def test_two_queries_are_two_pulls_and_the_same_again_is_one(tmp_path: Path) -> None:
+    queries = [
+        {"PatientID": "CT1"},
+        {"PatientID": "CT2"},
+        {"PatientID": "CT2", "StudyDate": "20240501-"},
+        {"StudyDate": "20240501-", "PatientID": "CT2"},
+        {"PatientID": "CT1"},
+    ]
+    with bridged(tmp_path, config=one_peer("REMOTE", free_port()), web=True) as bridge:
+        answers = [
+            asked(bridge, "POST", "/pulls", {"peer": "REMOTE", "query": query}) for query in queries
+        ]
+        assert [status for status, _ in answers] == [202] * 5
+        one, two, three, four, five = (answer["id"] for _, answer in answers)
+        assert len({one, two, three}) == 3
+        assert (four, five) == (three, one)
+        for number, query in zip((one, two, three), queries, strict=False):
+            assert asked(bridge, "GET", f"/pulls/{number}")[1]["query"] == query
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"Nonsense": "x"}, "'Nonsense' is neither a keyword"),
+        ({"PatientID": "x", "0010002": "x"}, "'0010002' is neither a keyword"),
+        ({"99990010": "x"}, "99990010 is nothing to query for"),
+        ({"Rows": "512"}, "Rows is nothing to query for"),
+        ({"RequestAttributesSequence": "x"}, "RequestAttributesSequence is nothing to query for"),
+        ({"QueryRetrieveLevel": "SERIES"}, "QueryRetrieveLevel is nothing to query for"),
+        ({"AffectedSOPClassUID": "1.2"}, "AffectedSOPClassUID is nothing to query for"),
+        ({"PatientID": 5}, "the value of PatientID is no text"),
+        (["PatientID"], "query is no object"),
+        ({}, "neither study_uid nor query says"),
+    ],
+)
+def test_what_cannot_be_queried_for_is_refused_by_name(
+    bridge: Bridge, query: Any, named: str
+) -> None:
+    status, problem = asked(bridge, "POST", "/pulls", {"peer": "SINK", "query": query})
+    assert status == 400
+    assert problem["detail"].startswith(named)
+
+
+def test_a_pull_is_of_a_study_or_by_query(bridge: Bridge) -> None:
+    wish = {"peer": "SINK", "study_uid": "1.2", "query": {"PatientID": "x"}}
+    status, problem = asked(bridge, "POST", "/pulls", wish)
+    assert status == 400
+    assert "both study_uid and query" in problem["detail"]
 
 
 def test_peers_are_told_what_has_become_available(tmp_path: Path) -> None:
