@@ -496,6 +496,16 @@ def frame_syntaxes(archive: Archive, instance: Instance, frames: Sequence[int]) 
     ]
 
 
+def frame_places(
+    archive: Archive, instance: Instance, frames: Sequence[int]
+) -> tuple[tuple[Digest, Place], ...]:
+    """Where the contents of those frames (from 0) lie; once they are kept in another form, it is
+    elsewhere. Raises NotFound past the last."""
+    archive.permit(Act.VIEW)
+    digests = [instance.blobs[n] for each in frames for n in _blobs_of(instance, each)]
+    return tuple(zip(digests, archive.storage.index.places(digests), strict=True))
+
+
 def decoded_frame(
     archive: Archive, instance: Instance, frame_index: int, stored: StoredFrame | None = None
 ) -> NativeFrame:

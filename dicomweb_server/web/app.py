@@ -5,6 +5,7 @@ HEAD is GET without a body, OPTIONS names the methods (RFC 9110 §9.3). What hol
 is done here in turn: what a proxy said, ranges, content codings, Vary, other origins.
 """
 
+import re
 from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
@@ -197,6 +198,11 @@ class Application:
             # RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any
             # HTTP/1.1 request message that lacks a Host header field".
             raise Problem(400, "the request has no Host", field="Host")
+        hosts = [value for name, value in request.scope["headers"] if name == b"host"]
+        if len(hosts) > 1 or (hosts and not _HOST.fullmatch(hosts[0])):
+            # "... and to any request message that contains more than one Host header field line or
+            # a Host header field with an invalid field value".
+            raise Problem(400, "the request has no valid Host, or more than one", field="Host")
         path = request.route_path
         match = self.router.match(path)
         if match is None:
@@ -244,6 +250,9 @@ class Application:
         self.service.workers.shutdown()
         self.service.doors.close()
 
+
+_HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*", re.ASCII)
+"""The characters of uri-host and port (RFC 3986 §3.2.2)."""
 
 _VARY = header("vary", "Accept, Accept-Encoding")
 

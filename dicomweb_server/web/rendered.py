@@ -249,6 +249,10 @@ def _picture(
     drawing = drawing_of(request.query, representation.media_type, viewport=viewport)
     if drawing.media_type == "image/gif" and "frames" not in request.parameters:
         subject = replace(subject, frames=moving(subject))
+    if drawing.viewport is not None and subject.instance.frames.count:
+        # A smaller picture depends on the form the frames are kept in: asked before it is drawn.
+        places = retrieve.frame_places(service.archive, subject.instance, subject.frames)
+        basis = replace(basis, places=places)
     reply = pictured(service, request, subject, drawing, representation)
     # The image of a presentation state lies in another series, which may change too.
     return reply if subject.state is not None else reply.resting_on(basis)

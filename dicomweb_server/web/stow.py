@@ -49,6 +49,10 @@ from storage.errors import OutOfSpace, Unavailable
 PART_LIMIT = 100_000
 """Parts of one body: each has an item in the response, which is held in memory."""
 
+FEW_PARTS = 100
+"""Of so many outcomes the answer is written in the event loop, of more in a thread: of 100,000 it
+takes seconds."""
+
 # PS3.18 Table I.2-2: "The single most appropriate code shall be used"; 0111H is "Duplicate SOP
 # Instance" of PS3.7 §C.5.5. A901 is a code of our own within "Data Set does not match".
 _FAILURE_REASONS = {
@@ -115,12 +119,17 @@ async def _stored(service: Service, request: Request) -> Reply:
         raise upload.unavailable
     if all(outcome.refusal is Refusal.DENIED for outcome in outcomes):
         raise Denied(service.caller, Act.STORE)
-    response = response_data_set(outcomes, root=service.root(request))
-    if representation.media_type == DICOM_XML:
-        body = to_xml(response)
+    root, xml = service.root(request), representation.media_type == DICOM_XML
+    if len(outcomes) <= FEW_PARTS:
+        body = _answer(outcomes, root, xml)
     else:
-        body = orjson.dumps(response)
+        body = await service.workers.run(_answer, outcomes, root, xml)
     return content(_status(outcomes), representation.media_type, body)
+
+
+def _answer(outcomes: list[Outcome], root: str, xml: bool) -> bytes:
+    response = response_data_set(outcomes, root=root)
+    return to_xml(response) if xml else orjson.dumps(response)
 
 
 def _body_type(request: Request) -> MediaRange:

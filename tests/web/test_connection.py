@@ -136,6 +136,17 @@ def test_an_answer_to_who_has_gone_is_nobody_elses(server: Server, behind: bytes
                 other.recv(100)
 
 
+@pytest.mark.parametrize("hosts", [[], ["h", "h"], ["h", "other"], ["a b"], ["h<script>"]])
+def test_rfc9112_3_2_a_request_has_one_host(
+    server: Server, client: Client, hosts: list[str]
+) -> None:
+    lines = "".join(f"Host: {host}\r\n" for host in hosts)
+    client.send(f"GET /health/live HTTP/1.1\r\n{lines}\r\n".encode())
+    status, said = client.reply()
+    assert status == 400
+    assert b"Host" in said
+
+
 UPGRADE = ("Connection: keep-alive, Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AA")
 
 

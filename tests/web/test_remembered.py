@@ -78,6 +78,21 @@ def test_a_remembered_frame_is_found_where_settling_has_put_it(
         assert b"transfer-syntax=1.2.840.10008.1.2.4.202" in settled.content
 
 
+def test_a_remembered_thumbnail_is_drawn_anew_once_its_frame_is_kept_in_another_form(
+    server: Server, http: httpx.Client
+) -> None:
+    put(http, image(1, rows=64, columns=64, pixel_data=bytes(range(128)) * 64))
+    path = f"{SERIES}/instances/1.5.1/thumbnail"
+    tags = [http.get(path).headers["etag"] for _ in range(3)]
+    known = {"If-None-Match": tags[0]}
+    assert [http.get(path, headers=known).status_code for _ in range(3)] == [304] * 3
+    settle(server.archive, quiet_s=0)
+    again, anew = http.get(path), http.get(path, headers={"X-Anew": "1"})
+    assert (again.headers["etag"], again.content) == (anew.headers["etag"], anew.content)
+    assert again.headers["etag"] not in tags
+    assert http.get(path, headers=known).status_code == 200
+
+
 @pytest.mark.parametrize("level", [f"/studies/{STUDY_UID}", SERIES])
 @pytest.mark.parametrize("end", ["/metadata", "/thumbnail"])
 def test_what_comes_to_a_study_or_series_is_in_the_next_reply(
