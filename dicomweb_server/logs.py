@@ -3,15 +3,20 @@
 Whoever logs never waits: standard error may be a pipe that nobody reads, and when that is full a
 write to it blocks for ever, with the event loop or an association behind it. So lines go into a
 bounded queue; what does not fit is dropped and counted, and the next line that is written says so.
+
+What others say of themselves (AE titles, comments, names of files) makes no line of its own:
+control characters are escaped, and a traceback is indented.
 """
 
 import atexit
 import logging
 import os
 import queue
+import re
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -21,6 +26,25 @@ WAITING_LINES = 10_000
 
 LAST_LINES_S = 1.0
 """Seconds a process that ends waits for its last lines to be read."""
+
+
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters, of which some end a line, and Unicode's two separators of lines."""
+
+
+def escaped(text: str) -> str:
+    """The text with control characters as Python writes them, on one line."""
+    return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class LineFormatter(logging.Formatter):
+    """An event as one line; below it, indented, the traceback if there is one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(f"  {escaped(line)}" for line in super().formatException(ei).split("\n"))
 
 
 class UnhurriedHandler(logging.Handler):
@@ -81,7 +105,7 @@ def set_up_logging(level: str) -> None:
             atexit.unregister(handler.finish)
             handler.finish()
     handler = UnhurriedHandler(STANDARD_ERROR)
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(LineFormatter(FORMAT))
     root.addHandler(handler)
     root.setLevel(level.upper())
     atexit.register(handler.finish)

@@ -22,6 +22,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "dicomweb_server.access",
         "dicomweb_server.records",
         "dicomweb_server.config",
+        "dicomweb_server.logs",
     ),
     "dicomweb_server.archive": (
         "dicomweb_server.archive",

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dicomweb_server.dimse import pdu
-from dicomweb_server.logs import UnhurriedHandler
-from tests.dimse.conftest import bridged
+from dicomweb_server.logs import LineFormatter, UnhurriedHandler
+from tests.dimse.conftest import bridged, stop
 from tests.dimse.wire import Wire
 
 
@@ -64,6 +64,35 @@ def test_lines_that_nobody_reads_are_dropped_and_counted() -> None:
     assert missing > 0
     assert missing + len(whole) == 2000
     assert lines[-2:] == ["the last line", "end"]
+
+
+def test_a_title_makes_no_line_of_its_own(tmp_path: Path) -> None:
+    title = "A\n2026 ERR\x85x\r\x1b"
+    with bridged(tmp_path) as bridge:
+        wire = Wire.to(bridge.port, timeout_s=60)
+        wire.associate(calling=title)
+        wire.send(pdu.HEADER.pack(pdu.P_DATA_TF, 0xFFFFFFF0) + b"x" * 100)
+        assert wire.read()[0] == pdu.ABORT
+        wire.close()
+        stop(bridge)
+        assert bridge.process.stderr is not None
+        log = bridge.process.stderr.read()
+    (line,) = [line for line in log.splitlines() if "2026 ERR" in line and "x1b" in line]
+    assert r"WARNING dicomweb_server.dimse.server: A\n2026 ERR\x85x\r\x1b@127.0.0.1" in line
+
+
+def test_a_traceback_is_indented_and_its_message_makes_no_line_of_its_own() -> None:
+    with logging_to_pipe(waiting_lines=10) as (logger, handler, reading):
+        handler.setFormatter(LineFormatter("%(levelname)s %(message)s"))
+        try:
+            raise ValueError("one\nERROR two\rERROR three")
+        except ValueError:
+            logger.exception("%s failed", "it\n")
+        handler.finish()
+        first, *others = os.read(reading, 100_000).decode().split("\n")
+    assert first == r"ERROR it\n failed"
+    assert others[-3:] == ["  ValueError: one", r"  ERROR two\rERROR three", ""]
+    assert all(line.startswith("  ") for line in others[:-1])
 
 
 def test_a_server_whose_log_nobody_reads_goes_on(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from dicomweb_server.access.caller import Caller
 from dicomweb_server.access.tables import AuditHeadRow, AuditRow
+from dicomweb_server.logs import escaped
 from dicomweb_server.records.database import Database
 from dicomweb_server.records.moments import now, rfc3339
 from dicomweb_server.records.secret import Secret
@@ -178,7 +179,7 @@ def _canonical(detail: Mapping[str, Any]) -> str:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL's texts hold no NUL and, as UTF-8, no lone surrogate. `detail` has neither: JSON
-    writes them as escapes."""
-    text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return text.encode("utf-8", "replace").decode()
+    """What somebody calls himself, without control characters, which could make it look like two
+    events. PostgreSQL's texts hold no NUL either and, as UTF-8, no lone surrogate. `detail` has
+    neither: JSON writes them as escapes."""
+    return escaped(text).encode("utf-8", "replace").decode()

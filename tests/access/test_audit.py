@@ -51,6 +51,15 @@ def test_an_event_says_who_did_what_to_what_when_from_where_and_how_it_ended(
     assert verify(database).ok
 
 
+def test_a_name_with_control_characters_is_shown_escaped(database: Database) -> None:
+    with database.write() as session:
+        record(session, Caller("A\nB\x85", EVERYTHING), Event("account.sign-in", "wa\x00ng\r"))
+    with database.read() as session:
+        row = session.get_one(AuditRow, 1)
+    assert (row.actor, row.subject) == (r"A\nB\x85", r"wa\x00ng\r")
+    assert verify(database).ok
+
+
 def test_an_event_is_undone_with_the_act_it_belongs_to(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.write() as session:
         add_person(session, WHO, name="王小东")
