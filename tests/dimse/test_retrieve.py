@@ -5,7 +5,8 @@ The peer is pynetdicom, which answers each sub-operation as the test says.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pydicom
 import pytest
@@ -19,6 +20,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from dicomweb_server.dimse import commands
+from dicomweb_server.dimse.association import Message
+from dicomweb_server.dimse.retrieve import Operation
+from dicomweb_server.dimse.session import Session
+from storage.model import Instance
 from tests.dicom.build import part10
 from tests.dimse.conftest import Bridge
 from tests.dimse.wire import EXPLICIT, Wire
@@ -236,20 +242,35 @@ def test_c_move_of_which_the_destination_refuses_all_is_a_failure(
     assert sorted(failed) == sorted(UIDS)
 
 
-def test_c_move_of_more_failures_than_16_bits_count_lists_them_all(
-    bridge: Bridge, study: str
-) -> None:
-    wanted = identifier(study)
-    wanted.StudyInstanceUID = [study] * (66000 // COUNT)
+def test_a_list_of_failures_longer_than_16_bits_say_is_there(bridge: Bridge) -> None:
+    study_uid = f"{STUDY}.65536"
+    uids = [f"{study_uid}.{10**40 + number}" for number in range(1200)]
+    assert len("\\".join(uids)) > 0xFFFF
+    wire = Wire.to(bridge.port)
+    wire.associate((CTImageStorage,))
+    said = {"study_uid": study_uid, "series_uid": f"{study_uid}.1"}
+    for uid in uids:
+        raw = part10(**said, instance_uid=uid, meta=False, preamble=False)  # type: ignore[arg-type]
+        assert wire.store(uid, raw, context_id=1) == 0
     with moving(bridge, EXPLICIT) as association:
         ((status, listed),) = association.send_c_move(
-            wanted, "SINK", StudyRootQueryRetrieveInformationModelMove
+            identifier(study_uid), "SINK", StudyRootQueryRetrieveInformationModelMove
         )
-    assert (status.Status, counts(status)) == (0xA702, (0, 65535, 0))
+    assert (status.Status, counts(status)) == (0xA702, (0, len(uids), 0))
     assert listed is not None
     # PS3.5 §6.2.2: so long a value is UN in Explicit VR, which pydicom leaves as bytes.
     failed = listed["FailedSOPInstanceUIDList"].value.rstrip(b"\0").decode().split("\\")
-    assert len(failed) == 66000 and set(failed) == set(UIDS)
+    assert sorted(failed) == sorted(uids)
+
+
+def test_counts_end_at_what_their_16_bits_hold() -> None:
+    one = cast(Instance, SimpleNamespace(instance_uid="1.2.3"))
+    operation = Operation(cast(Session, None), cast(Message, None), [one] * 70_000)
+    assert operation._counts()[commands.REMAINING] == 0xFFFF
+    operation.fail(operation.instances, "nobody is there")
+    counted = operation._counts()
+    assert (counted[commands.REMAINING], counted[commands.FAILED]) == (0, 0xFFFF)
+    commands.encode({commands.COMMAND_FIELD: commands.C_MOVE, **counted}, with_data_set=False)
 
 
 def test_c_move_to_a_destination_that_aborts_fails_the_rest(bridge: Bridge, study: str) -> None:
