@@ -333,8 +333,9 @@ def committed(
                     (now, row["id"]),
                 )
             elif uid in lost:
+                # Not where the same waits again already: that is sent, and this is asked for anew.
                 connection.execute(
-                    "UPDATE transfers SET state = ?, attempts = ?, due_us = ?, error = ? "
+                    "UPDATE OR IGNORE transfers SET state = ?, attempts = ?, due_us = ?, error = ? "
                     "WHERE id = ?",
                     (
                         FAILED if attempts >= MOST_ATTEMPTS else WAITING,

@@ -416,6 +416,30 @@ def test_a_commitment_that_was_asked_for_stays_asked_for(tmp_path: Path) -> None
     desk.close()
 
 
+def test_what_a_peer_has_lost_may_wait_to_be_sent_again_already(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+
+    def wished() -> None:
+        with desk.write() as connection:
+            transfers.add(
+                connection,
+                kind=transfers.SEND,
+                peer="PACS",
+                instance_uid="1.1",
+                wish={"commit": True},
+            )
+
+    wished()
+    sent = transfers.due(desk, "PACS", urgent=False)
+    transfers.succeeded(desk, sent)
+    transfers.asked_to_commit(desk, sent, "2.25.1")
+    wished()
+    assert transfers.committed(desk, "2.25.1", peer="PACS", kept=[], lost={"1.1": 0x0112}) == 1
+    states = sorted(each.state for each in transfers.queue(desk))
+    assert states == sorted([transfers.ASKED, transfers.WAITING])
+    desk.close()
+
+
 def test_pulls_that_waited_before_queries_were_told_apart_still_wait(tmp_path: Path) -> None:
     file = tmp_path / "desk.sqlite3"
     before = sqlite3.connect(file)
