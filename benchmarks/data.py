@@ -2,9 +2,9 @@
 ones, and many small studies.
 
 The real slices come from the folder of real DICOM files beside the project; without it the phantom
-of `dicomweb-server demo` stands in, and the report says so. Repeating
-a slice as it is would flatter an archive that keeps equal contents once, so each copy is another
-orientation of it (eight there are), which compresses as the original does.
+of `dicomweb-server demo` stands in, and the report says so. Repeating a slice as it is would
+flatter an archive that keeps equal contents once, so each copy is another orientation of it (eight
+there are), which compresses as the original does.
 """
 
 import random

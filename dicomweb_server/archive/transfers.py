@@ -5,9 +5,9 @@
     waiting -> ... -> failed              given up after MOST_ATTEMPTS
 
 Urgent goes before routine, but of URGENT_IN_A_ROW + 1 batches one is routine when any waits, so
-that nothing waits for ever (PER-08). A transfer that fails, or at which the
-peer breaks the association off, waits longer each time; while no association with the peer can be
-had, all that waits for it stays as it is.
+that nothing waits for ever (PER-08). A transfer that fails, or at which the peer breaks the
+association off, waits longer each time; while no association with the peer can be had, all that
+waits for it stays as it is.
 """
 
 import json

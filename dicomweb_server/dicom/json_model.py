@@ -92,6 +92,11 @@ def listed(document: Json) -> Json:
     return found
 
 
+def key_text(key: str) -> str:
+    """`(7FE0,0010)`, as errors name an attribute."""
+    return f"({key[:4]},{key[4:]})"
+
+
 @lru_cache(maxsize=16384)
 def key_of(tag: int) -> str:
     """The 8 hex digits under which an element stands."""

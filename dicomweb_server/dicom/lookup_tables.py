@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicomweb_server.dicom.errors import Malformed
+from dicomweb_server.dicom.json_model import key_text
 
 Json = Mapping[str, Any]
 """One DICOM JSON object: tag of 8 hex digits -> {"vr": ..., "Value": [...]}"""
@@ -70,7 +71,7 @@ def lookup_table(
     if signed and first >= 32768:
         first -= 65536
     if not 1 <= bits <= 16:
-        raise Malformed(_tag(descriptor), f"says an entry has {bits} bits")
+        raise Malformed(key_text(descriptor), f"says an entry has {bits} bits")
     words = _words(document, content, path=path, fetch=fetch)
     if words is not None and len(words) * 2 < count * 2 and bits <= 8:
         # Entries of 8 bits may be packed two a word (PS3.3 §C.7.6.3.1.6).
@@ -81,7 +82,7 @@ def lookup_table(
     if words is None:
         return None
     if len(words) == 0:
-        raise Malformed(_tag(content), "holds no entries")
+        raise Malformed(key_text(content), "holds no entries")
     if bits == 16 and int(words[:count].max()) < 256:
         # Some writers say 16 and store 8; as 16 the table would be black.
         bits = 8
@@ -138,18 +139,14 @@ def _words(
         try:
             return np.array([value % 65536 for value in element["Value"]], np.uint16)
         except (TypeError, ValueError) as error:
-            raise Malformed(_tag(tag), "holds other than numbers") from error
+            raise Malformed(key_text(tag), "holds other than numbers") from error
     if "InlineBinary" in element:
         try:
             content = b64decode(element["InlineBinary"])
         except (NotBase64, TypeError) as error:
-            raise Malformed(_tag(tag), "is not base64") from error
+            raise Malformed(key_text(tag), "is not base64") from error
     elif "BulkDataURI" in element and fetch is not None:
         content = fetch(path + tag)
     else:
         return None
     return np.frombuffer(content[: len(content) // 2 * 2], "<u2").astype(np.uint16)
-
-
-def _tag(key: str) -> str:
-    return f"({key[:4]},{key[4:]})"

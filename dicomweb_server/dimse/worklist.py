@@ -12,7 +12,7 @@ from dicomweb_server.archive.desk import Desk
 from dicomweb_server.archive.orders import Order
 from dicomweb_server.dicom.attributes import term_of
 from dicomweb_server.dicom.errors import DicomError
-from dicomweb_server.dicom.json_model import Json
+from dicomweb_server.dicom.json_model import Json, key_text
 from dicomweb_server.dicom.matching import Bounds, bounds, moment_bounds
 from dicomweb_server.dicom.names import fold, fold_groups
 from dicomweb_server.dicom.uids import is_uid
@@ -139,7 +139,7 @@ def _bounds(key: str, vr: str, element: Mapping[str, Any], *, ordered: bool = Tr
     text = matching_text(element).strip()
     if vr == "DA" and "-" in text:
         text = days_there_are(text)
-    return bounds(_shown(key), vr, text, ordered=ordered)
+    return bounds(key_text(key), vr, text, ordered=ordered)
 
 
 def _between_moments(asked: Json) -> _Test:
@@ -147,11 +147,7 @@ def _between_moments(asked: Json) -> _Test:
     date, time = _START
     days = _bounds(date, "DA", asked[date])
     hours = _bounds(time, "TM", asked[time], ordered=False)
-    return partial(_is_within, keys=_START, ends=moment_bounds(_shown(date), days, hours))
-
-
-def _shown(key: str) -> str:
-    return f"({key[:4]},{key[4:]})"
+    return partial(_is_within, keys=_START, ends=moment_bounds(key_text(date), days, hours))
 
 
 def _holds_one(item: Json, *, key: str, tests: Sequence[_Test]) -> bool:
@@ -224,7 +220,7 @@ def handle_create(session: Session, message: Message) -> None:
         document = _attributes(session, message)
         if not orders.first(document, _STEP_ID).strip():
             missing = status.MISSING_VALUE if _STEP_ID in document else status.MISSING_ATTRIBUTE
-            respond(message, missing, comment=f"{_shown(_STEP_ID)} is missing")
+            respond(message, missing, comment=f"{key_text(_STEP_ID)} is missing")
             return
         orders.begin_step(session.desk, instance_uid, document, sender=session.sender)
     except Conflict as error:
@@ -255,7 +251,7 @@ def handle_set(session: Session, message: Message) -> None:
         respond(message, status.INVALID_VALUE, comment=str(error))
     else:
         if kept:
-            unchanged = ", ".join(map(_shown, kept))
+            unchanged = ", ".join(map(key_text, kept))
             respond(message, status.ATTRIBUTE_LIST_ERROR, comment=f"not changed: {unchanged}")
             return
         respond(message, status.SUCCESS)

@@ -129,7 +129,6 @@ class Connection(HttpToolsProtocol):
         self._begun = 0
         self._unfinished = False
         self._answered: RequestResponseCycle | None = None
-        self._answered_at = 0.0
         self._body: _Body | None = None
         # What is being answered; the parser may be further than that.
         self._running: RequestResponseCycle | None = None
@@ -207,7 +206,7 @@ class Connection(HttpToolsProtocol):
     def _wait_for_head(self, since: float) -> None:
         """Who is at nothing else has so long to say what he wants, not so long for each byte."""
         left = max(0.0, since + self.timeout_keep_alive - self.loop.time())
-        self._answered_at = since
+        self._quiet_since = since
         self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
 
     def send_400_response(self, msg: str) -> None:
@@ -268,7 +267,8 @@ class Connection(HttpToolsProtocol):
         """The head of a request that asks for another protocol (curl --http2 does) without that.
         RFC 9110 §7.8: "A server MAY ignore a received Upgrade header field if it wishes to continue
         using the current protocol on that connection"."""
-        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self._version())]
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
             if name == b"connection":
                 kept = [each.strip() for each in value.split(b",")]
@@ -276,9 +276,6 @@ class Connection(HttpToolsProtocol):
             if name != b"upgrade":
                 lines.append(b"%b: %b" % (name, value))
         return b"\r\n".join([*lines, b"", b""])
-
-    def _version(self) -> bytes:
-        return str(self.parser.get_http_version()).encode()
 
     def on_message_complete(self) -> None:
         if self._asked_plainly or self.transport.is_closing():
@@ -294,7 +291,7 @@ class Connection(HttpToolsProtocol):
             or self._ready is None
             or self.pipeline
             or self.flow.write_paused
-            or (self.cycle is not None and not self.cycle.response_complete)
+            or self._is_busy
             or self.transport.is_closing()
         ):
             return False
@@ -313,7 +310,7 @@ class Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         # The timer that runs is left to run, and set anew when it ends: to cancel it and to start
         # another for every request costs more than finding the request.
-        self._answered_at = self.loop.time()
+        self._quiet_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -321,7 +318,7 @@ class Connection(HttpToolsProtocol):
         return True
 
     def timeout_keep_alive_handler(self) -> None:
-        left = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        left = self._quiet_since + self.timeout_keep_alive - self.loop.time()
         if left <= 0:
             super().timeout_keep_alive_handler()
             return
