@@ -50,7 +50,7 @@ class Unasked(Application):
     """The same program, but that whoever asks gets what is remembered, and nobody counts it."""
 
     def ready(self, scope: Scope) -> Ready | None:
-        return self.replies.ready(forwarded.applied(scope, self.trusted))
+        return self.replies.ready(forwarded.applied(scope, self.trusted), self.service.archive)
 
 
 def serve(data: str, kind: str) -> None:

@@ -23,11 +23,11 @@ from benchmarks.peers import Missing, Peer
 _LUA = """
 local paths = {}
 for line in io.lines("%s") do paths[#paths + 1] = line end
-local at, asked, anew = 0, 0, %s
+local at, asked, numbered = 0, 0, %s
 request = function()
   at = at %% #paths + 1
   asked = asked + 1
-  if anew then wrk.headers["X-Request-Number"] = asked end
+  if numbered then wrk.headers["X-Request-Number"] = asked end
   return wrk.format("GET", paths[at])
 end
 done = function(summary, latency, requests)
@@ -47,12 +47,11 @@ def requests_in_turn(
     connections: int,
     seconds: int,
     headers: Sequence[str] = (),
-    anew: bool = False,
+    numbered: bool = False,
 ) -> Sample:
     """Asks for the paths below the peer's root one after the other, over and over.
 
-    anew  every request has a header that no other has, so that no two are the same to the byte: a
-          server that remembers what it answered to a request has to find it all the same
+    numbered  every request has a header that no other has, so that no two are the same to the byte
 
     Raises RuntimeError when any answer is not 2xx: a fast error is not a result.
     """
@@ -60,7 +59,7 @@ def requests_in_turn(
         raise Missing("wrk (Debian: wrk)")
     scratch.mkdir(parents=True, exist_ok=True)
     (scratch / "paths").write_text("\n".join(peer.root + path for path in paths))
-    lua = _LUA % (scratch / "paths", "true" if anew else "false")
+    lua = _LUA % (scratch / "paths", "true" if numbered else "false")
     (scratch / "wrk.lua").write_text(lua)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(scratch / "wrk.lua")]

@@ -147,6 +147,13 @@ class Ours(Peer):
         self.flags = flags
         self.name = "ours" if workers == 1 else f"ours, {workers} workers"
 
+    def forgetful(self, *, port: int) -> "Ours":
+        """The same archive with a server that remembers neither replies nor frames."""
+        peer = copy.copy(self)
+        peer.port = port
+        peer.flags = [*self.flags, "--remembered-cache-mib", "0", "--stored-cache-mib", "0"]
+        return peer
+
     def version(self) -> str:
         run = subprocess.run(
             ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False

@@ -145,6 +145,13 @@ class Config:
         low=0,
         high=2**20,
     )
+    remembered_cache_mib: int = setting(
+        64,
+        "Memory of each server process for replies that are asked for again, frames not counted, in"
+        " MiB.",
+        low=0,
+        high=2**20,
+    )
     settle: bool = setting(
         True, "Whether serve runs the process that compresses what has arrived in the background."
     )

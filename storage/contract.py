@@ -85,7 +85,7 @@ class BlobStore(Protocol):
         """As `read`, into a buffer of `place.length` bytes; what is in it when something is raised
         is not said."""
 
-    def read_ready(self, place: Place) -> bytes | None:
+    def read_ready(self, place: Place) -> Buffer | None:
         """As `read`, when that needs no wait for a disk; else None. Never blocks."""
 
     def read_part(self, place: Place, offset: int, length: int) -> bytes:

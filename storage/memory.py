@@ -140,7 +140,7 @@ class MemoryBlobStore:
     def read_into(self, place: Place, buffer: memoryview) -> None:
         buffer[:] = self.read(place)
 
-    def read_ready(self, place: Place) -> bytes | None:
+    def read_ready(self, place: Place) -> Buffer | None:
         return self.read(place)
 
     def read_part(self, place: Place, offset: int, length: int) -> bytes:

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import xxhash
 
 from storage.contract import PackWriter
@@ -67,7 +68,6 @@ if _sync_file_range is not None:
 _SYNC_FILE_RANGE_WRITE = 2
 
 _RWF_NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)
-_scratch = threading.local()
 
 
 def _name(pack: int) -> str:
@@ -554,26 +554,22 @@ class PackStore:
         self._open(place.pack).read_into(place.offset, buffer, place.pack)
         _compare(place, buffer)
 
-    def read_ready(self, place: Place) -> bytes | None:
+    def read_ready(self, place: Place) -> Buffer | None:
         """None also when the pack is not open yet or the payload is longer than READY_BYTES, and
         always where the kernel or the file system does not know RWF_NOWAIT."""
         pack = self._readers.get(place.pack)
         if pack is None or place.length > READY_BYTES or not _RWF_NOWAIT:
             return None
-        # A buffer that is there already: a new one would be zeroed first, and its pages made.
-        buffer = getattr(_scratch, "buffer", None)
-        if buffer is None:
-            buffer = _scratch.buffer = bytearray(READY_BYTES)
-        view = memoryview(buffer)[: place.length]
+        # Memory that nobody has zeroed, which a bytearray's is.
+        payload = np.empty(place.length, np.uint8).data
         try:
-            found = os.preadv(pack.descriptor, [view], place.offset, _RWF_NOWAIT)
+            found = os.preadv(pack.descriptor, [payload], place.offset, _RWF_NOWAIT)
         except OSError:
             # EAGAIN when it would wait; EOPNOTSUPP, EINVAL or ENOSYS when it is not known; and
             # what else may be wrong, `read` finds and says.
             return None
         if found < place.length:
             return None
-        payload = bytes(view)
         _compare(place, payload)
         return payload
 

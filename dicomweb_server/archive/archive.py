@@ -21,7 +21,15 @@ from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.encode import EncodedFrame
 from dicomweb_server.dicom.part10 import Limits
 from storage.engines import Storage, open_storage
-from storage.model import ConflictPolicy, Digest, PixelFormat, Place, SeriesKey, SeriesManifest
+from storage.model import (
+    Buffer,
+    ConflictPolicy,
+    Digest,
+    PixelFormat,
+    Place,
+    SeriesKey,
+    SeriesManifest,
+)
 
 MANIFEST_CACHE_DIGESTS = 400_000
 """Digests held in cached manifests: some 40 MB, or 2,000 series of 100 slices."""
@@ -86,7 +94,7 @@ class Archive(Acting):
     )
     attributes: Attributes = field(init=False)
     limits: Limits = field(init=False)
-    payloads: Cache[Place, bytes] = field(init=False)
+    payloads: Cache[Place, Buffer] = field(init=False)
     stopping: Flag = field(default_factory=Flag)
     closed: Flag = field(default_factory=Flag)
     caller: Caller = SYSTEM

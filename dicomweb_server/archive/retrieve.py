@@ -105,11 +105,20 @@ def instance_ready(archive: Archive, scope: Scope) -> Instance | None:
         return None
     assert scope.series_uid is not None and scope.instance_uid is not None
     key = SeriesKey(scope.study_uid, scope.series_uid)
+    found = _at_hand(archive, key, scope.instance_uid)
+    return None if found is None else found[0]
+
+
+def _at_hand(archive: Archive, key: SeriesKey, instance_uid: str) -> tuple[Instance, int] | None:
+    """An instance and the version of its series."""
     cached = archive.series.get(key)
-    if cached is None or cached.manifest.version != archive.storage.index.version_of(key):
+    if cached is None:
         return None
-    position = cached.positions.get(scope.instance_uid)
-    return None if position is None else cached.manifest.instances[position]
+    version = archive.storage.index.version_of(key)
+    position = cached.positions.get(instance_uid)
+    if position is None or cached.manifest.version != version:
+        return None
+    return cached.manifest.instances[position], version
 
 
 def version(archive: Archive, key: SeriesKey) -> int:
@@ -300,7 +309,7 @@ class StoredFrame:
 
     digests: tuple[Digest, ...]
     form: Form
-    payload: bytes
+    payload: Buffer
     content_length: int
     transfer_syntax_uid: str
     place: Place | None = None
@@ -312,7 +321,7 @@ class StoredFrame:
             return encode.HTJ2K_SYNTAXES
         return frozenset({self.transfer_syntax_uid})
 
-    def unpacked(self) -> bytes:
+    def unpacked(self) -> Buffer:
         """What the transfer syntax says, whatever the form."""
         if self.form is Form.ZSTD:
             return codecs.decode_payload(self.form, self.payload, self.content_length)
@@ -351,10 +360,27 @@ def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> Store
         return None
     try:
         place = archive.storage.index.places((digest,))[0]
-        payload = archive.storage.blobs.read_ready(place)
+        payload = archive.payloads.get(place) or archive.storage.blobs.read_ready(place)
     except NotFound:
         return None
     return None if payload is None else _stored_frame(instance, (digest,), place, payload)
+
+
+def frame_at_hand(
+    archive: Archive, key: SeriesKey, instance_uid: str, frame_number: int
+) -> tuple[Instance, StoredFrame, int] | None:
+    """An instance, one of its frames (from 1) as `frame_ready` gives it, and the version of its
+    series; None when one of them would have to be waited for or is not there. That something of the
+    study is viewed is not noted (`Archive.viewed`)."""
+    archive.permit(Act.VIEW)
+    try:
+        found = _at_hand(archive, key, instance_uid)
+        if found is None:
+            return None
+        stored = frame_ready(archive, found[0], frame_number - 1)
+    except NotFound:
+        return None
+    return None if stored is None else (found[0], stored, found[1])
 
 
 def kept_ready(archive: Archive, stored: StoredFrame) -> Callable[[], Buffer | None]:
@@ -405,7 +431,7 @@ def reduced_frame(
     pixels = instance.pixels
     if pixels is None or stored.form is not Form.HTJ2K:
         return None
-    length = prefix_bytes(stored.payload[:HEAD_BYTES], halvings=halvings)
+    length = prefix_bytes(bytes(stored.payload[:HEAD_BYTES]), halvings=halvings)
     if length is None:
         return None
     small = codecs.reduced(stored.payload[:length], halvings=halvings)
@@ -539,7 +565,7 @@ def _blobs_of(instance: Instance, frame_index: int) -> range:
 
 
 def _stored_frame(
-    instance: Instance, digests: tuple[Digest, ...], place: Place, payload: bytes
+    instance: Instance, digests: tuple[Digest, ...], place: Place, payload: Buffer
 ) -> StoredFrame:
     syntax = HTJ2K_LOSSLESS_RPCL if place.form is Form.HTJ2K else _stored_syntax(instance)
     return StoredFrame(digests, place.form, payload, place.content_length, syntax, place)

@@ -175,17 +175,18 @@ class Application:
         await send_reply(reply, request, send, self.replies)
 
     def ready(self, scope: Scope) -> Ready | None:
-        """The reply to a GET, when it is remembered and may be given at once: the one place where
-        that is decided. `connection.py` asks before it calls the application."""
+        """The reply to a GET, when it is remembered, or one like it, and may be given at once: the
+        one place where that is decided. `connection.py` asks before it calls the application."""
         try:
             scope = forwarded.applied(scope, self.trusted)
             visit = self.identities.ready(scope)
             if visit is None:
                 return None
-            ready = self.replies.ready(scope)
+            archive = visit.service.archive
+            ready = self.replies.ready(scope, archive)
             if ready is None:
                 return None
-            archive, shows = visit.service.archive, ready.shows
+            shows = ready.shows
             if isinstance(shows, str):
                 return ready if archive.viewed_ready(shows) else None
             return ready if archive.asked_ready(*shows) else None

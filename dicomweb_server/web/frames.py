@@ -11,10 +11,12 @@ kept, HTJ2K once a series has settled. Frames come in the order asked, each as o
 one anyway gets it twice).
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from dicomweb_server.access.caller import Act
 from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import StoredFrame
@@ -24,7 +26,7 @@ from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.metadata import instance_url_of, scope_of
 from dicomweb_server.web.negotiate import Representation
 from dicomweb_server.web.problems import Problem
-from dicomweb_server.web.remembered import Basis
+from dicomweb_server.web.remembered import Basis, Headers, Likewise
 from dicomweb_server.web.service import Service
 from storage.errors import NotFound
 from storage.model import Buffer, Form, Instance, Scope, SeriesKey
@@ -162,44 +164,129 @@ async def _one(
         stored = await service.workers.run(retrieve.frame, archive, instance, number - 1)
     offer = offers.frames(stored.transfer_syntax_uid, made, single=True)
     representation = offers.selected(request, offer)
-    boundary = _identity(stored)
-    kind = "m" if representation.multipart else "s"
-    tag = f'"{boundary}-{number}-{kind}-{representation.transfer_syntax}"'
+    tag = _tag(stored, number, representation)
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply
-    as_kept = (
-        representation.transfer_syntax in stored.transfer_syntaxes and stored.form is not Form.ZSTD
-    )
+    as_kept = _is_as_kept(stored, representation)
     payload: Buffer = stored.payload
     if not as_kept:
         payload = await service.workers.run(
             retrieve.frame_in, archive, instance, number - 1, representation.syntax, stored
         )
-    basis = None
-    if stored.place is not None and version is not None:
-        series = SeriesKey(instance.study_uid, instance.series_uid)
-        again: Callable[[], Buffer | None]
-        if as_kept:
-            again = retrieve.kept_ready(archive, stored)
-        else:
-            again = retrieve.made_ready(archive, instance, number - 1, representation.syntax)
-        basis = Basis(
-            Scope(series.study_uid, series.series_uid),
-            ((series, version),),
-            ((stored.digests[0], stored.place),),
-            again,
-            position=int(representation.multipart),
-        )
-    etag = (b"etag", tag.encode())
+    root = service.root(request)
+    url = instance_url_of(root, scope_of(request))
+    headers, body = _single(stored, number, Sent(payload, representation), url)
+    if stored.place is None or version is None:
+        return Reply(200, headers, body)
+    likewise = None
+    if as_kept:
+        again = retrieve.kept_ready(archive, stored)
+        if request.names.isdisjoint(_OF_ONE_FRAME):
+            base = request.path.rpartition("/studies/")[0]
+            likewise = _Likewise(base, root, stored.transfer_syntax_uid, made, representation)
+    else:
+        again = retrieve.made_ready(archive, instance, number - 1, representation.syntax)
+    basis = _basis(instance, version, stored, representation, again, likewise)
+    return Reply(200, headers, body, basis=basis)
+
+
+_OF_ONE_FRAME = frozenset({b"if-none-match", b"range"})
+"""Headers whose meaning depends on which frame is asked for."""
+
+_PATH = re.compile(r"/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)/frames/([1-9]\d{0,8})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Likewise:
+    """Other frames that are asked for as one was, when they lie at hand and in the same form: what
+    was chosen for the one is then right for them.
+
+    base            what comes before `/studies` in the path of a request
+    root            the same in a URL of a reply
+    kept            the transfer syntax in which the frame was kept
+    made            those in which it could have been had besides
+    representation  in which it was sent
+    """
+
+    base: str
+    root: str
+    kept: str
+    made: tuple[str, ...]
+    representation: Representation
+
+    def __call__(
+        self, archive: Archive, path: str
+    ) -> tuple[Headers, tuple[Buffer, ...], Basis] | None:
+        """See `remembered.Likewise`."""
+        base = self.base
+        named = _PATH.fullmatch(path, len(base)) if path.startswith(base) else None
+        if named is None or not archive.permits(Act.VIEW):
+            return None
+        study_uid, series_uid, instance_uid, digits = named.groups()
+        number = int(digits)
+        key = SeriesKey(study_uid, series_uid)
+        found = retrieve.frame_at_hand(archive, key, instance_uid, number)
+        if found is None:
+            return None
+        instance, stored, version = found
+        representation = self.representation
+        if stored.transfer_syntax_uid != self.kept or not _is_as_kept(stored, representation):
+            return None
+        if encodable(instance.pixels) != self.made:
+            return None
+        url = self.root + path[len(base) : named.start(4) - len("/frames/")]
+        sent = Sent(stored.payload, representation)
+        headers, body = _single(stored, number, sent, url)
+        again = retrieve.kept_ready(archive, stored)
+        return headers, body, _basis(instance, version, stored, representation, again, self)
+
+
+def _is_as_kept(stored: StoredFrame, representation: Representation) -> bool:
+    """Whether the payload goes out as it lies there."""
+    return representation.transfer_syntax in stored.transfer_syntaxes and (
+        stored.form is not Form.ZSTD
+    )
+
+
+def _basis(
+    instance: Instance,
+    version: int,
+    stored: StoredFrame,
+    representation: Representation,
+    again: Callable[[], Buffer | None],
+    likewise: Likewise | None,
+) -> Basis:
+    """What a reply rests on that holds a frame made of one content."""
+    assert stored.place is not None
+    series = SeriesKey(instance.study_uid, instance.series_uid)
+    return Basis(
+        Scope(series.study_uid, series.series_uid),
+        ((series, version),),
+        ((stored.digests[0], stored.place),),
+        again,
+        int(representation.multipart),
+        likewise,
+    )
+
+
+def _tag(stored: StoredFrame, number: int, representation: Representation) -> str:
+    kind = "m" if representation.multipart else "s"
+    return f'"{_identity(stored)}-{number}-{kind}-{representation.transfer_syntax}"'
+
+
+def _single(
+    stored: StoredFrame, number: int, sent: Sent, url: str
+) -> tuple[Headers, tuple[Buffer, ...]]:
+    """Headers and body of the reply that is one frame. `url` is that of its instance."""
+    representation = sent.representation
+    etag = (b"etag", _tag(stored, number, representation).encode())
     if not representation.multipart:
-        content_type = (b"content-type", representation.content_type.encode())
-        return Reply(200, (content_type, etag), (payload,), basis=basis)
+        return ((b"content-type", representation.content_type.encode()), etag), (sent.payload,)
     # Nothing a frame holds can be its own digest, and equal frames have equal replies.
-    url = instance_url_of(service.root(request), scope_of(request))
+    boundary = _identity(stored)
     content_type = (b"content-type", multipart.related(boundary, representation.essence).encode())
-    head = _head(boundary, url, number, Sent(payload, representation), first=True)
-    body = (head, payload, multipart.tail(boundary))
-    return Reply(200, (content_type, etag), body, basis=basis)
+    head = _head(boundary, url, number, sent, first=True)
+    return (content_type, etag), (head, sent.payload, multipart.tail(boundary))
 
 
 def _head(boundary: str, url: str, number: int, sent: Sent, *, first: bool) -> bytes:

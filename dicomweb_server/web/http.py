@@ -32,7 +32,7 @@ from starlette.types import Receive, Scope, Send
 
 from dicomweb_server.access.caller import NOBODY, Caller
 from dicomweb_server.web.brief import Brief
-from dicomweb_server.web.remembered import Basis, Found, Replies, head_of
+from dicomweb_server.web.remembered import READ, Basis, Found, Replies, head_of
 from storage.model import Buffer
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class QueryTooLong(Exception):
 
 class Request:
     """One request. `parameters` are the variables of its route: `study` of `/studies/{study}`;
-    `visit` says who asks (identity.py)."""
+    `visit` says who asks (identity.py); `names` has which of the headers `remembered.READ` are
+    there: of others nothing is known."""
 
     __slots__ = ("_query", "_receive", "names", "parameters", "scope", "visit")
 
@@ -85,7 +86,7 @@ class Request:
         self._query: list[tuple[str, str]] | None = None
         self.parameters = parameters
         # Most of the headers that matter are not there: asked once, not looked for one by one.
-        self.names = frozenset([name for name, _ in scope["headers"]])
+        self.names = READ.intersection([name for name, _ in scope["headers"]])
 
     @property
     def caller(self) -> Caller:
@@ -113,7 +114,7 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """The value of a header, several of the same name joined by commas (RFC 9110 §5.3);
-        `name` in lower case."""
+        `name` in lower case and one of `remembered.READ`."""
         if name not in self.names:
             return None
         found: bytes | None = None
@@ -264,7 +265,7 @@ async def send_reply(
             headers.append((b"content-length", b"%d" % sum(map(len, body))))
         head = head_of(headers)
         if reply.basis is not None and replies is not None and request.method == "GET":
-            replies.remember(request.scope, reply.basis, reply.status, head, body)
+            replies.remember(request.scope, reply.basis, reply.status, headers, head, body)
         at_once = request.scope.get("extensions", _NO_EXTENSIONS).get(ANSWER)
         sent = body if request.method != "HEAD" else ()
         if at_once is not None and at_once["answer"](reply.status, head, sent):

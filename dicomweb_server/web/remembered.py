@@ -2,10 +2,15 @@
 
 A viewer that scrolls, and many viewers in one reading room, ask the same URL with the same headers
 over and over. What routing, negotiation and heading made of that request the first time is kept by
-the request's every byte (path, query, all headers), so nothing that may change a reply is left out
-of the key. It holds while the series have the versions they had and the contents lie where they
-lay; that need not be asked as long as nobody has written to the index at all. Else the long way is
-gone again. The answer to a search holds for just so long: worklists ask anew every few seconds.
+path, query and all headers that handlers can see (`READ`), so nothing that may change a reply is
+left out of the key. It holds while the series have the versions they had and the contents lie where
+they lay; that need not be asked as long as nobody has written to the index at all. Else the long
+way is gone again. The answer to a search holds for just so long: worklists ask anew every few
+seconds.
+
+What was found for one frame holds for others that are asked for with the same headers: which form
+is wanted, what dresses the reply. So the reply to a question that is new but for its path is made
+at once too, when all it needs is at hand (`Likewise`).
 
 No `await` in here: what is remembered is answered before a task is made for the request
 (connection.py). Who may ask is looked at before `Replies.ready` is asked: in `Application.ready`.
@@ -24,8 +29,8 @@ from dicomweb_server.archive.caches import Cache
 from storage.errors import NotFound
 from storage.model import Buffer, Digest, Place, Scope, SeriesKey
 
-CACHE_BYTES = 64 * 2**20
-"""Of heads and of bodies that are kept whole."""
+MANNERS = 1000
+"""Ways of asking that are remembered; every sort of client has one."""
 
 WHOLE_BYTES = 16 * 2**20
 """A longer body is not kept."""
@@ -33,7 +38,8 @@ WHOLE_BYTES = 16 * 2**20
 _ENTRY_BYTES = 2000
 """About what an entry weighs without its body: forty series of 500 frames fill the cache."""
 
-Question = tuple[str, str, str, bytes, tuple[tuple[bytes, bytes], ...]]
+Manner = tuple[str, str, bytes, tuple[tuple[bytes, bytes], ...]]
+Question = tuple[str, Manner]
 _BREAKS = re.compile(rb"[\x00\r\n]")
 
 
@@ -53,6 +59,7 @@ class Basis:
              another place (in another form)
     payload  gives the body message number `position` each time anew, None when that cannot be had
              at once; without it the whole body is kept
+    likewise makes the replies to requests that differ from this one in nothing but their path
     """
 
     scope: Scope
@@ -60,6 +67,7 @@ class Basis:
     places: tuple[tuple[Digest, Place], ...] = ()
     payload: Callable[[], Buffer | None] | None = None
     position: int = 0
+    likewise: "Likewise | None" = None
 
     @property
     def moment(self) -> int:
@@ -69,6 +77,14 @@ class Basis:
     @property
     def shows(self) -> str:
         return self.scope.study_uid
+
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+Likewise = Callable[[Archive, str], tuple[Headers, tuple[Buffer, ...], Basis] | None]
+"""Of the archive, as who asks sees it, and a path: the headers in which replies of the kind differ
+(`_OWN`), body and basis of the reply 200; None when it is to be had in another way, or not at once.
+Whoever may view, and that it is counted, is looked at by who sends the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +124,48 @@ class Replies:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._replies: Cache[Question, _Remembered] = Cache(CACHE_BYTES)
+        self._replies: Cache[Question, _Remembered] = Cache(
+            archive.config.remembered_cache_mib * 2**20
+        )
+        self._manners: Cache[Manner, tuple[Likewise, bytes]] = Cache(MANNERS)
 
     def remember(
         self,
         scope: HttpScope,
         basis: Basis | Found,
         status: int,
+        headers: Sequence[tuple[bytes, bytes]],
         head: bytes,
         body: tuple[Buffer, ...],
     ) -> None:
         """Keeps the reply to a GET; `head` is its header lines, all of them."""
+        question = _question(scope)
+        if isinstance(basis, Basis) and basis.likewise is not None:
+            known = self._manners.get(question[1])
+            if known is None or known[0] != basis.likewise:
+                dressing = head_of([each for each in headers if each[0] not in _OWN])
+                self._manners.put(question[1], (basis.likewise, dressing), weight=1)
+        self._keep(question, basis, Ready(status, head, body, basis.shows))
+
+    def _keep(self, question: Question, basis: Basis | Found, ready: Ready) -> None:
+        body = ready.body
         if isinstance(basis, Basis) and basis.payload is not None:
             body = (*body[: basis.position], b"", *body[basis.position + 1 :])
         else:
             body = (b"".join(body),) if body else ()
         weight = sum(map(len, body))
-        if weight > WHOLE_BYTES:
-            return
-        remembered = _Remembered(basis.moment, basis, Ready(status, head, body, basis.shows))
-        self._replies.put(_question(scope), remembered, weight=_ENTRY_BYTES + weight)
+        if weight <= WHOLE_BYTES:
+            kept = Ready(ready.status, ready.head, body, ready.shows)
+            remembered = _Remembered(basis.moment, basis, kept)
+            self._replies.put(question, remembered, weight=_ENTRY_BYTES + weight)
 
-    def ready(self, scope: HttpScope) -> Ready | None:
-        """The reply to a GET that has been answered before; None when it has to be made."""
+    def ready(self, scope: HttpScope, archive: Archive) -> Ready | None:
+        """The reply to a GET that has been answered before, or one like it; None when it has to be
+        made. `archive` is it as who asks sees it, which is not looked at for what was answered."""
         question = _question(scope)
         remembered = self._replies.get(question)
         if remembered is None:
-            return None
+            return self._like_another(question, archive)
         moment = self._archive.storage.index.moment()
         if moment != remembered.moment:
             if not self._holds(remembered.basis):
@@ -148,7 +179,19 @@ class Replies:
         if payload is None:
             return None
         body = (*ready.body[: basis.position], payload, *ready.body[basis.position + 1 :])
-        return replace(ready, body=body)
+        return Ready(ready.status, ready.head, body, ready.shows)
+
+    def _like_another(self, question: Question, archive: Archive) -> Ready | None:
+        path, manner = question
+        found = self._manners.get(manner)
+        made = found[0](archive, path) if found is not None else None
+        if found is None or made is None:
+            return None
+        own, body, basis = made
+        length = b"content-length: %d\r\n" % sum(map(len, body))
+        ready = Ready(200, b"".join((head_of(own), found[1], length)), body, basis.shows)
+        self._keep(question, basis, ready)
+        return ready
 
     def _holds(self, basis: Basis | Found) -> bool:
         """Whether it is still so, though the index has been written to."""
@@ -165,10 +208,37 @@ class Replies:
 
 def _question(scope: HttpScope) -> Question:
     # Scheme and root path may be what a trusted proxy said, which is trusted of some clients only.
-    place = scope["scheme"], scope.get("root_path", ""), scope["path"]
-    headers = tuple([each for each in scope["headers"] if each[0] not in _WHO])
-    return (*place, scope["query_string"], headers)
+    place = scope["scheme"], scope.get("root_path", "")
+    headers = tuple([each for each in scope["headers"] if each[0] in _DECIDING])
+    return scope["path"], (*place, scope["query_string"], headers)
 
 
-_WHO = frozenset({b"authorization", b"cookie"})
+READ = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"access-control-request-headers",
+        b"access-control-request-method",
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+        b"if-match",
+        b"if-none-match",
+        b"if-range",
+        b"last-event-id",
+        b"origin",
+        b"range",
+        b"sec-fetch-site",
+    }
+)
+"""Headers that handlers see (`http.Request`). No other can make another reply: the number that a
+proxy or a trace gives each request is none; what a proxy says is in the scope by then."""
+
+_DECIDING = READ - {b"authorization"}
 """Who asks decides whether there is an answer, and that is looked at before; not what it is."""
+
+_OWN = frozenset({b"content-type", b"etag", b"content-length"})
+"""Headers that say what this reply is; the others are the same for all of its kind."""

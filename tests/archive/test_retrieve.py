@@ -22,7 +22,7 @@ from dicomweb_server.dicom.describe import describe
 from dicomweb_server.dicom.errors import NotInDataSet
 from dicomweb_server.dicom.source import BytesSource
 from storage.errors import NotFound
-from storage.model import Form, Instance, Place, Scope, SeriesKey
+from storage.model import Buffer, Form, Instance, Place, Scope, SeriesKey
 from tests.dicom.build import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -247,7 +247,7 @@ class Moving:
         content: bytes = self._inner.read(place)
         return content
 
-    def read_ready(self, place: Place) -> bytes | None:
+    def read_ready(self, place: Place) -> Buffer | None:
         return self.read(place)
 
     def read_part(self, place: Place, offset: int, length: int) -> bytes:

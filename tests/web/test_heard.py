@@ -1,7 +1,9 @@
 """Requests whose bytes came before: answered as ever, and never taken for what they are not."""
 
 import time
+from typing import Any
 
+import httptools
 import httpx
 import pytest
 
@@ -132,6 +134,75 @@ def test_a_long_request_is_not_learned(server: Server, http: httpx.Client, clien
         client.send(request)
         assert client.reply()[0] == 200
     assert heard.recall(request) is None
+
+
+HEADERS = b"Host: h\r\nAccept: */*\r\n\r\n"
+
+
+@pytest.fixture
+def heard_of() -> None:
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "http_version": "1.1",
+        "root_path": "/archive",
+    }
+    scope |= {"path": "/archive/a", "raw_path": b"/archive/a", "query_string": b""}
+    scope |= {"headers": [(b"host", b"h"), (b"accept", b"*/*")], "client": ("1", 1)}
+    heard.learn(b"GET /a HTTP/1.1\r\n" + HEADERS, scope)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"/a", "/archive/a", b""),
+        (
+            b"/b/1.2~3_4-5@6:7?limit=2&name=a%20b?/",
+            "/archive/b/1.2~3_4-5@6:7",
+            b"limit=2&name=a%20b?/",
+        ),
+        (b"/", "/archive/", b""),
+        (b"/b?", "/archive/b", b""),
+    ],
+)
+def test_the_same_headers_are_known_with_another_target(
+    heard_of: None, target: bytes, path: str, query: bytes
+) -> None:
+    """As httptools splits it."""
+    said = heard.recall(b"GET " + target + b" HTTP/1.1\r\n" + HEADERS)
+    assert said is not None
+    assert (said["path"], said["raw_path"], said["query_string"]) == (path, path.encode(), query)
+    parsed = httptools.parse_url(target)
+    assert (said["raw_path"], query) == (b"/archive" + parsed.path, parsed.query or b"")
+    assert "client" not in said
+    assert said["headers"] == [(b"host", b"h"), (b"accept", b"*/*")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /a%2fb HTTP/1.1\r\n",
+        b"GET //elsewhere/a HTTP/1.1\r\n",
+        b"GET http://h/a HTTP/1.1\r\n",
+        b"GET /a#b HTTP/1.1\r\n",
+        b"GET /a b HTTP/1.1\r\n",
+        b"GET  /a HTTP/1.1\r\n",
+        b"GET * HTTP/1.1\r\n",
+        b"GET /a HTTP/1.0\r\n",
+        b"GET /a HTTP/1.1\n",
+        b"HEAD /a HTTP/1.1\r\n",
+        b"POST /a HTTP/1.1\r\n",
+        b"get /a HTTP/1.1\r\n",
+        b"GET /\xc3\xa9 HTTP/1.1\r\n",
+        b"GET /a HTTP/1.1\r\nX: y\r\n",
+        b"\r\nGET /a HTTP/1.1\r\n",
+    ],
+)
+def test_what_is_no_plain_get_is_left_to_the_parser(heard_of: None, line: bytes) -> None:
+    assert heard.recall(line + HEADERS) is None
+    heard.learn(line + HEADERS, {"root_path": "", "odd": line})
+    odd = heard.recall(b"GET /a HTTP/1.1\r\n" + HEADERS)
+    assert odd is not None and "odd" not in odd
 
 
 def test_an_idle_connection_is_closed_and_a_busy_one_is_not(

@@ -438,6 +438,13 @@ def test_a_token_is_shown_once_and_opens_what_it_names(site: Site) -> None:
     assert stored.status_code == 200
     assert gateway.get("/dicom-web/studies").status_code == 200
     assert gateway.get(f"/dicom-web{FRAME}", headers=ANY).status_code == 403
+    for _ in range(3):  # Also what has been sent to somebody else, in the same words.
+        assert client.get(f"/dicom-web{FRAME}", headers=ANY).status_code == 200
+        assert gateway.get(f"/dicom-web{FRAME}", headers=ANY).status_code == 403
+    assert gateway.post("/dicom-web/studies", content=image(2), headers=headers).status_code == 200
+    another = f"/dicom-web{SERIES}/instances/1.5.2/frames/1"
+    assert gateway.get(another, headers=ANY).status_code == 403
+    assert client.get(another, headers=ANY).status_code == 200
     assert problem(gateway.post("/api/v1/tokens", json=wish)) == "/problems/needs-sign-in"
     changed = gateway.post("/api/v1/session/password", json={"old": "a", "new": "b"})
     assert changed.status_code == 403
