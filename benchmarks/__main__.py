@@ -1,5 +1,5 @@
-"""`python -m benchmarks [QUESTION ...]`: measures, prints a table, adds a line to the history and
-writes the report from it."""
+"""`python -m benchmarks [QUESTION ...]`: measures, prints a table for each question and adds a line
+to the history, and writes the report from it."""
 
 import argparse
 import importlib
@@ -66,35 +66,33 @@ def main() -> int:
 
 
 def measure(arguments: argparse.Namespace) -> list[str]:
-    """Asks the questions and adds a line to the history; the names of those that failed. A question
-    that cannot be asked here is a note."""
-    bench = Bench(cache=arguments.cache.resolve(), full=arguments.full)
-    summaries: list[Summary] = []
+    """Asks the questions and adds a line to the history for each, as soon as it is answered; the
+    names of those that failed. A question that cannot be asked here is told at the end."""
     failed: list[str] = []
-    try:
-        for name in arguments.questions or QUESTIONS:
-            started = time.monotonic()
-            try:
-                # All of it or nothing: half a question would pass for the last that is known of it.
-                summaries += list(importlib.import_module(f"benchmarks.{name}").run(bench))
-            except Missing as missing:
-                bench.notes.append(f"{name} was not measured: {missing}")
-            except Exception as failure:
-                traceback.print_exc()
-                failed.append(name)
-                bench.notes.append(f"{name} failed: {type(failure).__name__}: {failure}")
-            print(f"· {name}: {time.monotonic() - started:.0f} s", flush=True)
-    finally:
-        # Also when somebody has had enough of the hours it takes.
-        print(table(summaries))
-        for note in bench.notes:
-            print(f"· {note}")
-        if summaries:
+    unanswered: list[str] = []
+    for name in arguments.questions or QUESTIONS:
+        started = time.monotonic()
+        # Each has a bench of its own: versions and notes are those of its own servers and data.
+        bench = Bench(cache=arguments.cache.resolve(), full=arguments.full)
+        try:
+            # All of it or nothing: half a question would pass for the last that is known of it.
+            summaries = list(importlib.import_module(f"benchmarks.{name}").run(bench))
+        except Missing as missing:
+            unanswered.append(f"{name} was not measured: {missing}")
+        except Exception as failure:
+            traceback.print_exc()
+            failed.append(name)
+            unanswered.append(f"{name} failed: {type(failure).__name__}: {failure}")
+        else:
             line = history.line_of(
                 summaries, full=bench.full, versions=bench.versions, notes=bench.notes
             )
             with arguments.history.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
+            print("\n".join([table(summaries), *(f"· {note}" for note in bench.notes)]))
+        print(f"· {name}: {time.monotonic() - started:.0f} s", flush=True)
+    for why in unanswered:
+        print(f"· {why}")
     return failed
 
 

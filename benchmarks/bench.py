@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.data import Series, ct500, head_ct, large_study, small_mr, tiny_studies
 from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
-from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer
+from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer, checkout
 from benchmarks.studies import make
 
 QUIET_WITHIN_S = 60
@@ -33,11 +33,12 @@ def chroot_of(cache: Path) -> Path:
 
 @dataclass
 class Bench:
-    """One run. `cache` keeps what is loaded for the next run; `full` is the long round."""
+    """What one question is asked with. `cache` keeps what is loaded for the next one; `full` is the
+    long round; `versions` and `notes` go into the history with its figures."""
 
     cache: Path
     full: bool
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=lambda: {"ours": checkout()})
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -152,7 +153,6 @@ class Bench:
         peer = Ours(archive.parent, port=port, flags=("--no-settle",))
         peer.name = f"ours, {count:,} studies"
         peer.taken_as_read()
-        self.versions.setdefault("ours", peer.version())
         return peer
 
     @cached_property

@@ -45,8 +45,8 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal and what was seen; `seen` is None when the last run of the question, `run`, has no
-    such figure."""
+    """A goal and what was seen in `run`: the last of the question, or the last long round where
+    only that has the figures. `seen` is None when neither has."""
 
     goal: Goal
     seen: float | None
@@ -78,15 +78,19 @@ def read(path: Path = GOALS) -> list[Goal]:
 
 
 def judged(goals: Sequence[Goal], runs: Sequence[Run]) -> list[Verdict]:
-    """Every goal by the last run of its question."""
-    last = dict(latest(runs))
-    runs_of = [(goal, last.get(goal.question)) for goal in goals]
-    return [Verdict(goal, _seen(goal, run), run) for goal, run in runs_of]
+    """Every goal by the last run that has its figures."""
+    last = latest(runs)
+    return [_verdict(goal, last.get(goal.question, [])) for goal in goals]
 
 
-def _seen(goal: Goal, run: Run | None) -> float | None:
-    if run is None:
-        return None
+def _verdict(goal: Goal, runs: Sequence[Run]) -> Verdict:
+    for run in runs:
+        if (seen := _seen(goal, run)) is not None:
+            return Verdict(goal, seen, run)
+    return Verdict(goal, None)
+
+
+def _seen(goal: Goal, run: Run) -> float | None:
     value = _median(run, goal.question, goal.value)
     if goal.over is None or value is None:
         return value

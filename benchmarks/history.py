@@ -1,12 +1,13 @@
-"""What was measured when: a line of JSON for each run, the medians with their min and max.
+"""What was measured when: a line of JSON for each question of a run, the medians with their min and
+max. (Until 27 November 2026 a run was one line, whose versions and notes are of all its questions.)
 
-A run may ask some questions only, so what is known of a question stands in the last line that has
-figures of it; ratios are formed within a line, never between runs.
+What is known of a question stands in the last line that has figures of it; what only a long round
+measures, in the line of the last long round. Ratios are formed within a line, never between runs.
 """
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,10 @@ class Run:
     notes: tuple[str, ...]
     figures: tuple[Figure, ...]
 
+    @property
+    def questions(self) -> list[str]:
+        return list(dict.fromkeys(figure.question for figure in self.figures))
+
     def of(self, question: str) -> list[Figure]:
         return [figure for figure in self.figures if figure.question == question]
 
@@ -54,7 +59,7 @@ class Run:
 def line_of(
     summaries: Iterable[Summary], *, full: bool, versions: Mapping[str, str], notes: Sequence[str]
 ) -> str:
-    """The line for a run that has just ended."""
+    """The line for a question that has just been answered."""
     return json.dumps(
         {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -115,7 +120,25 @@ def run_of(line: str) -> Run:
     )
 
 
-def latest(runs: Sequence[Run]) -> Iterator[tuple[str, Run]]:
-    """Each question with the last run that asked it, in the order they were first asked."""
-    last = {figure.question: run for run in runs for figure in run.figures}
-    yield from last.items()
+def latest(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """By question, in the order they were first asked: the last run that asked it and, when that
+    was a short round, the last long one, which measured rows that a short one leaves out."""
+    asked: dict[str, list[Run]] = {}
+    for run in runs:
+        for question in run.questions:
+            asked.setdefault(question, []).append(run)
+    return {question: _last(some) for question, some in asked.items()}
+
+
+def _last(runs: Sequence[Run]) -> list[Run]:
+    last = runs[-1]
+    return [last] if last.full else [last, *[run for run in runs if run.full][-1:]]
+
+
+def only_in(older: Run, last: Run, question: str) -> list[Figure]:
+    """Of an older run the cases of which the last one lacks a row, with all their rows: their
+    ratios are to their own first."""
+    there = {(figure.case, figure.target) for figure in last.of(question)}
+    rows = older.of(question)
+    lacking = {row.case for row in rows if (row.case, row.target) not in there}
+    return [row for row in rows if row.case in lacking]

@@ -21,6 +21,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -72,6 +73,21 @@ def wait_for_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> N
         finally:
             probe.close()
     raise Missing(f"nothing answers on port {port}: {log.read_text(errors='replace')[-400:]}")
+
+
+@cache
+def checkout() -> str:
+    """The commit that is measured, "-dirty" when files are not as they are in it. What a run writes
+    does not count, and the files are looked at once: what is served does not change meanwhile."""
+    described = _git("describe", "--always")
+    own = [f":(top,exclude)benchmarks/{name}" for name in ("history.ndjson", "README.md", "plots")]
+    changed = _git("diff", "--name-only", "HEAD", "--", ":(top)", *own)
+    return f"{described or 'unknown'}{'-dirty' if changed else ''}"
+
+
+def _git(*arguments: str) -> str:
+    run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return run.stdout.strip()
 
 
 class Peer(ABC):
@@ -155,10 +171,7 @@ class Ours(Peer):
         return peer
 
     def version(self) -> str:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-        )
-        return run.stdout.strip() or "unknown"
+        return checkout()
 
     def _cli(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "dicomweb_server", *arguments]

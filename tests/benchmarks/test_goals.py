@@ -1,4 +1,5 @@
-"""Goals are judged by the last run that has their question, and by nothing else."""
+"""Goals are judged by the last run of their question, and by the last long round where only that
+has the figures."""
 
 from pathlib import Path
 
@@ -16,8 +17,8 @@ def figure(
     return Figure(question, case, target, "frames", 3, seen)
 
 
-def run(*figures: Figure, at: str = "2026-11-25T12:00:00Z") -> Run:
-    return Run(at, False, {}, {}, (), figures)
+def run(*figures: Figure, at: str = "2026-11-25T12:00:00Z", full: bool = False) -> Run:
+    return Run(at, full, {}, {}, (), figures)
 
 
 AGAINST_ORTHANC = Goal(
@@ -64,6 +65,16 @@ def test_what_must_be_small_is_met_when_it_is_small() -> None:
 def test_without_its_figures_a_goal_is_not_met(figures: tuple[Figure, ...]) -> None:
     verdict = judged([AGAINST_ORTHANC], [run(*figures)])[0]
     assert (verdict.seen, verdict.margin, verdict.met) == (None, None, False)
+
+
+def test_what_a_short_round_does_not_measure_is_judged_by_the_last_long_one() -> None:
+    long = run(figure("ours", rate=70), figure("Orthanc", rate=10), full=True)
+    short = run(figure("ours", rate=50), figure("nginx", rate=50))
+    verdict = judged([AGAINST_ORTHANC], [long, short])[0]
+    assert (verdict.seen, verdict.run) == (7, long)
+    again = run(figure("ours", rate=50), figure("Orthanc", rate=10))
+    verdict = judged([AGAINST_ORTHANC], [long, short, again])[0]
+    assert (verdict.seen, verdict.run) == (5, again)
 
 
 def test_a_run_of_other_questions_leaves_a_verdict_alone() -> None:

@@ -1,6 +1,5 @@
 """A run is one line, and comes back as it was."""
 
-import json
 from pathlib import Path
 
 from benchmarks import history
@@ -49,15 +48,37 @@ def test_no_history_is_no_runs(tmp_path: Path) -> None:
     assert history.read(tmp_path / "history.ndjson") == []
 
 
-def test_the_last_run_of_each_question_counts() -> None:
-    def line(question: str, rate: float) -> str:
-        one = Summary(question, "case", "ours", "things", (Sample(rate, 1),))
-        return history.line_of([one], full=False, versions={}, notes=[])
+def run_of(*rows: tuple[str, str, str], rate: float = 1, full: bool = False) -> history.Run:
+    """A run with these questions, cases and targets."""
+    summaries = [Summary(*row, "things", (Sample(rate, 1),)) for row in rows]
+    return history.run_of(history.line_of(summaries, full=full, versions={}, notes=[]))
 
-    runs = [history.run_of(each) for each in (line("a", 1), line("b", 2), line("a", 3))]
-    rates = {name: run.of(name)[0].values["rate"].median for name, run in history.latest(runs)}
-    assert rates == {"a": 3, "b": 2}
-    assert json.loads(line("a", 1))["figures"][0]["values"]["rate"] == [1, 1, 1]
+
+def test_the_last_run_of_each_question_counts() -> None:
+    runs = [
+        run_of((question, "case", "ours"), rate=rate)
+        for question, rate in (("a", 1), ("b", 2), ("a", 3))
+    ]
+    last = {
+        name: [run.of(name)[0].values["rate"].median for run in some]
+        for name, some in history.latest(runs).items()
+    }
+    assert last == {"a": [3], "b": [2]}
+
+
+def test_a_short_round_does_not_hide_the_last_long_one() -> None:
+    one = ("a", "case", "ours")
+    oldest, long, between, short = (run_of(one, full=full) for full in (True, True, False, False))
+    assert history.latest([oldest, long, between, short]) == {"a": [short, long]}
+    assert history.latest([oldest, between, long]) == {"a": [long]}
+
+
+def test_of_an_older_run_whole_cases_stay_of_which_the_last_lacks_a_row() -> None:
+    both = [("a", "both", "ours"), ("a", "both", "nginx")]
+    long = run_of(*both, ("a", "16", "ours"), ("a", "grown", "ours"), ("a", "grown", "more"))
+    last = run_of(*both, ("a", "grown", "ours"), ("b", "16", "ours"))
+    kept = [(row.case, row.target) for row in history.only_in(long, last, "a")]
+    assert kept == [("16", "ours"), ("grown", "ours"), ("grown", "more")]
 
 
 def test_targets_take_turns_in_an_order_that_changes() -> None:

@@ -10,12 +10,13 @@ from benchmarks.measure import Sample, Summary
 HERE = Path(report.__file__).parent
 
 
-def line(rate: float) -> str:
+def line(rate: float, *more: Summary, full: bool = False) -> str:
     summaries = [
         Summary("frames", "stored", "ours", "frames", (Sample(rate, 150, {"p95_ms": 1.9}),)),
         Summary("frames", "stored", "Orthanc", "frames", (Sample(100, 2400, {"p95_ms": 14.4}),)),
+        *more,
     ]
-    return history.line_of(summaries, full=False, versions={"Orthanc": "1.12.7"}, notes=["a note"])
+    return history.line_of(summaries, full=full, versions={"Orthanc": "1.12.7"}, notes=["a note"])
 
 
 def goal(reason: str = "") -> Goal:
@@ -48,6 +49,28 @@ def test_figures_have_their_spread_their_ratio_and_where_they_come_from() -> Non
     assert "| stored | ours | 790 (790–790) |  | 150 (150–150) | 1.9 (1.9–1.9) |" in page
     assert "|  | Orthanc | 100 (100–100) | 7.9 | 2,400 (2,400–2,400) |" in page
     assert "Orthanc 1.12.7. A note." in page
+
+
+def test_rows_that_only_a_long_round_has_stay_with_where_they_come_from(tmp_path: Path) -> None:
+    sixteen = Summary("frames", "16 connections", "ours", "frames", (Sample(900, 55),))
+    past = tmp_path / "history.ndjson"
+    past.write_text(f"{line(500, sixteen, full=True)}\n{line(790)}\n")
+    report.write(past)
+    page = (tmp_path / "README.md").read_text()
+    short, long = page.split("Not measured in that round; before it: ")
+    assert "| stored | ours | 790 (790–790) |" in short
+    assert "long round" in long and "short round" not in long
+    assert "| 16 connections | ours | 900 (900–900) |" in long
+    assert "| stored |" not in long
+    day = history.read(past)[0].at[:10]
+    assert f"16 connections, {day}" in (tmp_path / "plots" / "frames.svg").read_text()
+
+
+def test_a_run_of_several_questions_says_that_its_notes_are_of_all_of_them() -> None:
+    series = Summary("series", "whole", "ours", "slices", (Sample(900, 55),))
+    page = report.page([], [history.run_of(line(790, series))])
+    assert "A note. Versions and notes are also those of series, of the same run." in page
+    assert "A note. Versions and notes are also those of frames, of the same run." in page
 
 
 def test_the_page_and_its_plots_are_written_beside_the_history(tmp_path: Path) -> None:
