@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.data import Series, ct500, head_ct, large_study, small_mr, tiny_studies
+from benchmarks.data import Series, ct500, head_ct, large_study, small_mr, tiny_files
 from benchmarks.measure import Sample, Summary, cpu_seconds, in_turns
 from benchmarks.peers import Missing, Nginx, Orthanc, Orthanc112, Ours, Peer, checkout
 from benchmarks.studies import make
@@ -93,7 +93,7 @@ class Bench:
         """Ours with the CT and 10,000 small studies, imported and settled like any others."""
         peer = Ours(self.cache / "ours-10k", port=18002)
         peer.name = "ours, 10,000 studies"
-        self.loaded(peer, [*self.tiny, *self.ct500.files])
+        self.loaded(peer, [*self.tiny(10_000), *self.ct500.files])
         return peer
 
     @cached_property
@@ -106,7 +106,7 @@ class Bench:
         else:
             peer = Orthanc(self.cache / "orthanc-10k", port=18043)
         peer.name = f"{self.orthanc.name}, 10,000 studies"
-        self.loaded(peer, [*self.tiny, *self.ct500.files])
+        self.loaded(peer, [*self.tiny(10_000), *self.ct500.files])
         return peer
 
     @cached_property
@@ -121,16 +121,9 @@ class Bench:
         self.notes.append(f"small MR: {len(files):,} images of 80x80 made from {origin}")
         return files
 
-    @cached_property
-    def tiny(self) -> list[Path]:
-        """Files of 10,000 small studies."""
-        folder = self.cache / "tiny"
-        if not (folder / "made").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            for number, content in enumerate(tiny_studies(10_000)):
-                (folder / f"{number:05}.dcm").write_bytes(content)
-            (folder / "made").touch()
-        return sorted(folder.glob("*.dcm"))
+    def tiny(self, count: int) -> list[Path]:
+        """Files of `count` small studies."""
+        return tiny_files(self.cache / f"tiny-{count}", count)
 
     def is_made(self, count: int) -> bool:
         """Whether `synthetic` has that archive already."""

@@ -252,6 +252,18 @@ def studies(count: int, *, seed: int = 7) -> Iterator[Study]:
         )
 
 
+def tiny_files(directory: Path, count: int) -> list[Path]:
+    """The files of `tiny_studies`, written once and reused."""
+    paths = [directory / f"{number:06}.dcm" for number in range(count)]
+    made = directory / "made"
+    if not made.is_file():
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, content in zip(paths, tiny_studies(count), strict=True):
+            path.write_bytes(content)
+        made.touch()
+    return paths
+
+
 def tiny_studies(count: int) -> Iterator[bytes]:
     """`count` studies of one 8x8 instance each, as Part 10 bytes, of the people of `studies`."""
     template = _begun(CTImageStorage)

@@ -33,7 +33,7 @@ from typing import ClassVar
 import pydicom
 
 from benchmarks.bench import Bench
-from benchmarks.data import studies, tiny_studies
+from benchmarks.data import studies
 from benchmarks.ingest import wait_until_quiet
 from benchmarks.measure import Sample, Summary
 from benchmarks.peers import START_TIMEOUT_S, Missing, Orthanc, Orthanc112, Ours, Peer
@@ -372,7 +372,7 @@ def found(
             if not (peer.directory / "loaded").is_file():
                 print(f"· loading {peer.name} with {count:,} studies", flush=True)
                 peer.directory.mkdir(parents=True, exist_ok=True)
-                peer.load(_tiny(bench, count))
+                peer.load(bench.tiny(count))
                 (peer.directory / "loaded").touch()
             targets.append((peer, listen(peer)))
             stack.callback(peer.stop)
@@ -395,17 +395,6 @@ def found(
 
 def _place(bench: Bench, make: Callable[[Path], Peer], count: int) -> Path:
     return bench.cache / f"dimse-find-{count}" / make(Path()).name.replace(" ", "-")
-
-
-def _tiny(bench: Bench, count: int) -> list[Path]:
-    """Files of so many small studies, written once."""
-    files = bench.cache / f"dimse-tiny-{count}"
-    if not (files / "made").is_file():
-        files.mkdir(parents=True, exist_ok=True)
-        for number, content in enumerate(tiny_studies(count)):
-            (files / f"{number:06}.dcm").write_bytes(content)
-        (files / "made").touch()
-    return sorted(files.glob("*.dcm"))
 
 
 def asking(bench: Bench, peer: Peer, port: int, keys: dict[str, str]) -> Sample:

@@ -144,7 +144,7 @@ def imported(bench: Bench) -> Iterator[Summary]:
 
         return measure
 
-    for what, files in (("500 CT", bench.ct500.files), ("10,000 tiny studies", bench.tiny)):
+    for what, files in (("500 CT", bench.ct500.files), ("10,000 tiny studies", bench.tiny(10_000))):
         target = ("ours", importing(files))
         yield from bench.compare("ingest", f"import of {what}", "instances", [target])
 

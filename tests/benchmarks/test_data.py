@@ -44,3 +44,12 @@ def test_small_mr_are_written_once(tmp_path: Path) -> None:
     files[1].write_bytes(b"kept")
     assert data.small_mr(tmp_path, 3) == (files, origin)
     assert files[1].read_bytes() == b"kept"
+
+
+def test_tiny_studies_are_written_once_each_with_a_study_of_its_own(tmp_path: Path) -> None:
+    files = data.tiny_files(tmp_path / "tiny", 5)
+    assert [path.read_bytes() for path in files] == list(data.tiny_studies(5))
+    assert len({pydicom.dcmread(path).StudyInstanceUID for path in files}) == 5
+    files[1].write_bytes(b"kept")
+    assert data.tiny_files(tmp_path / "tiny", 5) == files
+    assert files[1].read_bytes() == b"kept"
