@@ -10,6 +10,7 @@ import platform
 import random
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -95,23 +96,38 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 def resident_mib(pids: Iterable[int]) -> float:
     """Anonymous memory resident in the processes together, in MiB (files mapped not counted)."""
+    return _memory_mib(pids, "RssAnon:")
+
+
+def reset_peak(pids: Iterable[int]) -> None:
+    """From now on `peak_mib` counts anew (proc(5), clear_refs)."""
+    for pid in pids:
+        with suppress(OSError):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak_mib(pids: Iterable[int]) -> float:
+    """The most memory that was ever resident in each of the processes, mapped files included, all
+    of them together, in MiB."""
+    return _memory_mib(pids, "VmHWM:")
+
+
+def _memory_mib(pids: Iterable[int], kind: str) -> float:
     total = 0
     for pid in pids:
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-        except OSError:
-            continue
-        for line in status.splitlines():
-            if line.startswith("RssAnon:"):
-                total += int(line.split()[1])
+        with suppress(OSError):
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith(kind):
+                    total += int(line.split()[1])
     return total / 1024
 
 
 def in_turns(
-    targets: Sequence[T], measure: Callable[[T], Sample], *, rounds: int, seed: int = 1
+    targets: Sequence[T], measure: Callable[[T], Sample], *, rounds: int
 ) -> dict[int, list[Sample]]:
-    """`rounds` samples of each target, by its number, in an order shuffled anew each round."""
-    order = random.Random(seed)
+    """`rounds` samples of each target, by its number, in an order shuffled anew each round and in
+    each run: one that is always the same may put the same target behind the same other."""
+    order = random.Random()
     samples: dict[int, list[Sample]] = {number: [] for number in range(len(targets))}
     for _ in range(rounds):
         for number in order.sample(range(len(targets)), len(targets)):

@@ -1,8 +1,9 @@
 """What does a picture drawn by the server cost: a JPEG of a slice, and a thumbnail?
 
-Of frames as ours has settled them (HTJ2K) and as they came (native), against Orthanc's native ones.
-Ours remembers what it drew, so every request of a round asks for another window of another slice;
-what is asked for again stands in a row of its own.
+Of frames as ours has settled them (HTJ2K) and as they came (native), against Orthanc's native ones,
+and both with 10,000 studies. Ours remembers what it drew, so every request asks for another window
+of another slice, all servers for the same; what is asked for again stands in a row of its own.
+Thumbnails are `rendered` with a viewport, which both have.
 """
 
 import subprocess
@@ -36,9 +37,11 @@ def run(bench: Bench) -> Iterator[Summary]:
     native = Unsettled(bench.cache / "ours-native", port=18006, flags=("--no-settle",))
     bench.loaded(native)
     ours, orthanc = bench.ours, bench.orthanc
-    centers = count(-500)
+    many: list[Peer] = [bench.ours_10k, bench.orthanc_10k]
 
     def asking(peer: Peer, end: str) -> tuple[str, Callable[[], Sample]]:
+        centers = count(-500)
+
         def measure() -> Sample:
             windows = [f"window={next(centers)},350,linear" for _ in range(WINDOWS)]
             return _measured(peer, [path + end + one for one in windows for path in slices])
@@ -58,15 +61,14 @@ def run(bench: Bench) -> Iterator[Summary]:
             headers=[JPEG],
         )
 
-    with bench.running(ours, native, orthanc):
-        for case, peer, end in (
-            ("slice as JPEG, 512x512", ours, "/rendered?"),
-            ("native slice as JPEG, 512x512", native, "/rendered?"),
-            ("slice as JPEG, 128x128", ours, "/rendered?viewport=128,128&"),
+    with bench.running(ours, native, orthanc, *many):
+        for case, peers, end in (
+            ("slice as JPEG, 512x512", [ours, orthanc, *many], "/rendered?"),
+            ("native slice as JPEG, 512x512", [native, orthanc], "/rendered?"),
+            ("slice as JPEG, 128x128", [ours, orthanc, *many], "/rendered?viewport=128,128&"),
         ):
-            yield from bench.compare(
-                "rendered", case, "pictures", [asking(peer, end), asking(orthanc, end)]
-            )
+            targets = [asking(peer, end) for peer in peers]
+            yield from bench.compare("rendered", case, "pictures", targets)
         case = "slice as JPEG, 512x512, asked for again"
-        targets = [again(ours, "/rendered"), again(orthanc, "/rendered")]
+        targets = [again(peer, "/rendered") for peer in (ours, orthanc, *many)]
         yield from bench.compare("rendered", case, "pictures", targets)

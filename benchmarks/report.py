@@ -78,7 +78,9 @@ def page(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
     if any(verdict.margin for verdict in verdicts):
         lines.append(f"![Goals]({PLOTS}/goals.svg)\n\n")
     met = sum(verdict.met for verdict in verdicts)
-    lines.append(f"{met} of {len(verdicts)} are met.\n\n")
+    unseen = sum(verdict.seen is None for verdict in verdicts)
+    later = f"; {unseen} are not measured yet" if unseen else ""
+    lines.append(f"{met} of {len(verdicts)} are met{later}.\n\n")
     lines.append("| question | goal | | measured | | run |\n|---|---|---|---|---|---|\n")
     lines += [_goal_row(verdict) for verdict in verdicts]
     for question, (last, *older) in history.latest(runs).items():
@@ -101,7 +103,7 @@ def _goal_row(verdict: Verdict) -> str:
     seen = "not measured" if verdict.seen is None else number(verdict.seen) + factor
     outcome = "met"
     if verdict.margin is None:
-        outcome = goal.reason or "not measured yet"
+        outcome = "not measured yet"
     elif not verdict.met:
         outcome = f"**short**, {verdict.margin:.0%} of it. {goal.reason}".rstrip()
     bound = f"{sign} {number(goal.bound)}{factor}"

@@ -88,7 +88,11 @@ def test_targets_take_turns_in_an_order_that_changes() -> None:
         order.append(target)
         return Sample(target, 0)
 
+    in_turns([0, 1, 2, 3], measure, rounds=20)
+    first_run = order.copy()
+    order.clear()
     samples = in_turns([0, 1, 2, 3], measure, rounds=20)
+    assert order != first_run
     assert all([sample.rate for sample in samples[n]] == [n] * 20 for n in range(4))
     rounds = [tuple(order[at : at + 4]) for at in range(0, 80, 4)]
     assert all(sorted(each) == [0, 1, 2, 3] for each in rounds)

@@ -28,7 +28,7 @@ def test_a_goal_that_is_met_says_by_how_much() -> None:
     runs = [history.run_of(line(790))]
     page = report.page(judged([goal()], runs), runs)
     assert "| frames | against Orthanc | ≥ 7 x | 7.9 x | met |" in page
-    assert "1 of 1 are met" in page
+    assert "1 of 1 are met." in page
 
 
 def test_a_goal_that_is_short_says_by_how_much_and_why() -> None:
@@ -39,8 +39,9 @@ def test_a_goal_that_is_short_says_by_how_much_and_why() -> None:
 
 
 def test_a_goal_that_was_not_measured_says_so() -> None:
-    page = report.page(judged([goal()], []), [])
+    page = report.page(judged([goal(reason="The disk is slow.")], []), [])
     assert "| not measured | not measured yet |" in page
+    assert "0 of 1 are met; 1 are not measured yet." in page
 
 
 def test_figures_have_their_spread_their_ratio_and_where_they_come_from() -> None:
