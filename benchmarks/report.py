@@ -22,9 +22,9 @@ All servers run on the same machine, in a network namespace of their own, on loo
 line of `link`, on the same data; they take turns in a shuffled order. A figure is the median of the
 rounds with the least and the greatest in brackets; `x` is the rate of the case's first row over
 that of the row, and ratios are formed within one run. **CPU is what all threads of the server used
-for one of what is counted, from the scheduler's account: what else runs on the machine takes from
-the rate and not from it.** The processor itself has been up to twice as slow from one round to the
-next, as its other guests let it, which CPU shows too.
+for one of what is counted, from the scheduler's account: what else runs on the machine changes it
+less than the rate.** It is no constant: in some runs the same row has twice the CPU from one round
+to the next.
 
 The client takes up to one of two cores itself: wrk for requests of a list, raw sockets for bodies,
 dcmtk for DIMSE. Rate times CPU is how much of a processor a server was kept busy: where nginx, one
