@@ -10,6 +10,7 @@ Orthanc binds every address whatever it is told and looks up the host's name in 
 runs in a network namespace of the benchmark's own (`isolate`), where there is only loopback.
 """
 
+import copy
 import http.client
 import json
 import os
