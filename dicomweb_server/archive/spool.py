@@ -19,6 +19,9 @@ from storage.model import Buffer
 MEMORY_BYTES = 4 * 2**20
 """What is larger goes to disk."""
 
+SMALL_BYTES = 1024
+"""Pieces below are put together: as objects of their own they would take many times their bytes."""
+
 NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
@@ -49,7 +52,7 @@ class Spool:
             if self._file is None and self.length > MEMORY_BYTES:
                 self._spill()
             if self._file is None:
-                self._pieces.append(_kept(piece))
+                self._keep(piece)
             else:
                 _write_all(self._file, piece)
         except OSError as error:
@@ -57,6 +60,14 @@ class Spool:
             if error.errno in NO_SPACE:
                 raise OutOfSpace(str(self._directory)) from error
             raise
+
+    def _keep(self, piece: Buffer) -> None:
+        if len(piece) >= SMALL_BYTES:
+            self._pieces.append(_kept(piece))
+        elif self._pieces and isinstance(self._pieces[-1], bytearray):
+            self._pieces[-1] += piece
+        else:
+            self._pieces.append(bytearray(piece))
 
     def _spill(self) -> None:
         # Unbuffered: the pieces are large, and a buffer would only copy them. Kept open on

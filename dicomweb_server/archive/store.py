@@ -31,6 +31,7 @@ from dicomweb_server.dicom.errors import (
     DicomError,
     NotDicom,
     TooLarge,
+    UnsupportedClass,
     UnsupportedEncoding,
 )
 from dicomweb_server.dicom.source import BytesSource, Source
@@ -79,6 +80,7 @@ class Refusal(Enum):
     MALFORMED = "malformed"
     TOO_LARGE = "too large"
     UNSUPPORTED = "unsupported"
+    UNSUPPORTED_CLASS = "unsupported SOP class"
     WRONG_STUDY = "wrong study"
     CONFLICT = "conflict"
     MISPLACED = "misplaced"
@@ -182,6 +184,13 @@ def refused(error: Exception) -> Outcome:
     """The outcome of a part whose reading or writing raised `error`; logs what nobody expected."""
     if isinstance(error, OutOfSpace):
         return Outcome(refusal=Refusal.OUT_OF_SPACE, comment=str(error))
+    if isinstance(error, UnsupportedClass):
+        return Outcome(
+            refusal=Refusal.UNSUPPORTED_CLASS,
+            comment=str(error),
+            sop_class_uid=error.sop_class_uid,
+            instance_uid=error.instance_uid or None,
+        )
     if isinstance(error, DicomError):
         reason = next((r for kind, r in _REFUSALS if isinstance(error, kind)), Refusal.MALFORMED)
         return Outcome(refusal=reason, comment=str(error))

@@ -16,7 +16,7 @@ from math import isfinite
 from dicomweb_server.dicom import json_model
 from dicomweb_server.dicom.alike import read_alike, remember
 from dicomweb_server.dicom.attributes import STANDARD, Attributes, level_of, rollup_of
-from dicomweb_server.dicom.errors import Malformed
+from dicomweb_server.dicom.errors import Malformed, UnsupportedClass
 from dicomweb_server.dicom.frames import (
     LARGE,
     Extent,
@@ -38,7 +38,7 @@ from dicomweb_server.dicom.part10 import (
 )
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import TransferSyntax
-from dicomweb_server.dicom.uids import checked_uid
+from dicomweb_server.dicom.uids import NON_PATIENT_OBJECTS, checked_uid
 from storage.model import NO_FRAMES, NO_NUMBER, FrameTable, Level, PixelFormat, QueryLevel
 
 _UIDS = tuple(
@@ -103,8 +103,9 @@ def describe(
 
     attributes  what search finds and returns
 
-    Raises NotDicom, Malformed, TooLarge, and nothing else but OSError of the disk. Time and memory
-    are linear in what is left of the file when its large values are cut out, never in those.
+    Raises NotDicom, Malformed, TooLarge, UnsupportedClass, and nothing else but OSError of the
+    disk. Time and memory are linear in what is left of the file when its large values are cut out,
+    never in those.
     """
     limits = limits or Limits()
     head = read_head(source)
@@ -120,6 +121,8 @@ def describe(
     inflated = data_set if syntax.deflated else None
     if head.sop_class_uid == _MEDIA_DIRECTORY:
         raise Malformed("(0002,0002)", "says this is a DICOMDIR, which is no instance")
+    if _text(document, "00080016") in NON_PATIENT_OBJECTS and not _text(document, "0020000D"):
+        raise UnsupportedClass(_text(document, "00080016"), _text(document, "00080018"))
     study_uid, series_uid, instance_uid, sop_class_uid = (
         checked_uid(where, _text(document, key)) for where, key in _UIDS
     )

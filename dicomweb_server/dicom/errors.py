@@ -5,6 +5,7 @@ DicomError
 ├── Malformed              they are, but `where` breaks a rule of the standard
 ├── TooLarge               `where` is larger than a limit of this program allows
 ├── NotInDataSet           the data set has no value at `path`
+├── UnsupportedClass       an instance of a SOP class that an archive of studies does not keep
 ├── UnsupportedEncoding    a transfer syntax or pixel encoding nothing here can decode
 ├── Damaged                a codestream or stored payload that does not decode to what it must
 ├── BadQuery               a search parameter that cannot be understood
@@ -51,6 +52,18 @@ class NotInDataSet(DicomError):
     def __init__(self, path: str) -> None:
         super().__init__(f"the data set has no value at {path}")
         self.path = path
+
+
+class UnsupportedClass(DicomError):
+    """An instance of a SOP class whose instances are in no study."""
+
+    def __init__(self, sop_class_uid: str, instance_uid: str) -> None:
+        super().__init__(
+            f"instances of SOP class {sop_class_uid} are of no patient and in no study, such are "
+            "not kept here"
+        )
+        self.sop_class_uid = sop_class_uid
+        self.instance_uid = instance_uid
 
 
 class UnsupportedEncoding(DicomError):

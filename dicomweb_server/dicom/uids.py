@@ -13,6 +13,21 @@ from dicomweb_server.dicom.errors import Malformed
 
 MAX_LENGTH = 64
 
+NON_PATIENT_OBJECTS = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.200.1",  # CT Defined Procedure Protocol
+        "1.2.840.10008.5.1.4.1.1.200.3",  # Protocol Approval
+        "1.2.840.10008.5.1.4.1.1.200.7",  # XA Defined Procedure Protocol
+        "1.2.840.10008.5.1.4.1.1.201.1",  # Inventory
+        "1.2.840.10008.5.1.4.38.1",  # Hanging Protocol
+        "1.2.840.10008.5.1.4.39.1",  # Color Palette
+        "1.2.840.10008.5.1.4.43.1",  # Generic Implant Template
+        "1.2.840.10008.5.1.4.44.1",  # Implant Assembly Template
+        "1.2.840.10008.5.1.4.45.1",  # Implant Template Group
+    }
+)
+"""Storage SOP classes whose instances are of no patient and in no study (PS3.4 Table GG.3-1)."""
+
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 

@@ -41,6 +41,10 @@ UNLIMITED_FRAGMENT = 256 * 1024
 MOST_HELD = 64
 """Messages that wait for the next write, at most."""
 
+LEAST_BYTES_S = 1000
+"""What a peer must send in each second of a message, once that takes longer than it may be silent.
+The poorest line of a modality has twenty times that."""
+
 _TIMEVAL = struct.Struct("@ll")
 _QUICKACK: int = getattr(socket, "TCP_QUICKACK", 0)
 
@@ -150,7 +154,9 @@ class Association:
         self._open_sink = open_sink
         self._max_length = max_length
         self._timeout_s = timeout_s
-        self._until: float | None = None  # of the PDU that is being read, when it has a limit
+        self._until: float | None = None  # of what is being read, when that has a limit
+        self._message_bytes = 0  # of the message that is being read
+        self._message_waited_s: float | None = None  # for its bytes; None before the first
         self._buffer = memoryview(bytearray(max(2 * max_length, ASSOCIATE_BYTES) + 4096))
         self._start = self._end = 0
         self._fragments: Iterator[tuple[int, int, memoryview]] = iter(())
@@ -169,9 +175,12 @@ class Association:
     def receive(self) -> Message | None:
         """The next message; None when the peer has released the association, which is answered.
 
-        Raises ProtocolError, Aborted and PeerGone.
+        Raises ProtocolError, Aborted and PeerGone, this also when a message that has begun comes
+        slower than LEAST_BYTES_S for longer than a peer may be silent.
         """
         self._send()
+        self._message_bytes = self._end - self._start
+        self._message_waited_s = 0.0 if self._message_bytes else None
         head = bytearray()
         message: Message | None = None
         try:
@@ -450,6 +459,7 @@ class Association:
             return
         try:
             self._send(pdu.encode_release(response=False))
+            self._until = time.monotonic() + self._timeout_s
             while True:
                 kind, _ = self._read_pdu()
                 if kind == pdu.RELEASE_RP:
@@ -553,10 +563,11 @@ class Association:
         while self._end - self._start < needed:
             if self._until is not None:
                 if (left_s := self._until - time.monotonic()) <= 0:
-                    raise PeerGone("the first PDU had not come whole when its time was over")
+                    raise PeerGone("what was awaited had not come whole when its time was over")
                 self.wait_at_most(left_s)
             try:
                 self._acknowledge_at_once()
+                begun = time.monotonic()
                 count = self._connection.recv_into(self._buffer[self._end :])
             except (TimeoutError, BlockingIOError):
                 if self._until is not None:
@@ -567,6 +578,23 @@ class Association:
             if count == 0:
                 raise PeerGone("the peer closed the connection")
             self._end += count
+            if self._until is None:
+                self._count(count, waited_s=time.monotonic() - begun)
+
+    def _count(self, count: int, *, waited_s: float) -> None:
+        """What has come of a message, and how long it was waited for. Raises PeerGone when that is
+        too little for too long: silence is bounded by itself, a byte now and then is not."""
+        self._message_bytes += count
+        if self._message_waited_s is None:
+            # Between two messages a peer may be silent: the time begins with the first byte.
+            self._message_waited_s = 0.0
+            return
+        self._message_waited_s += waited_s
+        if self._message_waited_s > self._timeout_s + self._message_bytes / LEAST_BYTES_S:
+            raise PeerGone(
+                f"{self._message_bytes} bytes of a message came in {self._message_waited_s:.0f} s, "
+                f"less than {LEAST_BYTES_S} a second"
+            )
 
     def wait_for_more(self, for_s: float) -> bool:
         """Whether something comes within some seconds."""

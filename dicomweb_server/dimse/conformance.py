@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dicomweb_server.config import Config
 from dicomweb_server.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from dicomweb_server.dimse import sop_classes as sop
+from dicomweb_server.dimse.association import LEAST_BYTES_S
 from dicomweb_server.dimse.conformance_services import STATUSES, description
 from dicomweb_server.dimse.jobs import LONGEST_PAUSE_S, PAUSE_S
 from dicomweb_server.dimse.markdown import heading, paragraph, table, yes_or_no
@@ -80,7 +81,9 @@ def _overview(config: Config) -> Iterator[str]:
     yield from heading("1.1 Content and transfer")
     yield from paragraph(
         f"The {len(sop.STORAGE)} storage SOP classes of §7.2.1 are taken, kept and sent in every "
-        "transfer syntax of that chapter. Objects of the archive's own are those of its web pages: "
+        "transfer syntax of that chapter. Objects of no patient and no study (PS3.4 §GG: hanging "
+        "protocols, color palettes, implant templates, defined protocols, inventories) are not "
+        "taken, whatever way they come. Objects of the archive's own are those of its web pages: "
         "issued reports as structured reports and encapsulated PDF, presentation states, "
         "measurements and key images."
     )
@@ -247,6 +250,10 @@ def _details(config: Config) -> Iterator[str]:
             ),
             ("Waits for a message, or for a peer to take one", f"{config.dimse_timeout_s:g} s"),
             (
+                "A message that has begun and takes longer than that comes with at least",
+                f"{LEAST_BYTES_S} bytes a second, or the association is aborted",
+            ),
+            (
                 "A peer that cannot be reached is left alone for",
                 f"{PAUSE_S:g} s, doubled up to {LONGEST_PAUSE_S:g} s",
             ),
@@ -281,7 +288,10 @@ def _details(config: Config) -> Iterator[str]:
                 "A-ABORT (2, 6)",
             ),
             ("A service the peer is not allowed", "context result 1, user rejection"),
-            ("An abstract syntax not below", "context result 3"),
+            (
+                "An abstract syntax not below, non-patient objects (PS3.4 §GG) among them",
+                "context result 3",
+            ),
             ("No transfer syntax known", "context result 4"),
         ],
     )

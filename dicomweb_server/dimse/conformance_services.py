@@ -42,9 +42,11 @@ def description(config: Config) -> Iterator[str]:
         (
             "5.2.5 Storage",
             "SCP: the data set is kept as it comes, its transfer syntax with it, and is on disk "
-            "when it is acknowledged. SCU, for C-MOVE, C-GET and forwarding: as received, bit for "
-            "bit, to who takes that. A peer with preferred transfer syntaxes is sent what is "
-            f"stored native in the first of them that it takes and that is made without loss "
+            "when it is acknowledged; only elements of groups 0000 and 0002, which belong in no "
+            "data set, are left out where it begins with them. SCU, for C-MOVE, C-GET and "
+            "forwarding: as received, bit for bit, to who takes that. A peer with preferred "
+            "transfer syntaxes is sent what is stored native in the first of them that it takes "
+            "and that is made without loss "
             f"({', '.join(_lossless())}). Whoever takes neither is sent Explicit or Implicit VR "
             "Little Endian, decoded; who offers for C-GET nothing but one of those syntaxes is "
             "answered in it. SOP Instance UIDs stay. What cannot be decoded (the table of §7.2.1) "
@@ -109,6 +111,11 @@ def _lossless() -> list[str]:
 
 STATUSES = (
     ("C-STORE", status.SUCCESS, "stored durably; also when the same was stored already"),
+    (
+        "C-STORE",
+        status.ELEMENTS_DISCARDED,
+        "stored, without elements of groups 0000 and 0002 that the data set began with",
+    ),
     ("C-STORE", status.OUT_OF_RESOURCES, "the disk is full, or a size limit is passed"),
     ("C-STORE", status.DOES_NOT_MATCH, "the data set names another SOP class or instance"),
     ("C-STORE", status.CANNOT_UNDERSTAND, "no data set, or one that breaks PS3.5"),

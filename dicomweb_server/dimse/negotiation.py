@@ -13,6 +13,7 @@ from dicomweb_server.dicom.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     transfer_syntax,
 )
+from dicomweb_server.dicom.uids import NON_PATIENT_OBJECTS
 from dicomweb_server.dimse import sop_classes
 from dicomweb_server.dimse.association import Context
 from dicomweb_server.dimse.pdu import APPLICATION_CONTEXT, Answered, Associate, Proposed
@@ -118,7 +119,9 @@ def contexts(request: Associate, acceptance: Associate) -> dict[int, Context]:
 
 def _answer(one: Proposed, *, for_get: bool, peer: Peer, terms: Terms) -> Answered:
     service = sop_classes.service_of(one.abstract_syntax, terms.private)
-    if service is None and "*" in terms.private:
+    if one.abstract_syntax in NON_PATIENT_OBJECTS:
+        service = None  # though it were configured: every C-STORE would be refused
+    elif service is None and "*" in terms.private:
         service = sop_classes.STORE
     first = one.transfer_syntaxes[0] if one.transfer_syntaxes else IMPLICIT_VR_LITTLE_ENDIAN
     if service is None:

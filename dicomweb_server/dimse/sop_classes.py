@@ -5,6 +5,8 @@ from typing import Final
 
 from pydicom._uid_dict import UID_dictionary
 
+from dicomweb_server.dicom.uids import NON_PATIENT_OBJECTS
+
 VERIFICATION: Final = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
 STORAGE_COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
@@ -37,12 +39,15 @@ MODELS: Final = {
 
 
 def _storage() -> frozenset[str]:
-    """Every SOP class of PS3.6 that C-STORE can carry, retired ones too: what is named storage,
-    but for the media directory, the commitment of storage and print."""
+    """Every SOP class of PS3.6 whose instances are in studies and C-STORE can carry, retired ones
+    too: what is named storage, but for the media directory, the commitment of storage and print."""
     return frozenset(
         uid
         for uid, (name, kind, *_) in UID_dictionary.items()
-        if kind == "SOP Class" and "Storage" in name and uid.startswith("1.2.840.10008.5.1.4.")
+        if kind == "SOP Class"
+        and "Storage" in name
+        and uid.startswith("1.2.840.10008.5.1.4.")
+        and uid not in NON_PATIENT_OBJECTS
     )
 
 

@@ -6,19 +6,22 @@ file as it reads those of STOW-RS. Answers wait for the durable commit, which al
 that wait share.
 """
 
+import logging
 from struct import pack, unpack_from
 
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.archive.store import Received
-from dicomweb_server.dicom.source import Source
-from dicomweb_server.dicom.transfer_syntaxes import transfer_syntax
+from dicomweb_server.dicom.source import Part, PiecedSource, Source
+from dicomweb_server.dicom.transfer_syntaxes import TransferSyntax, transfer_syntax
 from dicomweb_server.dimse import commands, status
 from dicomweb_server.dimse.association import Context, Message
 from dicomweb_server.dimse.commands import Command
 from dicomweb_server.dimse.negotiation import IMPLEMENTATION_UID, IMPLEMENTATION_VERSION
 from dicomweb_server.dimse.session import Session
 from storage.model import Buffer
+
+logger = logging.getLogger(__name__)
 
 
 class Incoming:
@@ -88,14 +91,59 @@ def handle(session: Session, message: Message) -> None:
             message, status.CLASS_NOT_SUPPORTED, comment="the context is for another SOP class"
         )
         return
-    source = message.sink.finish()
+    whole = message.sink.finish()
+    source = _without_file_meta(whole, message)
     if difference := _names_another(source, message):
         session.association.respond(message, status.DOES_NOT_MATCH, comment=difference)
         return
     outcome = session.bridge.together.store(session.archive, Received(source, session.sender))
-    refusal = outcome.refusal
-    code = status.SUCCESS if refusal is None else status.OF_REFUSAL[refusal]
-    session.association.respond(message, code, comment=outcome.comment if refusal else "")
+    code, comment = status.SUCCESS, ""
+    if outcome.refusal is not None:
+        code, comment = status.OF_REFUSAL[outcome.refusal], outcome.comment
+    elif source is not whole:
+        code, comment = status.ELEMENTS_DISCARDED, "File Meta Information in a data set"
+        logger.warning(
+            "%s: %s came with File Meta Information in its data set, which was left out",
+            session.sender,
+            outcome.instance_uid,
+        )
+    session.association.respond(message, code, comment=comment)
+
+
+def _without_file_meta(source: Source, message: Message) -> Source:
+    """The file without the elements of groups 0000 and 0002 that its data set begins with.
+
+    They belong in no data set (PS3.7 §6.3, PS3.10 §7.1). Behind the file header made here they
+    would be read as more of it, and might say another transfer syntax than that negotiated.
+    """
+    syntax = transfer_syntax(message.context.transfer_syntax)
+    start = at = _data_set_at(source)
+    if not syntax.deflated:
+        while (found := _element(source.read_at(at, 12), 0, syntax)) and found[0] < 0x00030000:
+            at += found[1] + found[2]
+    if not start < at <= source.length:
+        return source
+    return PiecedSource([Part(source, 0, start), Part(source, at, source.length - at)])
+
+
+def _data_set_at(source: Source) -> int:
+    """Preamble and prefix, then the group length and as many bytes as it says: `file_meta`."""
+    return 144 + int.from_bytes(source.read_at(140, 4), "little")
+
+
+def _element(head: bytes, at: int, syntax: TransferSyntax) -> tuple[int, int, int] | None:
+    """Tag of the element whose header is at `at`, the length of that and of its value; None where
+    there are too few bytes."""
+    if at + 12 > len(head):
+        return None
+    order = ">" if syntax.big_endian else "<"
+    group, number = unpack_from(order + "HH", head, at)
+    tag = group << 16 | number
+    if syntax.implicit:
+        return tag, 8, unpack_from(order + "I", head, at + 4)[0]
+    if head[at + 4 : at + 6] in _LONG_VRS:
+        return tag, 12, unpack_from(order + "I", head, at + 8)[0]
+    return tag, 8, unpack_from(order + "H", head, at + 6)[0]
 
 
 def _names_another(source: Source, message: Message) -> str:
@@ -107,24 +155,14 @@ def _names_another(source: Source, message: Message) -> str:
     syntax = transfer_syntax(message.context.transfer_syntax)
     if syntax.deflated:
         return ""
-    order = ">" if syntax.big_endian else "<"
     wanted = {
         0x00080016: commands.text(message.command, commands.AFFECTED_CLASS),
         0x00080018: commands.text(message.command, commands.AFFECTED_INSTANCE),
     }
-    # Preamble and prefix, then the group length and as many bytes as it says: `file_meta`.
-    start = 144 + int.from_bytes(source.read_at(140, 4), "little")
-    head = source.read_at(start, 4096)
+    head = source.read_at(_data_set_at(source), 4096)
     at = 0
-    while at + 12 <= len(head):
-        group, number = unpack_from(order + "HH", head, at)
-        if syntax.implicit:
-            length, value = unpack_from(order + "I", head, at + 4)[0], at + 8
-        elif head[at + 4 : at + 6] in _LONG_VRS:
-            length, value = unpack_from(order + "I", head, at + 8)[0], at + 12
-        else:
-            length, value = unpack_from(order + "H", head, at + 6)[0], at + 8
-        tag = group << 16 | number
+    while (element := _element(head, at, syntax)) is not None:
+        tag, value, length = element[0], at + element[1], element[2]
         if tag > 0x00080018:
             break
         at = value + length

@@ -60,6 +60,7 @@ _FAILURE_REASONS = {
     Refusal.MALFORMED: 0xC000,
     Refusal.TOO_LARGE: 0xA700,
     Refusal.UNSUPPORTED: 0xC122,
+    Refusal.UNSUPPORTED_CLASS: 0x0122,
     Refusal.WRONG_STUDY: 0xA901,
     Refusal.CONFLICT: 0x0111,
     Refusal.MISPLACED: 0x0111,

@@ -116,12 +116,14 @@ def test_what_is_dicom_but_not_stored_is_named_with_its_reason(
     archive: Archive, tmp_path: Path
 ) -> None:
     good = series(1)[0]
-    fill(tmp_path / "in", [good, part10(instance_uid=f"{SERIES_UID}.1"), good[:-5]])
+    palette = part10(sop_class_uid="1.2.840.10008.5.1.4.39.1", without=["StudyInstanceUID"])
+    fill(tmp_path / "in", [good, part10(instance_uid=f"{SERIES_UID}.1"), good[:-5], palette])
     summary = import_files(archive, [tmp_path / "in"], processes=1)
     assert summary.stored == {Stored.NEW: 1}
     assert {Path(each.name).name: each.refusal for each in summary.refused} == {
         "00001": Refusal.CONFLICT,
         "00002": Refusal.MALFORMED,
+        "00003": Refusal.UNSUPPORTED_CLASS,
     }
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ def test_nothing_with_a_name_is_ever_left_on_disk(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     spool.discard()
     spool.discard()
+
+
+def test_many_small_pieces_take_the_memory_of_their_bytes(tmp_path: Path) -> None:
+    """A peer may send two bytes a fragment: as objects of their own 1 MiB was 25."""
+    with Spool(tmp_path, limit_bytes=PLENTY) as spool:
+        tracemalloc.start()
+        for at in range(0, 2**20, 2):
+            spool.write(at.to_bytes(4)[2:])
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 3 * 2**20
+        spool.write(b"x" * 5000)
+        spool.write(b"y")
+        whole = spool.finish().read_at(0, 2 * 2**20)
+    assert len(whole) == 2**20 + 5001
+    assert whole[:6] == bytes((0, 0, 0, 2, 0, 4))
+    assert whole.endswith(b"xy")
 
 
 def test_more_than_the_limit_is_refused_with_both_numbers(tmp_path: Path) -> None:

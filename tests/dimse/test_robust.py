@@ -8,8 +8,10 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from dicomweb_server.access.doors import open_doors
@@ -17,25 +19,34 @@ from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.archive.desk import open_desk
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.config import load
-from dicomweb_server.dimse import commands, identifiers, pdu, server
+from dicomweb_server.dimse import commands, identifiers, negotiation, pdu, server
 from dicomweb_server.dimse.association import Association, Context
 from dicomweb_server.dimse.session import Bridge as Shared
 from dicomweb_server.dimse.session import terms_of
 from dicomweb_server.dimse.sop_classes import STUDY_FIND, STUDY_GET
 from storage.errors import OutOfSpace
-from tests.dicom.build import part10
+from tests.dicom.build import (
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    JPEG_2000_LOSSLESS,
+    element,
+    encode,
+    part10,
+)
 from tests.dimse.conftest import Bridge, bridged
 from tests.dimse.programs import run
+from tests.dimse.test_dcmtk import wado
 from tests.dimse.wire import (
     CT,
     EXPLICIT,
     Wire,
+    drip,
     drips_until_closed,
     echo_command,
     store_command,
 )
 
 STUDY = "2.25.6001"
+HANGING_PROTOCOL = "1.2.840.10008.5.1.4.38.1"
 GARBLED = "1.2.77"
 """A UID that a test replaces by bytes that are none."""
 
@@ -242,6 +253,50 @@ def test_a_data_set_that_is_none_is_c000_and_the_association_goes_on(bridge: Bri
     assert stored(bridge, f"{STUDY}.1.3")
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT_VR_LITTLE_ENDIAN])
+def test_ps3_10_7_1_file_meta_information_in_a_data_set_is_left_out_and_said_to_be(
+    bridge: Bridge, syntax: str
+) -> None:
+    """Were it kept, (0002,0010) of the sender would be read instead of what was negotiated."""
+    number = 80 + (syntax == EXPLICIT)
+    uid = f"{STUDY}.1.{number}"
+    sent = instance(number, transfer_syntax_uid=syntax)
+    stray = {0x00020000: ("UL", struct.pack("<I", 26)), 0x00020010: ("UI", JPEG_2000_LOSSLESS)}
+    strays = b"".join(
+        element(tag, vr, encode(vr, value), transfer_syntax_uid=syntax)
+        for tag, (vr, value) in stray.items()
+    )
+    wire = Wire.to(bridge.port)
+    wire.associate((STUDY_GET, CT), syntaxes=(syntax,), roles={CT: (True, True)})
+    assert wire.store(uid, strays + sent) == 0xB006
+    assert wire.store(uid, sent) == 0
+    file = wado(bridge, f"studies/{STUDY}/series/{STUDY}.1/instances/{uid}")
+    found = pydicom.dcmread(BytesIO(file))
+    assert found.file_meta.TransferSyntaxUID == EXPLICIT
+    assert min(found.keys()) == 0x00080005
+    command = {**store_command(""), commands.COMMAND_FIELD: commands.C_GET}
+    command[commands.AFFECTED_CLASS] = STUDY_GET
+    del command[commands.AFFECTED_INSTANCE]
+    asked = {
+        "00080018": {"vr": "UI", "Value": [uid]},
+        "00080052": {"vr": "CS", "Value": ["IMAGE"]},
+    }
+    wire.command(1, command, with_data_set=True)
+    wire.data(1, identifiers.write(asked, transfer_syntax_uid=syntax))
+    assert commands.decode(wire.read()[1][6:])[commands.COMMAND_FIELD] == commands.C_STORE
+    assert wire.read()[1][6:] == sent
+
+
+@pytest.mark.parametrize("private", ["", "*", HANGING_PROTOCOL])
+def test_ps3_4_gg_non_patient_objects_are_not_negotiated(tmp_path: Path, private: str) -> None:
+    """They are in no study, so that every C-STORE of theirs would fail."""
+    with bridged(tmp_path, config=f'dimse_private_sop_classes = "{private}"') as bridge:
+        kind, body = Wire.to(bridge.port).associate((HANGING_PROTOCOL, CT))
+        assert kind == pdu.ASSOCIATE_AC
+        results = [one.result for one in pdu.decode_associate(body).answered]
+        assert results == [negotiation.ABSTRACT_SYNTAX, negotiation.ACCEPTANCE]
+
+
 def test_a_data_set_of_another_instance_or_class_is_a900(bridge: Bridge) -> None:
     wire = Wire.to(bridge.port)
     wire.associate()
@@ -328,6 +383,43 @@ def test_ps3_8_9_1_5_one_timer_runs_for_the_whole_association_request(tmp_path: 
         wire = Wire.to(bridge.port)
         assert wire.associate(called="OTHERS")[0] == pdu.ASSOCIATE_RJ
         assert drips_until_closed(wire.socket)
+
+
+@pytest.mark.parametrize("what", ["bytes of a PDU", "fragments without end", "a command"])
+def test_a_message_that_drips_in_is_given_up(tmp_path: Path, what: str) -> None:
+    """Each byte ends the silence, so the message has a least rate once it takes longer."""
+    drops = {
+        "bytes of a PDU": pdu.HEADER.pack(pdu.P_DATA_TF, 1000) + b"x" * 54,
+        "a command": pdu.pdv_header(1, 1000, command=True, last=True) + b"x" * 48,
+    }
+    with bridged(tmp_path, config="dimse_timeout_s = 1") as bridge:
+        wire = Wire.to(bridge.port)
+        wire.associate()
+        if what in drops:
+            assert drip(wire.socket, [bytes((byte,)) for byte in drops[what]])
+            return
+        wire.command(3, store_command(f"{STUDY}.1.30"), with_data_set=True)
+        fragment = pdu.pdv_header(3, 2, command=False, last=False) + b"\0\0"
+        assert drip(wire.socket, [fragment] * 60)
+
+
+def test_a_modality_on_a_poor_line_may_take_longer_than_it_may_be_silent(tmp_path: Path) -> None:
+    raw = instance(31, rows=100, columns=150)
+    with bridged(tmp_path, config="dimse_timeout_s = 0.5") as bridge:
+        wire = Wire.to(bridge.port)
+        wire.associate()
+        wire.command(3, store_command(f"{STUDY}.1.31"), with_data_set=True)
+        pieces = [raw[at : at + 2000] for at in range(0, len(raw), 2000)]
+        headers = [
+            pdu.pdv_header(3, len(piece), command=False, last=piece is pieces[-1])
+            for piece in pieces
+        ]
+        assert len(pieces) > 12
+        sent = [header + piece for header, piece in zip(headers, pieces, strict=True)]
+        assert not drip(wire.socket, sent[:-1])
+        wire.socket.settimeout(15)
+        wire.send(sent[-1])
+        assert wire.status() == 0
 
 
 def test_who_asks_for_no_association_keeps_nobody_out(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class Wire:
         called: str = "DICOMWEB",
         context: str = pdu.APPLICATION_CONTEXT,
         roles: Mapping[str, tuple[bool, bool]] | None = None,
+        syntaxes: tuple[str, ...] = (EXPLICIT,),
     ) -> tuple[int, bytes]:
         """Asks for an association with contexts 1, 3, ...; the answer."""
         request = pdu.Associate(
@@ -58,7 +59,7 @@ class Wire:
             calling=calling,
             application_context=context,
             proposed=tuple(
-                pdu.Proposed(2 * n + 1, uid, (EXPLICIT,)) for n, uid in enumerate(abstract)
+                pdu.Proposed(2 * n + 1, uid, syntaxes) for n, uid in enumerate(abstract)
             ),
             max_length=16384,
             implementation_uid="1.2.3",
@@ -115,11 +116,18 @@ def drips_until_closed(connection: socket.socket) -> bool:
     """Sends an association request, or its beginning, a byte every tenth of a second; whether the
     other side closed the connection within 6 s of that."""
     request = pdu.encode_associate(pdu.Associate("DICOMWEB", "SLOW"), accept=False)
+    return drip(connection, [bytes((byte,)) for byte in request[:60]])
+
+
+def drip(connection: socket.socket, pieces: Sequence[bytes]) -> bool:
+    """Sends a piece every tenth of a second; whether the other side ended the connection before
+    all were sent."""
     connection.settimeout(0.1)
-    for byte in request[:60]:
+    for piece in pieces:
         try:
-            connection.sendall(bytes((byte,)))
-            if connection.recv(4096) == b"":
+            connection.sendall(piece)
+            answer = connection.recv(4096)
+            if not answer or answer[0] == pdu.ABORT:
                 return True
         except TimeoutError:
             continue

@@ -115,6 +115,22 @@ def test_ps3_18_10_5_one_refused_instance_does_not_refuse_its_neighbours(
     assert count(http) == 2
 
 
+def test_ps3_4_gg_a_non_patient_object_is_refused_as_of_a_class_not_supported(
+    http: httpx.Client,
+) -> None:
+    protocol = part10(
+        sop_class_uid="1.2.840.10008.5.1.4.38.1",
+        instance_uid="1.2.3.9",
+        without=["StudyInstanceUID", "SeriesInstanceUID"],
+    )
+    response = post(http, related(protocol))
+    assert response.status_code == 409
+    assert reasons(response, "00081198") == [0x0122]
+    (item,) = items(response, "00081198")
+    assert item["00081155"]["Value"] == ["1.2.3.9"]
+    assert "1.2.840.10008.5.1.4.38.1 are of no patient" in comments(response, "00081198")
+
+
 def test_a_part_of_another_media_type_is_refused_by_name(http: httpx.Client) -> None:
     body = related(ONE).replace(b"Content-Type: application/dicom", b"Content-Type: image/jpeg")
     response = post(http, body)
