@@ -1,7 +1,8 @@
 """DIMSE messages' command sets <-> values (PS3.7 §6.3, §9, §10, §E).
 
 A command set is always Implicit VR Little Endian, group 0000, and small. Its elements are kept by
-their element number: `command[MESSAGE_ID]`.
+their element number: `command[MESSAGE_ID]`. Tags are a text: as DICOM JSON has them, with a
+backslash between two.
 """
 
 import struct
@@ -20,7 +21,6 @@ MOVE_DESTINATION = 0x0600
 PRIORITY = 0x0700
 DATA_SET_TYPE = 0x0800
 STATUS = 0x0900
-OFFENDING_ELEMENT = 0x0901
 ERROR_COMMENT = 0x0902
 ERROR_ID = 0x0903
 AFFECTED_INSTANCE = 0x1000
@@ -37,7 +37,6 @@ ORIGINATOR_ID = 0x1031
 
 _UI = frozenset({AFFECTED_CLASS, REQUESTED_CLASS, AFFECTED_INSTANCE, REQUESTED_INSTANCE})
 _TEXT = frozenset({MOVE_DESTINATION, ERROR_COMMENT, ORIGINATOR_TITLE})
-_TAGS = frozenset({OFFENDING_ELEMENT, ATTRIBUTE_LIST})
 
 # Command Field (0000,0100); a response is its request with the highest bit set.
 C_STORE = 0x0001
@@ -82,7 +81,8 @@ Command = Mapping[int, int | str]
 
 _HEADER = struct.Struct("<HHI")
 _US = struct.Struct("<HHIH")
-_TAG = struct.Struct("<HHIHH")
+_UL = struct.Struct("<I")
+_TAG = struct.Struct("<HH")
 
 
 def encode(command: Command, *, with_data_set: bool) -> bytes:
@@ -94,10 +94,12 @@ def encode(command: Command, *, with_data_set: bool) -> bytes:
     for element in sorted(fields):
         value = fields[element]
         if isinstance(value, int):
-            if element in _TAGS:
-                parts.append(_TAG.pack(0, element, 4, value >> 16, value & 0xFFFF))
-            else:
-                parts.append(_US.pack(0, element, 2, value))
+            parts.append(_US.pack(0, element, 2, value))
+            continue
+        if element == ATTRIBUTE_LIST:
+            tags = value.split("\\") if value else []
+            raw = b"".join(_TAG.pack(int(tag[:4], 16), int(tag[4:], 16)) for tag in tags)
+            parts.append(_HEADER.pack(0, element, len(raw)) + raw)
             continue
         if element == ERROR_COMMENT:
             value = _comment(value)
@@ -106,7 +108,7 @@ def encode(command: Command, *, with_data_set: bool) -> bytes:
             raw += b"\0" if element in _UI else b" "
         parts.append(_HEADER.pack(0, element, len(raw)) + raw)
     body = b"".join(parts)
-    return _TAG.pack(0, 0, 4, len(body) & 0xFFFF, len(body) >> 16) + body
+    return _HEADER.pack(0, 0, 4) + _UL.pack(len(body)) + body
 
 
 def _comment(sentence: str) -> str:
@@ -133,7 +135,10 @@ def decode(raw: bytes) -> dict[int, int | str]:
             continue
         if element in _UI or element in _TEXT:
             command[element] = value.decode("latin-1").strip("\0 ")
-        elif length == 2 and element not in _TAGS:
+        elif element == ATTRIBUTE_LIST and length % 4 == 0:
+            tags = (f"{group:04X}{number:04X}" for group, number in _TAG.iter_unpack(value))
+            command[element] = "\\".join(tags)
+        elif length == 2:
             command[element] = int.from_bytes(value, "little")
     for needed in (COMMAND_FIELD, DATA_SET_TYPE):
         if not isinstance(command.get(needed), int):

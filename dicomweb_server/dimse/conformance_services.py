@@ -159,13 +159,20 @@ STATUSES = (
     (
         "N-CREATE",
         status.MISSING_ATTRIBUTE,
-        "no Affected SOP Instance UID, or no Performed Procedure Step ID",
+        "no Affected SOP Instance UID, or attributes of type 1 are missing; Attribute Identifier "
+        "List (0000,1005) has them",
     ),
-    ("N-CREATE", status.MISSING_VALUE, "Performed Procedure Step ID is empty"),
+    ("N-CREATE", status.MISSING_VALUE, "attributes of type 1 are empty, listed as above"),
     (
         "N-SET",
         status.ATTRIBUTE_LIST_ERROR,
-        "done, but the patient and the scheduled step of a performed step stay as they were",
+        "done, but the patient and the scheduled step of a performed step stay as they were; "
+        "Attribute Identifier List (0000,1005) has those that would have changed",
+    ),
+    (
+        "N-GET",
+        status.ATTRIBUTE_LIST_ERROR,
+        "some of the attributes asked for the step does not have, listed as above",
     ),
     ("N-SET, N-GET", status.NO_SUCH_INSTANCE, "there is no such performed step"),
     ("N-SET", status.PROCESSING_FAILURE, "the performed step has ended (error ID A710)"),

@@ -10,7 +10,7 @@ from typing import Any
 from dicomweb_server.archive import orders
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.archive.orders import Order
-from dicomweb_server.dicom.attributes import term_of
+from dicomweb_server.dicom.attributes import key_of, term_of
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.json_model import Json, key_text
 from dicomweb_server.dicom.matching import Bounds, bounds, moment_bounds
@@ -26,7 +26,21 @@ STEPS = "00400100"
 _START = ("00400002", "00400003")
 """Scheduled Procedure Step Start Date and Time."""
 
-_STEP_ID = "00400253"
+_SCHEDULED, _STUDY_UID = "00400270", "0020000D"
+_BEGINNING = tuple(
+    key_of(keyword)
+    for keyword in (
+        "Modality",
+        "PerformedStationAETitle",
+        "PerformedProcedureStepStartDate",
+        "PerformedProcedureStepStartTime",
+        "PerformedProcedureStepStatus",
+        "PerformedProcedureStepID",
+        "ScheduledStepAttributesSequence",
+    )
+)
+"""What a step that begins has a value of: the attributes of type 1 (PS3.4 Table F.7.2-1), beside
+the Study Instance UID in each item of the last."""
 
 _NEVER_MATCHED = frozenset({"00080005", "00080201"})
 
@@ -218,9 +232,16 @@ def handle_create(session: Session, message: Message) -> None:
         return
     try:
         document = _attributes(session, message)
-        if not orders.first(document, _STEP_ID).strip():
-            missing = status.MISSING_VALUE if _STEP_ID in document else status.MISSING_ATTRIBUTE
-            respond(message, missing, comment=f"{key_text(_STEP_ID)} is missing")
+        if missing := _missing(document):
+            # Attributes that are not there before those that have no value: a status is of one.
+            absent = [key for key, is_there in missing.items() if not is_there]
+            _respond_of(
+                session,
+                message,
+                status.MISSING_ATTRIBUTE if absent else status.MISSING_VALUE,
+                absent or list(missing),
+                comment="without a value: " if not absent else "missing: ",
+            )
             return
         orders.begin_step(session.desk, instance_uid, document, sender=session.sender)
     except Conflict as error:
@@ -251,28 +272,73 @@ def handle_set(session: Session, message: Message) -> None:
         respond(message, status.INVALID_VALUE, comment=str(error))
     else:
         if kept:
-            unchanged = ", ".join(map(key_text, kept))
-            respond(message, status.ATTRIBUTE_LIST_ERROR, comment=f"not changed: {unchanged}")
+            _respond_of(
+                session, message, status.ATTRIBUTE_LIST_ERROR, kept, comment="not changed: "
+            )
             return
         respond(message, status.SUCCESS)
 
 
 def handle_get(session: Session, message: Message) -> None:
-    """N-GET: a performed step as it is now."""
+    """N-GET: a performed step as it is now, or the attributes of it that were asked for."""
     instance_uid = commands.text(message.command, commands.REQUESTED_INSTANCE)
     try:
         step = orders.step(session.desk, instance_uid)
     except NotFound as error:
         session.association.respond(message, status.NO_SUCH_INSTANCE, comment=str(error))
         return
+    listed = commands.text(message.command, commands.ATTRIBUTE_LIST)
+    asked = listed.split("\\") if listed else list(step)
+    written = identifiers.write(
+        {key: step[key] for key in asked if key in step},
+        transfer_syntax_uid=message.context.transfer_syntax,
+        charset=session.peer.charset,
+    )
+    lacking = [key for key in asked if key not in step]
+    if lacking:
+        _respond_of(
+            session,
+            message,
+            status.ATTRIBUTE_LIST_ERROR,
+            lacking,
+            comment="the step has no ",
+            data_set=written,
+        )
+        return
+    session.association.respond(message, status.SUCCESS, written)
+
+
+def _missing(document: Json) -> dict[str, bool]:
+    """Attributes that a step begins with and that have no value here, and whether they are there;
+    in the order of their tags, the one within a sequence last."""
+    missing = {
+        key: key in document
+        for key in _BEGINNING
+        if not (orders.items(document, key) or orders.first(document, key).strip())
+    }
+    for item in orders.items(document, _SCHEDULED):
+        if not orders.first(item, _STUDY_UID).strip():
+            missing[_STUDY_UID] = missing.get(_STUDY_UID, True) and _STUDY_UID in item
+    return missing
+
+
+def _respond_of(
+    session: Session,
+    message: Message,
+    code: int,
+    keys: Sequence[str],
+    *,
+    comment: str,
+    data_set: bytes | None = None,
+) -> None:
+    """Answers with a status that is about these attributes, by name and as the list of PS3.7 §C;
+    a comment has room for the first."""
     session.association.respond(
         message,
-        status.SUCCESS,
-        identifiers.write(
-            step,
-            transfer_syntax_uid=message.context.transfer_syntax,
-            charset=session.peer.charset,
-        ),
+        code,
+        data_set,
+        comment=comment + ", ".join(map(key_text, keys)),
+        more={commands.ATTRIBUTE_LIST: "\\".join(keys)},
     )
 
 

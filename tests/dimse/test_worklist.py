@@ -12,18 +12,22 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 from pynetdicom import AE
+from pynetdicom.dsutils import encode
 
 from dicomweb_server.archive import orders
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.dicom.errors import Malformed
+from dicomweb_server.dimse import commands
 from dicomweb_server.dimse import worklist as worklist_service
 from dicomweb_server.dimse.sop_classes import PERFORMED_STEP, WORKLIST_FIND
 from storage.errors import Conflict
 from tests.dicom.build import part10
 from tests.dimse.conftest import Bridge
 from tests.dimse.programs import run
+from tests.dimse.wire import Wire, store_command
 from tests.servers import wait_for
 
 
@@ -361,6 +365,71 @@ def test_a_performed_step_has_a_uid_and_an_id(bridge: Bridge) -> None:
     association.release()
 
 
+def test_ps3_4_f_7_2_1_a_performed_step_begins_with_every_attribute_of_type_1(
+    bridge: Bridge,
+) -> None:
+    """0120 lists those that are missing, else 0121 those that are empty."""
+    order = asked(bridge, "POST", "/orders", wish(accession_number="TYPE1"))[1]
+    wire = Wire.to(bridge.port)
+    wire.associate((PERFORMED_STEP,))
+
+    def created(begun: Dataset) -> tuple[int, list[str]]:
+        command = {
+            **store_command(generate_uid(), PERFORMED_STEP),
+            commands.COMMAND_FIELD: commands.N_CREATE,
+        }
+        del command[commands.PRIORITY]
+        wire.command(1, command, with_data_set=True)
+        wire.data(1, encode(begun, is_implicit_vr=False, is_little_endian=True) or b"")
+        answer = commands.decode(wire.read()[1][6:])
+        listed = commands.text(answer, commands.ATTRIBUTE_LIST)
+        return commands.number(answer, commands.STATUS), listed.split("\\")
+
+    type_1 = {
+        "00080060": "Modality",
+        "00400241": "PerformedStationAETitle",
+        "00400244": "PerformedProcedureStepStartDate",
+        "00400245": "PerformedProcedureStepStartTime",
+        "00400252": "PerformedProcedureStepStatus",
+        "00400253": "PerformedProcedureStepID",
+        "00400270": "ScheduledStepAttributesSequence",
+    }
+    for key, keyword in type_1.items():
+        without, empty = in_progress(order), in_progress(order)
+        delattr(without, keyword)
+        empty[keyword].value = [] if empty[keyword].VR == "SQ" else None
+        assert created(without) == (0x0120, [key])
+        assert created(empty) == (0x0121, [key])
+    studyless = in_progress(order)
+    del studyless.ScheduledStepAttributesSequence[0].StudyInstanceUID
+    assert created(studyless) == (0x0120, ["0020000D"])
+    bare = Dataset()
+    bare.PerformedProcedureStepID = ""
+    assert created(bare) == (0x0120, [key for key in type_1 if key != "00400253"])
+    assert asked(bridge, "GET", f"/orders/{order['id']}")[1]["status"] == "scheduled"
+
+
+def test_ps3_7_10_1_2_of_a_performed_step_the_attributes_asked_for_are_answered(
+    bridge: Bridge,
+) -> None:
+    order = asked(bridge, "POST", "/orders", wish(accession_number="NGET1"))[1]
+    entity = AE("CT1")
+    entity.add_requested_context(PERFORMED_STEP)
+    association = entity.associate("127.0.0.1", bridge.port)
+    uid = generate_uid()
+    assert association.send_n_create(in_progress(order), PERFORMED_STEP, uid)[0].Status == 0
+    status, whole = association.send_n_get([], PERFORMED_STEP, uid)
+    assert status.Status == 0
+    assert whole is not None and len(whole) == 7
+    status, some = association.send_n_get([Tag(0x00400252), Tag(0x00080060)], PERFORMED_STEP, uid)
+    assert status.Status == 0
+    assert some is not None and sorted(some.keys()) == [0x00080060, 0x00400252]
+    status, known = association.send_n_get([Tag(0x00400252), Tag(0x00400250)], PERFORMED_STEP, uid)
+    assert (status.Status, status.AttributeIdentifierList) == (0x0107, 0x00400250)
+    assert known is not None and list(known.keys()) == [0x00400252]
+    association.release()
+
+
 def test_a_performed_step_keeps_its_patient_and_order(bridge: Bridge) -> None:
     """PS3.4 Table F.7.2-1: not allowed in N-SET. What else is said counts."""
     order = asked(bridge, "POST", "/orders", wish(accession_number="KEEPS1"))[1]
@@ -396,6 +465,9 @@ def in_progress(order: dict[str, Any]) -> Dataset:
     begun = Dataset()
     begun.PerformedProcedureStepStatus = "IN PROGRESS"
     begun.PerformedProcedureStepID = "PPS1"
+    begun.PerformedStationAETitle = "CT1"
+    begun.PerformedProcedureStepStartDate = "20261122"
+    begun.PerformedProcedureStepStartTime = "1031"
     begun.ScheduledStepAttributesSequence = Sequence([scheduled])
     begun.Modality = "CT"
     return begun
