@@ -256,6 +256,10 @@ def elements_of(attributes: Mapping[str, Any]) -> Json:
         key = _key(name)
         vr = vr_of(key)
         if isinstance(value, dict) and "vr" in value:
+            if value["vr"] != vr:
+                raise BadEdit(name, f"is {vr}, not {str(value['vr'])[:20]}")
+            if vr != "SQ":
+                _check(name, vr, value.get("Value", []))
             elements[key] = value
         elif value is None or value == "":
             elements[key] = {"vr": vr}
@@ -280,9 +284,12 @@ def _key(name: str) -> str:
     return key
 
 
-def _check(name: str, vr: str, values: list[Any]) -> None:
-    """Whether values are such as PS3.5 §6.2 lets them be: what is put right must not be wrong."""
-    for value in values:
+def _check(name: str, vr: str, values: Any) -> None:
+    """Whether values are such as PS3.5 §6.2 lets them be, the length of each among it: what is put
+    right must not be wrong. What is none of the VR at all is refused where it is written."""
+    for value in values if isinstance(values, list) else []:
+        if isinstance(value, dict):
+            _check(name, vr, list(value.values()))
         try:
             if isinstance(value, str):
                 validate_value(vr, value, RAISE)

@@ -20,6 +20,7 @@ from typing import Any
 from dicomweb_server.access.audit import Event
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.desk import Desk
+from dicomweb_server.dicom.errors import BadQuery
 from storage.errors import NotFound
 from storage.model import Instance, Scope
 
@@ -33,6 +34,9 @@ URGENT_IN_A_ROW = 4
 MOST_ATTEMPTS = 50
 FIRST_BACK_OFF_S = 5.0
 LONGEST_BACK_OFF_S = 900.0
+_MATCHES_ALL = "*?-\\ "
+"""Of these characters alone are universal matching (PS3.4 §C.2.2.2.3), wild cards for anything, a
+range without ends and a list of nothing."""
 KEPT_S = 7 * 86400.0
 """How long what is done or given up can still be seen."""
 
@@ -93,8 +97,11 @@ def pull(
     by_move: bool,
 ) -> int:
     """Queues what is to be fetched from a peer, `scope` or all studies that match `query`; returns
-    its ID."""
+    its ID. Raises BadQuery for a query that every study matches: a remote archive is not fetched
+    whole by a form that was left empty."""
     desk.permit(Act.TRANSFER)
+    if scope is None and not any(value.strip(_MATCHES_ALL) for value in query.values()):
+        raise BadQuery("query", "has no value to match, everything at the peer would be fetched")
     with desk.write() as connection:
         number = add(
             connection,

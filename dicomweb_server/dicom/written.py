@@ -23,6 +23,7 @@ from dicomweb_server.dicom.source import Piece, piece_length
 
 UTF_8 = "ISO_IR 192"
 LONGEST_FRAGMENT = 0xFFFFFFFE
+_LONGEST_SHORT = 0xFFFE
 _SHORT = frozenset(str(vr) for vr in EXPLICIT_VR_LENGTH_16)
 _LONG = frozenset(str(vr) for vr in EXPLICIT_VR_LENGTH_32)
 _UNDEFINED = 0xFFFFFFFF
@@ -202,11 +203,13 @@ def _element(
 ) -> list[Piece]:
     length = sum(map(piece_length, value))
     pad = length % 2
-    limit = 0xFFFE if vr in _SHORT and not encoding.implicit else LONGEST_FRAGMENT
-    if length + pad > limit:
-        raise Malformed(name, f"holds {length} bytes, a value of {vr} holds {limit} at most")
-    head = encoding.header(tag, vr, length + pad)
     blank = b"\0" if vr in _BINARY or vr == "UI" else b" "
+    if length + pad > LONGEST_FRAGMENT:
+        raise Malformed(name, f"holds {length} bytes, a value holds {LONGEST_FRAGMENT} at most")
+    if length + pad > _LONGEST_SHORT and vr in _SHORT and not encoding.implicit:
+        # PS3.5 §6.2.2: of a length that 16 bits cannot say the explicit VR is UN.
+        vr = "UN"
+    head = encoding.header(tag, vr, length + pad)
     return [head, *value, blank] if pad else [head, *value]
 
 

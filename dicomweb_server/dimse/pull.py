@@ -9,8 +9,9 @@ from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.dicom.attributes import key_named, vr_of
-from dicomweb_server.dicom.json_model import Json
+from dicomweb_server.dicom.json_model import Json, key_text
 from dicomweb_server.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
+from dicomweb_server.dicom.uids import checked_uid
 from dicomweb_server.dimse import commands, identifiers, status, store
 from dicomweb_server.dimse.association import Association, Context, Message, Sink
 from dicomweb_server.dimse.commands import Command
@@ -106,8 +107,12 @@ def pull(
     by_move  asks the peer to send it here, which it must have us in its table for; else C-GET
     report   is called after each sub-operation
 
-    Raises DimseError, Refused when the peer refuses altogether.
+    Raises DimseError, Refused when the peer refuses altogether, and Malformed for what is no UID:
+    a peer may take a text without one, or with a wild card, for all it has.
     """
+    for key, uid in ((STUDY, study_uid), (SERIES, series_uid), (INSTANCE, instance_uid)):
+        if uid or key == STUDY:
+            checked_uid(key_text(key), uid)
     level, key, uid = "STUDY", STUDY, study_uid
     identifier: Json = {STUDY: {"vr": "UI", "Value": [study_uid]}}
     if series_uid:

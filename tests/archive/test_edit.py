@@ -214,6 +214,36 @@ def test_sequences_of_any_length_are_kept_and_change_their_character_set(
     assert len(ours.ModifiedAttributesSequence[0].OtherPatientIDsSequence) == count
 
 
+@pytest.mark.parametrize("syntax", [build.EXPLICIT_VR_LITTLE_ENDIAN, build.EXPLICIT_VR_BIG_ENDIAN])
+def test_ps3_5_6_2_2_a_text_that_outgrows_a_length_of_16_bits_is_un(
+    archive: Archive, keep: Keep, syntax: str
+) -> None:
+    """In UTF-8 a text of ISO 8859-1 may be twice as long; each of its values is no longer."""
+    values = ["é" * 60] * 1000
+    keep(
+        file_of(
+            1,
+            transfer_syntax_uid=syntax,
+            SpecificCharacterSet="ISO_IR 100",
+            ImageComments="é".encode("latin-1") * 50_000,
+            AdmittingDiagnosesDescription="\\".join(values).encode("latin-1"),
+        )
+    )
+    names = ["王" * 60] * 500
+    edit.correct(archive, STUDY_UID, {"PatientName": "王^小东", "OtherPatientNames": names}, WHY)
+    dataset = present(archive)
+    assert dataset.PatientName == "王^小东"
+    for keyword, text in (
+        ("AdmittingDiagnosesDescription", "\\".join(values)),
+        ("ImageComments", "é" * 50_000),
+        ("OtherPatientNames", "\\".join(names)),
+    ):
+        element = dataset[keyword]
+        assert (element.VR, element.value.rstrip()) == ("UN", text.encode())
+    ours = dataset.OriginalAttributesSequence[0].ModifiedAttributesSequence[0]
+    assert ours.PatientName == "Doe^Jon"
+
+
 def test_a_patient_is_merged_into_another(archive: Archive, keep: Keep) -> None:
     keep(file_of(1), file_of(1, study="1.5", series="1.5.1"))
     right = {"PatientID": "P2", "PatientName": "Right^One", "PatientSex": None}
@@ -300,6 +330,16 @@ def test_an_edit_that_was_followed_by_another_is_not_undone(archive: Archive, ke
         ({"Nonsense": "CT"}, "Nonsense is neither a keyword"),
         ({"PatientBirthDate": "1980"}, "PatientBirthDate cannot be '1980'"),
         ({"ProcedureCodeSequence": "x"}, "is a sequence"),
+        ({"PatientComments": "x" * 10_241}, "maximum length of 10240 allowed for VR LT"),
+        (
+            {"PatientComments": {"vr": "LT", "Value": ["x" * 70_000]}},
+            "maximum length of 10240 allowed for VR LT",
+        ),
+        ({"PatientComments": {"vr": "UT", "Value": ["x"]}}, "PatientComments is LT, not UT"),
+        (
+            {"PatientName": {"vr": "PN", "Value": [{"Ideographic": "x" * 65}]}},
+            "maximum allowed length of 64",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(

@@ -508,6 +508,8 @@ def test_two_queries_are_two_pulls_and_the_same_again_is_one(tmp_path: Path) -> 
         ({"PatientID": 5}, "the value of PatientID is no text"),
         (["PatientID"], "query is no object"),
         ({}, "neither study_uid nor query says"),
+        ({"PatientID": "", "PatientName": " "}, "query: has no value to match"),
+        ({"PatientName": "*", "StudyDate": "-", "StudyInstanceUID": ""}, "query: has no value to"),
     ],
 )
 def test_what_cannot_be_queried_for_is_refused_by_name(
@@ -516,6 +518,21 @@ def test_what_cannot_be_queried_for_is_refused_by_name(
     status, problem = asked(bridge, "POST", "/pulls", {"peer": "SINK", "query": query})
     assert status == 400
     assert problem["detail"].startswith(named)
+
+
+@pytest.mark.parametrize("uid", ["", "*", "1.2*", "1.2\\1.3"])
+def test_a_command_that_pulls_no_study_by_name_is_refused(tmp_path: Path, uid: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(one_peer("REMOTE", free_port()))
+    for asked_for in (("--study", uid), ("--study", "1.2", "--series", uid or "*")):
+        process = command(
+            "pull", "--config", config, "--data", tmp_path / "archive", "--from", "REMOTE",
+            *asked_for,
+        )  # fmt: skip
+        _, complaint = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert "(0020,000" in complaint and "a UID" in complaint, complaint
+        assert "Traceback" not in complaint
 
 
 def test_a_pull_is_of_a_study_or_by_query(bridge: Bridge) -> None:
