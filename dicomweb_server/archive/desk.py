@@ -104,6 +104,7 @@ STEPS = (
     CREATE UNIQUE INDEX transfers_once ON transfers
         (kind, peer, study_uid, series_uid, instance_uid, query) WHERE state = 'waiting';
     """,
+    "ALTER TABLE transfers ADD COLUMN times INTEGER NOT NULL DEFAULT 1;",
 )
 """What takes the schema from version n to n + 1; a step is never changed once it was released."""
 

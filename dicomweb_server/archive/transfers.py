@@ -45,7 +45,7 @@ KEPT_S = 7 * 86400.0
 class Transfer:
     """One thing to do. kind SEND is of one instance, PULL of what the UIDs say or, without,
     of all studies that match `query`, keyword or tag -> value; NOTIFY of a study that has become
-    available. `wish` is JSON: commit, by_move, results."""
+    available. `wish` is JSON: commit, by_move, results. `times` is how often it was asked for."""
 
     id: int
     kind: str
@@ -63,6 +63,7 @@ class Transfer:
     done_us: int | None
     transaction_uid: str
     query: Mapping[str, str]
+    times: int
 
 
 def send(
@@ -132,7 +133,8 @@ def add(
     wish: Mapping[str, Any] | None = None,
 ) -> int:
     """Queues one thing; what waits already for the same is not queued twice, but becomes urgent
-    when this is, and is to be committed to when either is. Returns its ID."""
+    when this is, and is to be committed to when either is. It may be on its way already, as it was
+    before it was asked for again: then it is not done with that (`succeeded`). Returns its ID."""
     now = time.time_ns() // 1000
     wanted = dict(wish or {})
     key = (kind, peer, study_uid, series_uid, instance_uid, _canonical(query or {}))
@@ -146,7 +148,8 @@ def add(
         if before.get("commit"):
             wanted["commit"] = True
         connection.execute(
-            "UPDATE transfers SET urgent = max(urgent, ?), wish = ? WHERE id = ?",
+            "UPDATE transfers SET urgent = max(urgent, ?), wish = ?, times = times + 1 "
+            "WHERE id = ?",
             (int(urgent), json.dumps(before | wanted), waiting["id"]),
         )
         return int(waiting["id"])
@@ -206,16 +209,16 @@ class Turns:
 
 
 def succeeded(desk: Desk, transfers: Sequence[Transfer]) -> None:
-    """These are done, or ASKED when the peer still has to commit to them: that may have been wished
-    for while they were sent."""
+    """These are done, or ASKED when the peer still has to commit to them; but what was asked for
+    again meanwhile, with other content perhaps, waits for its next turn."""
     desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
         connection.executemany(
             "UPDATE transfers SET error = '', done_us = ?, state = CASE "
             "WHEN kind = 'send' AND json_extract(wish, '$.commit') THEN 'asked' ELSE 'done' END "
-            "WHERE id = ?",
-            [(now, each.id) for each in transfers],
+            "WHERE id = ? AND times = ?",
+            [(now, each.id, each.times) for each in transfers],
         )
 
 
@@ -235,13 +238,13 @@ def failed(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
 
 
 def gave_up(desk: Desk, transfer: Transfer, reason: str) -> None:
-    """Trying again would not help."""
+    """Trying again would not help; not of what was asked for again meanwhile."""
     desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.execute(
             "UPDATE transfers SET state = 'failed', attempts = attempts + 1, error = ?, "
-            "done_us = ? WHERE id = ?",
-            (reason[:500], time.time_ns() // 1000, transfer.id),
+            "done_us = ? WHERE id = ? AND times = ?",
+            (reason[:500], time.time_ns() // 1000, transfer.id, transfer.times),
         )
 
 

@@ -28,7 +28,7 @@ from tests.dimse.conftest import Bridge, bridged, stop
 from tests.dimse.programs import free_port, run, running
 from tests.dimse.test_dcmtk import data_set, exported, qido, uid_in
 from tests.dimse.test_worklist import asked
-from tests.dimse.wire import CT
+from tests.dimse.wire import CT, Wire
 from tests.servers import command, session_of, wait_for
 
 STUDY = "2.25.8001"
@@ -392,7 +392,8 @@ def test_a_study_that_breaks_the_association_does_not_keep_others_from_being_pul
 
 
 def test_a_commitment_that_was_asked_for_stays_asked_for(tmp_path: Path) -> None:
-    """Whoever asks for the same without it; and when it is asked for while that is sent."""
+    """Whoever asks for the same without it; and when it is asked for while that is sent, which
+    is then sent once more."""
     desk = Desk(tmp_path / "desk.sqlite3")
 
     def wished(number: int, *, commit: bool) -> None:
@@ -412,8 +413,71 @@ def test_a_commitment_that_was_asked_for_stays_asked_for(tmp_path: Path) -> None
     sending = transfers.due(desk, "PACS", urgent=False)
     wished(2, commit=True)
     transfers.succeeded(desk, sending)
+    (again,) = transfers.due(desk, "PACS", urgent=False)
+    assert (again.instance_uid, again.wish["commit"]) == ("1.2", True)
+    transfers.succeeded(desk, [again])
     assert [each.state for each in transfers.queue(desk)] == [transfers.ASKED] * 3
     desk.close()
+
+
+def test_what_was_deleted_and_has_come_again_is_not_given_up(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    add(desk, 1, urgent=False)
+    (gone,) = transfers.due(desk, "PACS", urgent=False)
+    add(desk, 1, urgent=False)
+    transfers.gave_up(desk, gone, "it has been deleted meanwhile")
+    (again,) = transfers.due(desk, "PACS", urgent=False)
+    transfers.gave_up(desk, again, "it has been deleted meanwhile")
+    assert [each.state for each in transfers.queue(desk)] == [transfers.FAILED]
+    desk.close()
+
+
+def test_what_is_replaced_while_it_is_sent_is_sent_as_it_is_now(tmp_path: Path) -> None:
+    sink = free_port()
+    got: list[str] = []
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def store(event: evt.Event) -> int:
+        got.append(str(event.dataset.PatientID))
+        begun.set()
+        assert goes_on.wait(60)
+        return 0
+
+    entity = AE("SINK")
+    entity.add_supported_context(CT)
+    server = entity.start_server(
+        ("127.0.0.1", sink), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]
+    )
+    assert server is not None
+    config = (
+        one_peer("SINK", sink)
+        + """
+        [[forward]]
+        to = "SINK"
+    """
+    )
+    uid = f"{STUDY}.9.1"
+    try:
+        with bridged(tmp_path, config='conflict = "replace"\n' + config, web=True) as bridge:
+            wire = Wire.to(bridge.port)
+            wire.associate()
+            for version in ("OLD", "NEW"):
+                raw = part10(
+                    study_uid=f"{STUDY}.9", series_uid=uid, instance_uid=uid, PatientID=version,
+                    preamble=False, meta=False,
+                )  # fmt: skip
+                assert wire.store(uid, raw) == 0
+                assert begun.wait(30)
+            desk = sqlite3.connect(bridge.data / "desk.sqlite3")
+            times = "SELECT times FROM transfers WHERE state = 'waiting'"
+            wait_for(lambda: desk.execute(times).fetchall() == [(2,)], seconds=20)
+            desk.close()
+            goes_on.set()
+            wait_for(lambda: len(queued(bridge, "done")) == 1, seconds=20)
+    finally:
+        goes_on.set()
+        server.shutdown()
+    assert got == ["OLD", "NEW"]
 
 
 def test_what_a_peer_has_lost_may_wait_to_be_sent_again_already(tmp_path: Path) -> None:
