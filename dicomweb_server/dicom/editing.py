@@ -19,10 +19,12 @@ from typing import Any
 from pydicom.charset import encode_string
 
 from dicomweb_server.dicom import json_model, original
+from dicomweb_server.dicom.attributes import vr_of
 from dicomweb_server.dicom.charset import DEFAULT, Charset, charset_of, decode
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.json_model import BULK_DATA, Json
 from dicomweb_server.dicom.part10 import (
+    Element,
     Limits,
     Opened,
     extents_of,
@@ -35,6 +37,8 @@ from dicomweb_server.dicom.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicomweb_server.dicom.written import UTF_8, Bulk, Encoding, data_set, part10
 
 _CHARACTER_SET = "00080005"
+_IN_CHARACTER_SET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+"""VRs that are in the character set (PS3.5 §6.1.2.2)."""
 _DELIMITERS = re.compile(r"([\\^=\r\n\t\f])")
 
 
@@ -70,13 +74,49 @@ def edited(
     try:
         return _spliced(opened, source, written, _encoding(opened, _encoder(charset)))
     except UnicodeError:
-        texts = {
-            key: json_model.listed(element)
-            for key, element in document.items()
-            if key not in written and not json_model.encode(element).isascii()
+        written = {
+            **_texts(opened, document),
+            **{key: _read(opened, element) for key, element in written.items()},
+            _CHARACTER_SET: {"vr": "CS", "Value": [UTF_8]},
         }
-        written = {**texts, **written, _CHARACTER_SET: {"vr": "CS", "Value": [UTF_8]}}
         return _spliced(opened, source, written, _encoding(opened, str.encode))
+
+
+def _texts(opened: Opened, document: Json) -> Json:
+    """The elements with texts beyond ASCII, or with texts so long that the document only refers to
+    them; all as they are to be written in another character set."""
+    found: Json = {}
+    for key, element in document.items():
+        encoded = json_model.encode(element)
+        if encoded.isascii() and b'"BulkDataURI"' not in encoded:
+            continue
+        listed = json_model.listed(element)
+        read = _read(opened, listed)
+        if read != listed or not encoded.isascii():
+            found[key] = read
+    return found
+
+
+def _read(opened: Opened, element: Json) -> Json:
+    """An element with the texts that it only refers to, and its items without character sets of
+    their own."""
+    if element.get("vr") == "SQ":
+        items = [
+            {key: _read(opened, each) for key, each in item.items() if key != _CHARACTER_SET}
+            for item in element.get("Value", ())
+        ]
+        return {"vr": "SQ", "Value": items} if items else element
+    if "BulkDataURI" not in element:
+        return element
+    tag, found, inside = find(opened.structure, element["BulkDataURI"].removeprefix(BULK_DATA))
+    # UN is what a text too long for its VR was written as (PS3.5 §6.2.2).
+    vr = element["vr"] if element["vr"] != "UN" else vr_of(json_model.key_of(tag))
+    if vr not in _IN_CHARACTER_SET:
+        return element
+    named = (each.elements[0x00080005] for each in inside if 0x00080005 in each.elements)
+    value = opened.source.read_at(found.offset, found.length)
+    text = decode(value, _named(next(named, None))).rstrip(" \0")
+    return {"vr": vr, "Value": [{"Alphabetic": text} if vr == "PN" else text]}
 
 
 def _plain(element: Any) -> Any:
@@ -87,8 +127,12 @@ def _plain(element: Any) -> Any:
 
 
 def _charset(opened: Opened) -> Charset:
-    named = opened.structure.data_set.elements.get(0x00080005)
-    value = named.value if named is not None else b""
+    return _named(opened.structure.data_set.elements.get(0x00080005))
+
+
+def _named(element: Element | None) -> Charset:
+    """The character set that Specific Character Set names."""
+    value = element.value if element is not None else b""
     return charset_of(value) if isinstance(value, bytes) else DEFAULT
 
 

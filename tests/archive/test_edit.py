@@ -244,6 +244,36 @@ def test_ps3_5_6_2_2_a_text_that_outgrows_a_length_of_16_bits_is_un(
     assert ours.PatientName == "Doe^Jon"
 
 
+def test_a_text_too_long_for_json_goes_over_to_utf_8_with_the_others(
+    archive: Archive, keep: Keep
+) -> None:
+    """Texts of more than 64 KiB, within items and under a character set of the item too."""
+    long = "é" * 70_000
+    keep(
+        file_of(
+            1,
+            SpecificCharacterSet="ISO_IR 100",
+            TextValue=long.encode("latin-1"),
+            ContentSequence=[
+                {"TextValue": long.encode("latin-1")},
+                {
+                    "SpecificCharacterSet": "GB18030",
+                    "TextValue": ("王" * 40_000).encode("gb18030"),
+                    "StudyComments": "东".encode("gb18030"),
+                },
+            ],
+        )
+    )
+    edit.correct(archive, STUDY_UID, {"PatientName": "王^小东"}, WHY)
+    dataset = present(archive)
+    assert (dataset.SpecificCharacterSet, dataset.PatientName) == ("ISO_IR 192", "王^小东")
+    assert dataset.TextValue == long
+    one, other = dataset.ContentSequence
+    assert one.TextValue == long
+    assert (other.TextValue, other.StudyComments) == ("王" * 40_000, "东")
+    assert len(dataset.PixelData) == 64 * 64 * 2
+
+
 def test_a_patient_is_merged_into_another(archive: Archive, keep: Keep) -> None:
     keep(file_of(1), file_of(1, study="1.5", series="1.5.1"))
     right = {"PatientID": "P2", "PatientName": "Right^One", "PatientSex": None}
