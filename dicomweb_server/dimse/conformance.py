@@ -363,7 +363,8 @@ def _security(config: Config) -> Iterator[str]:
 def _annexes() -> Iterator[str]:
     yield from heading("A Information object definitions")
     yield from paragraph(
-        "No attribute of a stored object is added, removed or changed. No private attributes, "
+        "No attribute of a stored object is added, removed or changed, but for what belongs in no "
+        "data set (§5.2.5). No private attributes, "
         "SOP classes or transfer syntaxes are defined here."
     )
     yield from heading("B Structured report content encoding")

@@ -1,9 +1,10 @@
 """The bridge as acceptor: listens, negotiates, and lets each message's service answer it.
 
 A thread an association; what an association may cost is bounded (their number, the seconds to its
-request, the length of a PDU, of a command, of an identifier, seconds of silence), and a handler's
-error ends at most its association, never the server. A connection takes the place of an association
-only once it is one: who connects and asks for none keeps nobody out.
+request, the length of a PDU, of a command, of an identifier, seconds of silence, how slowly a
+message may come), and a handler's error ends at most its association, never the server. A
+connection takes the place of an association only once it is one: who connects and asks for none
+keeps nobody out.
 """
 
 import logging
