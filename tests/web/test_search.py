@@ -1,14 +1,16 @@
 """QIDO-RS: the six resources, what they return and what they refuse (PS3.18 §10.6)."""
 
+import re
 from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
 
 from tests.dicom.build import element, part10
 from tests.web.bodies import CONTENT_TYPE, related, taken_apart
-from tests.web.conftest import Server
+from tests.web.conftest import Client, Server
 
 
 @pytest.fixture
@@ -277,6 +279,32 @@ class TestPages:
                 break
             url = str(response.url.join(response.links["next"]["url"]))
         assert seen == ["1.2.1.1", "1.1.1.1", "1.1.1.2", "1.1.2.1"]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "PatientName=*e*&limit=1",
+            "PatientName=%2Ae%2A&limit=1&x-note=%3E%20+a&x-note=",
+            "PatientName=*e*&limit=1&x-note=a>;b",
+            "offset=0&limit=1&PatientName=*e*",
+        ],
+    )
+    def test_a_link_asks_what_was_asked(
+        self, server: Server, stored: httpx.Client, query: str
+    ) -> None:
+        client = Client(server.host, server.port)
+        path = f"{server.archive.config.prefix}/studies"
+        client.send(f"GET {path}?{query} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        head = b"".join(iter(client.stream.readline, b"\r\n")).decode("ascii")
+        client.close()
+        link = re.search(r'^link: <\?([^<> ]*)>; rel="next"', head, re.MULTILINE)
+        assert link is not None
+        *rest, (name, _) = parse_qsl(link[1], keep_blank_values=True)
+        asked = parse_qsl(query, keep_blank_values=True)
+        assert (rest, name) == ([each for each in asked if each[0] != "offset"], "cursor")
+        following = stored.get(f"/studies?{link[1]}")
+        assert following.status_code == 200
+        assert following.json() == stored.get("/studies?PatientName=*e*&offset=1&limit=1").json()
 
     def test_what_is_no_cursor_is_refused(self, stored: httpx.Client) -> None:
         response = stored.get("/studies?cursor=nonsense")
