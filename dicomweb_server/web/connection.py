@@ -19,8 +19,9 @@ answer is told.
 
 import os
 import weakref
+from asyncio import TimerHandle
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -64,11 +65,15 @@ BODY_BYTES = 2**20
 class _Body:
     """What has arrived of the body of one request.
 
-    left  bytes that are still to come, 0 too when the request does not say how many
+    left           bytes that are still to come, 0 too when the request does not say how many
+    begin_waiting  for the next of them; ends when its handle is cancelled, or the request does
     """
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(
+        self, cycle: RequestResponseCycle, *, begin_waiting: Callable[[], TimerHandle]
+    ) -> None:
         self.cycle = cycle
+        self._begin_waiting = begin_waiting
         self.left = _content_length(cycle.scope) - len(cycle.body)
         self.pieces: deque[bytes] = deque()
         self.held_bytes = 0
@@ -95,7 +100,12 @@ class _Body:
         cycle = self.cycle
         if not self.pieces:
             # It waits for the next piece, the end or the client's going, and has the socket read.
-            said = await cycle.receive()
+            waiting = self._begin_waiting() if cycle.more_body else None
+            try:
+                said = await cycle.receive()
+            finally:
+                if waiting is not None:
+                    waiting.cancel()
             if not self.pieces or said["type"] != "http.request":
                 return said
         if cycle.disconnected:
@@ -130,6 +140,8 @@ class Connection(HttpToolsProtocol):
         self._unfinished = False
         self._answered: RequestResponseCycle | None = None
         self._body: _Body | None = None
+        # Of what came last and is no request; nothing is read behind it.
+        self._refusal = b""
         # What is being answered; the parser may be further than that.
         self._running: RequestResponseCycle | None = None
         # Of the head that is being received: since when, what came of it, whether there is one.
@@ -156,8 +168,27 @@ class Connection(HttpToolsProtocol):
             cycle.message_event.set()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        self._body = None
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends nothing more. Whether he is still answered.
+
+        He may have closed his side alone, as `nc -N` does, or have gone: the same packet says both.
+        Who has said all that he asks for is answered, and the connection closed behind that; if he
+        has gone the first write is reset, and that is noticed as ever. So what runs on for nobody
+        runs until its first message, and a change feed until it has something to say or its
+        heartbeat. Who stops within a request has gone. TLS knows no half-closed connection here.
+        """
+        if self._refusal:
+            return True  # What was asked for before has its answers still.
+        if self._unfinished or not self._is_busy or self._descriptor is None:
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal:
+            return
         body = self._body
         if body is not None and body.left > 0 and body.cycle is self.cycle:
             data = self._take_body(body, data)
@@ -170,19 +201,25 @@ class Connection(HttpToolsProtocol):
         self._answered = None
         heading = self._heading
         self._parse(data)
-        if self._heading and not self.transport.is_closing():
+        if self._heading:
             self._head_bytes += len(data) if heading else 0
             if self._head_bytes > HEAD_BYTES:
                 self._refuse_head()
-            elif self.timeout_keep_alive_task is None and not self._is_busy:
-                self._wait_for_head(self._head_began)
+        if self._is_busy:
+            self._unset_keepalive_if_required()
+        elif not self.transport.is_closing():
+            # Who has an answer, and sends the rest of a body that nobody wants, has the time of the
+            # next head for it.
+            if self._heading:
+                self._quiet_since = self._head_began
+            if self.timeout_keep_alive_task is None:
+                self._wait_for_head(self._quiet_since)
         whole = between and self._begun == 1 and not self._unfinished
         if whole and self._answered is not None:
             heard.learn(data, self._answered.scope)
 
     def _parse(self, data: bytes) -> None:
         """As uvicorn's data_received."""
-        self._unset_keepalive_if_required()
         try:
             while data:
                 try:
@@ -209,33 +246,51 @@ class Connection(HttpToolsProtocol):
         self._quiet_since = since
         self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
 
-    def send_400_response(self, msg: str) -> None:
-        if self._is_in_an_answer:
-            self.transport.close()
-        else:
-            super().send_400_response(msg)
+    def _begin_waiting(self) -> TimerHandle:
+        """For what comes next of the body of the request that runs: for so long a silence, however
+        long the whole takes."""
+        return self.loop.call_later(self.timeout_keep_alive, self._refuse_silence)
 
-    @property
-    def _is_in_an_answer(self) -> bool:
-        """Whether half an answer is out, which nothing else may be written into."""
-        running = self._running
-        return running is not None and running.response_started and not running.response_complete
+    def _refuse_silence(self) -> None:
+        """RFC 9110 §15.5.9: 408 (Request Timeout). Who receives the body is told that the client
+        has gone."""
+        self._refuse(408, f"nothing of the body came for {self.timeout_keep_alive} s")
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, msg)
 
     def _refuse_head(self) -> None:
         """RFC 6585 §5: 431 (Request Header Fields Too Large)."""
-        if self._is_in_an_answer:
-            self.transport.close()
+        self._refuse(431, f"the request line and headers are longer than {HEAD_BYTES} bytes")
+
+    def _refuse(self, status: int, why: str) -> None:
+        """Answers what came last and is no request, and closes the connection; what was asked for
+        before it is answered first (RFC 9112 §9.3.2)."""
+        if self._refusal or self.transport.is_closing():
             return
-        said = b"the request line and headers are longer than %d bytes\n" % HEAD_BYTES
+        said = f"{why}\n".encode()
         head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n"
-        self.transport.write(self._head(431, head % len(said)) + said)
+        self._refusal = self._head(status, head % len(said)) + said
+        in_body = self._unfinished and not self._heading
+        if in_body and self.pipeline:
+            self.pipeline.popleft()  # Its own turn has not come, and does not.
+        elif in_body and self.cycle.response_started:
+            self.transport.close()
+        elif in_body or not self._is_busy:
+            self._write_refusal()
+
+    def _write_refusal(self) -> None:
+        self.transport.write(self._refusal)
         self.transport.close()
+
+    def on_response_complete(self) -> None:
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and self._refusal and not self.transport.is_closing():
+            self._write_refusal()
 
     def _take_body(self, body: _Body, data: bytes) -> bytes:
         """Takes what belongs to the body and gives what follows it."""
-        if not body.cycle.response_complete:
-            # Else the timer that runs is that of the next request.
-            self._unset_keepalive_if_required()
         piece, rest = data[: body.left], data[body.left :]
         body.take(piece)
         if not body.left:
@@ -252,16 +307,27 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        self._heading = False
         sizes = sum(len(name) + len(value) for name, value in self.headers)
         if len(self.url) + sizes > HEAD_BYTES:
             self._refuse_head()
-        elif self.transport.is_closing():
+        elif (codings := self._transfer_codings()) and codings != [b"chunked"]:
+            # RFC 9112 §6.3: 400 where nobody knows where the body ends; §6.1: "A server that
+            # receives a request message with a transfer coding it does not understand SHOULD
+            # respond with 501 (Not Implemented)".
+            framed = codings[-1] == b"chunked" and codings.count(b"chunked") == 1
+            self._refuse(501 if framed else 400, "chunked is the one Transfer-Encoding here")
+        if self._refusal or self.transport.is_closing():
             return
-        elif self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._asked_plainly = self._without_upgrade()
         else:
+            self._heading = False
             super().on_headers_complete()
+
+    def _transfer_codings(self) -> list[bytes]:
+        """Of the request, in the order they were applied."""
+        said = b",".join(value for name, value in self.headers if name == b"transfer-encoding")
+        return [each.strip().lower() for each in said.split(b",") if each.strip()]
 
     def _without_upgrade(self) -> bytes:
         """The head of a request that asks for another protocol (curl --http2 does) without that.
@@ -278,7 +344,7 @@ class Connection(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def on_message_complete(self) -> None:
-        if self._asked_plainly or self.transport.is_closing():
+        if self._asked_plainly or self._refusal or self.transport.is_closing():
             return  # It is read again, or not at all.
         super().on_message_complete()
         self._unfinished = False
@@ -338,7 +404,7 @@ class Connection(HttpToolsProtocol):
         answer = partial(self._answer, weakref.ref(cycle))
         cycle.scope["extensions"] = {ANSWER: {"answer": answer}}
         if cycle.scope["method"] not in _WITHOUT_BODY:
-            body = self._body = _Body(cycle)
+            body = self._body = _Body(cycle, begin_waiting=self._begin_waiting)
 
             async def receiving(
                 scope: Scope, _: ASGIReceiveCallable, send: ASGISendCallable
@@ -350,7 +416,7 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
-        if self.transport.is_closing():
+        if self._refusal or self.transport.is_closing():
             return
         mine = self._body
         # That of a pipelined request, whose turn has not come, is uvicorn's.

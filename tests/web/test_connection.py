@@ -3,11 +3,16 @@ connections that end, that ask for something else, or for nothing."""
 
 import socket
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
 
+from dicomweb_server.archive.archive import Archive, open_archive
+from dicomweb_server.archive.spool import MEMORY_BYTES
+from dicomweb_server.config import Config
 from dicomweb_server.web.app import application
 from dicomweb_server.web.connection import HEAD_BYTES
 from tests.dicom.build import part10
@@ -193,6 +198,8 @@ def test_rfc6585_5_a_head_too_long_is_refused(server: Server, client: Client, lo
     with suppress(OSError):
         for at in range(0, len(long), 20_000):
             client.send(long[at : at + 20_000])
+    if long.startswith(WAITING):
+        assert client.reply()[0] == 200
     assert client.reply() == (
         431,
         b"the request line and headers are longer than %d bytes\n" % HEAD_BYTES,
@@ -223,3 +230,120 @@ def test_who_does_not_say_what_he_wants_is_hung_up_on(server: Server, sent: str)
         while connection.recv(1 << 16):
             pass
     program.program.close()
+
+
+@contextmanager
+def served(archive: Archive, *, quiet_s: int = 1) -> Iterator[Client]:
+    """A connection to a server that waits `quiet_s` for who says nothing."""
+    program = Socket()
+    program.program = application(archive, archive.config)
+    with listened(program, timeout_keep_alive=quiet_s) as (host, port):
+        client = Client(host, port)
+        try:
+            yield client
+        finally:
+            client.close()
+    program.program.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("behind", [b"", HEALTH])
+def test_rfc9110_15_5_9_a_body_that_stops_is_timed_out_and_nothing_of_it_is_kept(
+    tmp_path: Path, chunked: bool, behind: bytes
+) -> None:
+    archive = open_archive(Config(data=str(tmp_path)))
+    body = related(part10(rows=2048, columns=2048))
+    half = len(body) // 2
+    assert half > MEMORY_BYTES - 2**20
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    framed = b"%x\r\n" % len(body) if chunked else b""
+    path = f"{archive.config.prefix}/studies"
+    lines = [f"POST {path} HTTP/1.1", "Host: h", f"Content-Type: {CONTENT_TYPE}", length, "", ""]
+    with served(archive) as client:
+        client.send(behind + "\r\n".join(lines).encode() + framed + body[:half])
+        if behind:
+            assert client.reply()[0] == 200
+        status, said = client.reply()
+        assert status == 408
+        assert b"1 s" in said
+        assert client.stream.read() == b""
+        assert archive.storage.index.last_change() == 0
+    assert not any(archive.storage.incoming.iterdir())
+    archive.close()
+
+
+def test_a_body_that_comes_slowly_is_waited_for(archive: Archive) -> None:
+    body = related(SMALL)
+    lines = [
+        f"POST {archive.config.prefix}/studies HTTP/1.1",
+        "Host: h",
+        f"Content-Type: {CONTENT_TYPE}",
+        f"Content-Length: {len(body)}",
+    ]
+    with served(archive) as client:
+        client.send("\r\n".join([*lines, "", ""]).encode())
+        for at in range(0, len(body), len(body) // 4):
+            time.sleep(0.4)
+            client.send(body[at : at + len(body) // 4])
+        assert client.reply()[0] == 200
+
+
+@pytest.mark.parametrize("request_line", ["POST /dicom-web/studies", "GET /health/live"])
+def test_the_rest_of_a_body_that_nobody_reads_is_not_waited_for_for_ever(
+    archive: Archive, request_line: str
+) -> None:
+    with served(archive) as client:
+        client.send(
+            f"{request_line} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+            "Content-Type: text/plain\r\n\r\n".encode()
+        )
+        assert client.reply()[0] in (200, 415)
+        client.send(b"5\r\n12345\r\n")
+        assert client.stream.read() == b""
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "Deflate,chunked", "x", "gzip;q=1, chunked"])
+@pytest.mark.parametrize("lines", ["one", "several"])
+def test_rfc9112_6_1_a_transfer_coding_that_is_not_understood_is_501(
+    server: Server, client: Client, coding: str, lines: str
+) -> None:
+    codings = [coding] if lines == "one" else coding.split(",")
+    said = [f"Transfer-Encoding: {each}" for each in codings]
+    client.send(count(server) + head(server, *said) + b"5\r\n12345\r\n0\r\n\r\n" + HEALTH)
+    assert client.reply()[0] == 204
+    # RFC 9112 §6.3: where chunked is not the last nobody knows where the body ends: 400.
+    assert client.reply()[0] == (501 if coding.endswith("chunked") else 400)
+    assert client.stream.read() == b""
+
+
+def test_rfc9112_9_3_2_what_came_before_a_request_that_is_none_is_answered_first(
+    server: Server, client: Client
+) -> None:
+    client.send(WAITING + HEALTH + b"\0no request\r\n\r\n" + HEALTH)
+    assert client.reply()[0] == 200
+    assert client.reply()[0] == 200
+    assert client.reply()[0] == 400
+    assert client.stream.read() == b""
+
+
+@pytest.mark.parametrize("asked", ["what is remembered", "what is not", "an upload", "two"])
+def test_who_has_said_all_and_closes_his_side_is_answered(
+    server: Server, client: Client, asked: str
+) -> None:
+    request = {
+        "what is remembered": HEALTH,
+        "what is not": WAITING,
+        "an upload": storing(server, related(SMALL)),
+        "two": WAITING + count(server),
+    }[asked]
+    client.send(request)
+    client.socket.shutdown(socket.SHUT_WR)
+    for _ in range(2 if asked == "two" else 1):
+        assert client.reply()[0] in (200, 204)
+    assert client.stream.read() == b""
+
+
+def test_who_closes_his_side_in_a_body_has_gone(server: Server, client: Client) -> None:
+    client.send(storing(server, related(SMALL))[:-9])
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.stream.read() == b""
