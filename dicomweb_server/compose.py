@@ -13,10 +13,8 @@ import os
 import signal
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
@@ -163,12 +161,11 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         # takes longer than uvicorn's 5 s, and then none ever came up.
         timeout_worker_healthcheck=60,
     )
+    run = _runner(server, listening)
     host, port = listening.getsockname()[:2]
     scheme = "https" if config.tls_certificate else "http"
     url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     announce(f"serving {config.data} on {url}/, DICOMweb root {url}{config.prefix}")
-    # uvicorn raises a signal it was stopped by once more when it has stopped.
-    signal.signal(signal.SIGTERM, lambda number, stack: sys.exit(0))
     beside: list[Beside] = []
     if not in_memory:
         beside.append(Beside("reading", run_reading, config))
@@ -179,17 +176,40 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     for each in beside:
         each.start()
     try:
-        with suppress(KeyboardInterrupt):
-            if config.workers == 1:
-                single = uvicorn.Server(server)
-                single.run(sockets=[listening])
-                return 0 if single.started else 1
-            Multiprocess(server, sockets=[listening]).run()
+        return run()
     finally:
         for each in beside:
             each.stop()
         listening.close()
-    return 0
+
+
+def _runner(server: uvicorn.Config, listening: socket.socket) -> Callable[[], int]:
+    """What serves until SIGTERM or SIGINT, which are waited for from now on, and gives the exit
+    code. Nothing is raised where a signal happens to come: in the middle of an import in another
+    thread, or of what the interpreter calls back, that is lost, or leaves a lock behind."""
+    if server.workers > 1:
+        several = Multiprocess(server, sockets=[listening])
+
+        def run_several() -> int:
+            several.run()
+            return 0
+
+        return run_several
+    single = uvicorn.Server(server)
+
+    def stop(number: int, stack: FrameType | None) -> None:
+        single.should_exit = True
+
+    # Before uvicorn's own handlers are there, and when it raises once more, at its end, what it was
+    # stopped by.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+    def run_single() -> int:
+        single.run(sockets=[listening])
+        return 0 if single.started else 1
+
+    return run_single
 
 
 def _require_identity(config: Config) -> None:
@@ -337,7 +357,13 @@ class Beside:
         context = context_with(__name__)
         while not self._stopping.is_set():
             process = context.Process(target=self._run_it, args=self._arguments, name=self._name)
-            process.start()
+            try:
+                process.start()
+            except (EOFError, OSError) as error:
+                # What they are forked from is gone too when all are told to stop, as systemd does.
+                if not self._stopping.wait(1):
+                    logger.error("%s could not be started: %r; once more", self._name, error)
+                continue
             while process.is_alive() and not self._stopping.wait(0.2):
                 pass
             if not self._stopping.is_set():

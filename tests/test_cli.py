@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -16,7 +17,7 @@ import pytest
 
 from dicomweb_server.cli import main
 from tests.dicom.build import SERIES_UID, STUDY_UID, part10
-from tests.servers import command, ended, serving, session_of, wait_for
+from tests.servers import command, ended, kill_session, serving, session_of, wait_for
 
 COMMANDS = ("serve", "import", "export", "verify", "settle", "compact", "stats", "delete", "demo")
 
@@ -242,6 +243,30 @@ def test_a_server_told_to_stop_ends_with_all_its_processes(
         assert process.returncode == 0, err
         assert "Traceback" not in err
         wait_for(lambda: ended(process), seconds=5)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("after_s", [0.0, 0.005, 0.08])
+@pytest.mark.parametrize("told", ["the server", "all its processes"])
+def test_a_server_told_to_stop_before_it_is_up_ends_quietly(
+    data: Path, workers: int, after_s: float, told: str
+) -> None:
+    process = command(
+        *("serve", "--data", data, "--port", 0, "--no-dimse", "--workers", workers),
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("serving ")
+        time.sleep(after_s)
+        (os.kill if told == "the server" else os.killpg)(process.pid, signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err
+        assert "Warning" not in err
+        wait_for(lambda: ended(process), seconds=5)
+    finally:
+        kill_session(process)
 
 
 def test_processes_of_a_server_that_was_killed_do_not_outlive_it(data: Path) -> None:
