@@ -37,6 +37,7 @@ class Spool:
         self.length = 0
         self._directory = directory
         self._limit_bytes = limit_bytes
+        self._memory_bytes = MEMORY_BYTES
         self._pieces: list[Buffer] = []
         self._file: BinaryIO | None = None
 
@@ -49,7 +50,7 @@ class Spool:
                 "the upload", "bytes or more", found=self.length, limit=self._limit_bytes
             )
         try:
-            if self._file is None and self.length > MEMORY_BYTES:
+            if self._file is None and self.length > self._memory_bytes:
                 self._spill()
             if self._file is None:
                 self._keep(piece)
@@ -60,6 +61,10 @@ class Spool:
             if error.errno in NO_SPACE:
                 raise OutOfSpace(str(self._directory)) from error
             raise
+
+    def leave_memory(self) -> None:
+        """All of it goes to disk with the next piece, however little it is."""
+        self._memory_bytes = 0
 
     def _keep(self, piece: Buffer) -> None:
         if len(piece) >= SMALL_BYTES:

@@ -1,4 +1,4 @@
-"""JSON bodies of requests, read up to a limit."""
+"""Small bodies of requests, JSON mostly, read up to a limit."""
 
 import hashlib
 import json
@@ -7,22 +7,48 @@ from typing import Any
 import orjson
 
 from dicomweb_server.reading.once import Once
-from dicomweb_server.web.http import Request
+from dicomweb_server.web.http import Request, header
 from dicomweb_server.web.problems import Problem
+from dicomweb_server.web.receiving import Room
 
 OBJECT_BYTES = 256 * 1024
 CONTENT_BYTES = 4 * 2**20
 """Of a report's text with its fields and references."""
 KEY_CHARACTERS = 200
 
+ALWAYS_BYTES = 16 * 1024
+"""Of a body that there is always room for, as there is for the head of a request."""
+
+_room = Room(64 * 2**20)
+"""For the rest of those that a process has not read to their end, slow as they may come."""
+
+
+async def read(request: Request, *, limit: int) -> bytes:
+    """The request's body. Raises Problem."""
+    pieces: list[bytes] = []
+    length = taken = 0
+    try:
+        async for piece in request.chunks():
+            pieces.append(piece)
+            length += len(piece)
+            if length > limit:
+                raise Problem(413, f"the body is longer than {limit} bytes", field="body")
+            beyond = max(0, length - ALWAYS_BYTES) - taken
+            if not _room.take(beyond):
+                raise Problem(
+                    503,
+                    "too many bodies are being received; this one would be too much",
+                    headers=(header("retry-after", "5"),),
+                )
+            taken += beyond
+    finally:
+        _room.give_back(taken)
+    return b"".join(pieces)
+
 
 async def json_of(request: Request, *, limit: int = OBJECT_BYTES) -> dict[str, Any]:
     """The request's body, a JSON object; {} when there is none. Raises Problem."""
-    body = bytearray()
-    async for chunk in request.chunks():
-        body += chunk
-        if len(body) > limit:
-            raise Problem(413, f"the body is longer than {limit} bytes", field="body")
+    body = await read(request, limit=limit)
     if not body:
         return {}
     try:

@@ -21,7 +21,7 @@ import os
 import weakref
 from asyncio import TimerHandle
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from contextlib import suppress
 from functools import partial
 
@@ -61,18 +61,27 @@ _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 BODY_BYTES = 2**20
 """What may wait for the application of a request's body before nothing more is read."""
 
+BODIES_BYTES = 64 * 2**20
+"""What may wait of all of a process, in equal shares: less of each where there are many."""
+
 
 class _Body:
     """What has arrived of the body of one request.
 
+    connections    that share what may wait
     left           bytes that are still to come, 0 too when the request does not say how many
     begin_waiting  for the next of them; ends when its handle is cancelled, or the request does
     """
 
     def __init__(
-        self, cycle: RequestResponseCycle, *, begin_waiting: Callable[[], TimerHandle]
+        self,
+        cycle: RequestResponseCycle,
+        *,
+        connections: Sized,
+        begin_waiting: Callable[[], TimerHandle],
     ) -> None:
         self.cycle = cycle
+        self._connections = connections
         self._begin_waiting = begin_waiting
         self.left = _content_length(cycle.scope) - len(cycle.body)
         self.pieces: deque[bytes] = deque()
@@ -91,7 +100,7 @@ class _Body:
     def add(self, piece: bytes) -> None:
         self.pieces.append(piece)
         self.held_bytes += len(piece)
-        if self.held_bytes > BODY_BYTES:
+        if self.held_bytes > min(BODY_BYTES, BODIES_BYTES // max(1, len(self._connections))):
             self.cycle.flow.pause_reading()
         self.cycle.message_event.set()
 
@@ -404,7 +413,9 @@ class Connection(HttpToolsProtocol):
         answer = partial(self._answer, weakref.ref(cycle))
         cycle.scope["extensions"] = {ANSWER: {"answer": answer}}
         if cycle.scope["method"] not in _WITHOUT_BODY:
-            body = self._body = _Body(cycle, begin_waiting=self._begin_waiting)
+            body = self._body = _Body(
+                cycle, connections=self.connections, begin_waiting=self._begin_waiting
+            )
 
             async def receiving(
                 scope: Scope, _: ASGIReceiveCallable, send: ASGISendCallable

@@ -14,6 +14,7 @@ import orjson
 
 from dicomweb_server.archive import orders
 from dicomweb_server.archive.orders import Order
+from dicomweb_server.web.bodies import read
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.problems import Problem
 from dicomweb_server.web.service import Service
@@ -114,11 +115,7 @@ def reply(status: int, body: object, *more: tuple[bytes, bytes]) -> Reply:
 
 async def read_object(request: Request) -> dict[str, Any]:
     """The request's body, a JSON object. Raises Problem."""
-    body = b""
-    async for chunk in request.chunks():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise Problem(413, f"the body is longer than {BODY_BYTES} bytes", field="body")
+    body = await read(request, limit=BODY_BYTES)
     try:
         found = orjson.loads(body)
     except ValueError as error:

@@ -21,6 +21,7 @@ from dicomweb_server.config import Config
 from dicomweb_server.reading.reading import Reading
 from dicomweb_server.records.database import Database
 from dicomweb_server.web.http import Reply, Request, Workers
+from dicomweb_server.web.receiving import RECEIVED_BYTES, Receiver, Room
 from dicomweb_server.web.storing import Storing
 from storage.model import Buffer, Digest, SeriesKey, StudyRow
 
@@ -114,6 +115,7 @@ class Service:
     governing: Cache[Digest, dict[str, Any]] = field(default_factory=lambda: Cache(GOVERNING_BYTES))
     storing: Storing = field(init=False)
     upload_bytes: Budget = field(init=False)
+    received: Room = field(default_factory=lambda: Room(RECEIVED_BYTES))
     hashing: asyncio.Semaphore = field(init=False)
     _desk: Callable[[], Desk] = field(init=False)
 
@@ -128,6 +130,15 @@ class Service:
     def seen_by(self, caller: Caller) -> "Service":
         """The same service for somebody who asks."""
         return copied(self, archive=self.archive.seen_by(caller))
+
+    def receiver(self, *, limit_bytes: int) -> Receiver:
+        """For a part of an upload."""
+        return Receiver(
+            self.archive.storage.incoming,
+            limit_bytes=limit_bytes,
+            room=self.received,
+            workers=self.workers,
+        )
 
     def refuse(self, path: str) -> NoReturn:
         """Nobody asks for what is not for everybody; the audit has it. Raises NotSignedIn."""
@@ -168,7 +179,7 @@ HASHING = 2
 """Passwords that are hashed at the same time: each takes 64 MiB and some 50 ms of a processor."""
 
 UPLOAD_BYTES = 128 * 2**20
-"""Received parts that a process holds in memory while they wait to be stored."""
+"""Received parts, of those that may be held in memory, that wait to be stored in a process."""
 
 Handler = Callable[[Service, Request], Awaitable[Reply]]
 

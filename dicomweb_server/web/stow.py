@@ -22,7 +22,7 @@ what has not begun to be stored is dropped.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -31,16 +31,17 @@ import orjson
 
 from dicomweb_server.access.caller import Act
 from dicomweb_server.access.errors import Denied
-from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
+from dicomweb_server.archive.spool import MEMORY_BYTES
 from dicomweb_server.archive.store import Outcome, Received, Refusal, refused
 from dicomweb_server.dicom.errors import TooLarge
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.xml_model import to_xml
-from dicomweb_server.web.http import MESSAGE_BYTES, Reply, Request, content
+from dicomweb_server.web.http import Reply, Request, content
 from dicomweb_server.web.multipart import MultipartError, Parser, PartBegin, PartData, PartEnd
 from dicomweb_server.web.negotiate import BadMediaType, MediaRange, parse_media_type
 from dicomweb_server.web.offers import DICOM, DICOM_XML, STORE_RESPONSES, selected
 from dicomweb_server.web.problems import Problem
+from dicomweb_server.web.receiving import Receiver
 from dicomweb_server.web.service import Service, instance_url
 from dicomweb_server.web.storing import Entry
 from dicomweb_server.web.stow_metadata import METADATA_TYPES, BulkData, made_of_metadata
@@ -215,7 +216,7 @@ class _Part:
 
     @property
     def held_bytes(self) -> int:
-        """What it takes of memory."""
+        """What it takes of memory, if it has not gone to a file sooner than such parts do."""
         if self.spool is None or self.spool.length > MEMORY_BYTES:
             return 0
         return self.spool.length
@@ -292,52 +293,38 @@ class _Receiving:
     """One part while it comes in. A refused part is read to its end and not kept."""
 
     def __init__(self, service: Service, refusal: str) -> None:
-        self._service = service
         self._refused = _outcome(Refusal.NOT_DICOM, refusal) if refusal else None
-        self._spool: Spool | None = Spool(
-            service.archive.storage.incoming, limit_bytes=service.config.max_part_bytes
+        self._receiver: Receiver | None = service.receiver(
+            limit_bytes=service.config.max_part_bytes
         )
-        self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
         self.received = 0
 
     async def write(self, piece: memoryview | bytes) -> None:
         self.received += len(piece)
-        if self._refused is not None:
-            return
-        if self.received <= MEMORY_BYTES:
-            self._spooled(piece)
-            return
-        # From here on the spool is a file, which is written in a thread and in large pieces.
-        self._gathered.append(bytes(piece))
-        self._gathered_bytes += len(piece)
-        if self._gathered_bytes >= MESSAGE_BYTES:
-            await self._flush()
+        if self._refused is None:
+            assert self._receiver is not None
+            await self._unless_refused(self._receiver.write(piece))
 
-    async def _flush(self) -> None:
-        gathered, self._gathered, self._gathered_bytes = b"".join(self._gathered), [], 0
-        if gathered and self._refused is None:
-            await self._service.workers.run(self._spooled, gathered)
-
-    def _spooled(self, piece: memoryview | bytes) -> None:
-        assert self._spool is not None
+    async def _unless_refused(self, receiving: Coroutine[object, object, None]) -> None:
         try:
-            self._spool.write(piece)
+            await receiving
         except (TooLarge, OutOfSpace) as error:
             self._refused = refused(error)
+            self.discard()
 
     async def finish(self) -> _Part:
-        await self._flush()
+        if self._receiver is not None:
+            await self._unless_refused(self._receiver.complete())
         if self._refused is not None:
             self.discard()
             return _Part(None, self._refused)
-        spool, self._spool = self._spool, None
-        return _Part(spool)
+        receiver, self._receiver = self._receiver, None
+        return _Part(receiver)
 
     def discard(self) -> None:
-        if self._spool is not None:
-            self._spool.discard()
-            self._spool = None
+        if self._receiver is not None:
+            self._receiver.discard()
+            self._receiver = None
 
 
 # --- storing ------------------------------------------------------------------------------------

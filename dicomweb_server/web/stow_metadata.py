@@ -1,20 +1,20 @@
 """STOW-RS of metadata and bulk data (PS3.18 §10.5.1.4): data sets in JSON or XML, values beside
 them.
 
-The bulk data of one request goes to one spool, whatever number of parts it comes in; metadata is
-held in memory, within a limit. When the body has ended each data set is put together with the
+The bulk data of one request goes to one spool, whatever number of parts it comes in, and so does
+the metadata, within a limit. When the body has ended each data set is put together with the
 values that its BulkDataURIs name (`dicom.assemble`), without copying them, and is then stored as
 any other part. What cannot be put together fails alone.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
 import orjson
 
-from dicomweb_server.archive.spool import MEMORY_BYTES, Spool
 from dicomweb_server.archive.store import Outcome, Refusal, refused
 from dicomweb_server.dicom.assemble import BulkPart, assemble
 from dicomweb_server.dicom.errors import DicomError, Malformed, TooLarge
@@ -23,7 +23,7 @@ from dicomweb_server.dicom.source import Part, Source
 from dicomweb_server.dicom.uids import is_uid
 from dicomweb_server.dicom.written import first
 from dicomweb_server.dicom.xml_reading import from_xml
-from dicomweb_server.web.http import MESSAGE_BYTES, Request
+from dicomweb_server.web.http import Request
 from dicomweb_server.web.multipart import MultipartError, Parser, PartBegin, PartData, PartEnd
 from dicomweb_server.web.negotiate import BadMediaType, parse_media_type
 from dicomweb_server.web.offers import DICOM_JSON, DICOM_XML
@@ -50,32 +50,21 @@ class BulkData:
     """The values of one request, kept until everything that is made of them is `released`."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self._spool = Spool(service.archive.storage.incoming, limit_bytes=UNLIMITED)
+        self._receiver = service.receiver(limit_bytes=UNLIMITED)
         self._holders = 1
-        self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
-        self.received = 0
+
+    @property
+    def received(self) -> int:
+        """Bytes."""
+        return self._receiver.length
 
     async def write(self, piece: memoryview) -> None:
         """Raises OutOfSpace."""
-        self.received += len(piece)
-        if self.received <= MEMORY_BYTES:
-            self._spool.write(piece)
-            return
-        self._gathered.append(bytes(piece))
-        self._gathered_bytes += len(piece)
-        if self._gathered_bytes >= MESSAGE_BYTES:
-            await self._flush()
-
-    async def _flush(self) -> None:
-        gathered, self._gathered, self._gathered_bytes = b"".join(self._gathered), [], 0
-        if gathered:
-            await self._service.workers.run(self._spool.write, gathered)
+        await self._receiver.write(piece)
 
     async def finish(self) -> Source:
-        await self._flush()
-        return self._spool.finish()
+        await self._receiver.complete()
+        return self._receiver.finish()
 
     def hold(self) -> None:
         self._holders += 1
@@ -83,7 +72,7 @@ class BulkData:
     def release(self) -> None:
         self._holders -= 1
         if not self._holders:
-            self._spool.discard()
+            self._receiver.discard()
 
 
 class _Body:
@@ -94,22 +83,22 @@ class _Body:
         self._bulk = bulk
         self._inner = inner
         self._base = base
-        self._metadata_bytes = 0
-        self._text: list[bytes] | None = None
+        self._metadata = service.receiver(limit_bytes=METADATA_BYTES)
+        self._is_text = False
         self._begun = 0
         self._headers: Mapping[str, str] = {}
-        self.texts: list[bytes] = []
+        self.texts: list[tuple[int, int]] = []
         self.values: list[tuple[str, str, str, int, int]] = []
         self.failures: list[Outcome] = []
 
     def begin(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
-        self._begun = self._bulk.received
         essence, _ = self._media_type()
-        self._text = [] if essence == self._inner else None
+        self._is_text = essence == self._inner
+        self._begun = self._metadata.length if self._is_text else self._bulk.received
 
     async def write(self, piece: memoryview) -> None:
-        if self._text is None:
+        if not self._is_text:
             await self._bulk.write(piece)
             if self._bulk.received - self._begun > self._limit:
                 raise TooLarge(
@@ -119,16 +108,14 @@ class _Body:
                     limit=self._limit,
                 )
             return
-        self._metadata_bytes += len(piece)
-        if self._metadata_bytes > METADATA_BYTES:
-            raise TooLarge(
-                "metadata", "bytes or more", found=self._metadata_bytes, limit=METADATA_BYTES
-            )
-        self._text.append(bytes(piece))
+        found = self._metadata.length + len(piece)
+        if found > METADATA_BYTES:
+            raise TooLarge("metadata", "bytes or more", found=found, limit=METADATA_BYTES)
+        await self._metadata.write(piece)
 
     def end(self) -> None:
-        if self._text is not None:
-            self.texts.append(b"".join(self._text))
+        if self._is_text:
+            self.texts.append((self._begun, self._metadata.length - self._begun))
             return
         location = self._headers.get("content-location")
         essence, syntax = self._media_type()
@@ -147,6 +134,14 @@ class _Body:
             return text[:80], ""
         return media_type.essence, media_type.parameters.get("transfer-syntax", "")
 
+    async def metadata(self) -> Source:
+        """What `texts` are of: where each begins, and its bytes."""
+        await self._metadata.complete()
+        return self._metadata.finish()
+
+    def discard(self) -> None:
+        self._metadata.discard()
+
     def bulk(self, source: Source) -> dict[str, list[BulkPart]]:
         """The values by the URI that names them; several of one URI are frames in their order."""
         found: dict[str, list[BulkPart]] = {}
@@ -163,7 +158,22 @@ async def made_of_metadata(
     body breaks off: then nothing is stored, since nobody knows which values are missing."""
     base = service.root(request) + "/studies"
     body = _Body(service, bulk, inner=inner, base=base)
-    parser = Parser(boundary)
+    try:
+        await _received(request, Parser(boundary), body)
+        if not body.texts:
+            raise Problem(400, f"the body has no part of {inner}", field="body")
+        metadata, values = await body.metadata(), body.bulk(await bulk.finish())
+        for begin, length in body.texts:
+            read = partial(metadata.read_at, begin, length)
+            for made in await service.workers.run(_made, read, inner, values, base):
+                yield made
+    finally:
+        body.discard()
+    for failure in body.failures:
+        yield Made(None, failure)
+
+
+async def _received(request: Request, parser: Parser, body: _Body) -> None:
     async for chunk in request.chunks():
         for event in parser.feed(chunk):
             match event:
@@ -176,19 +186,13 @@ async def made_of_metadata(
                 case PartEnd():
                     body.end()
     parser.close()
-    if not body.texts:
-        raise Problem(400, f"the body has no part of {inner}", field="body")
-    values = body.bulk(await bulk.finish())
-    for text in body.texts:
-        for made in await service.workers.run(_made, text, inner, values, base):
-            yield made
-    for failure in body.failures:
-        yield Made(None, failure)
 
 
-def _made(text: bytes, inner: str, values: Mapping[str, list[BulkPart]], base: str) -> list[Made]:
+def _made(
+    read: Callable[[], bytes], inner: str, values: Mapping[str, list[BulkPart]], base: str
+) -> list[Made]:
     try:
-        documents = list(_documents(text, inner))
+        documents = list(_documents(read(), inner))
     except DicomError as error:
         return [Made(None, refused(error))]
     return [_assembled(document, values, base) for document in documents]

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from dicomweb_server.access.caller import Act
 from dicomweb_server.reading import mrrt, templates
 from dicomweb_server.reading.template import STATUSES, Phrase, Template
+from dicomweb_server.web.bodies import read
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.orders import reply
 from dicomweb_server.web.problems import Problem
@@ -89,7 +90,7 @@ async def phrases(service: Service, request: Request) -> Reply:
 
 async def create_phrase(service: Service, request: Request) -> Reply:
     """Handler of POST /api/v1/phrases."""
-    said = _object(await _body(request))
+    said = _object(await read(request, limit=BODY_BYTES))
     made = await _write(service, lambda s: templates.add_phrase(s, request.caller, said))
     location = header("location", f"/api/v1/phrases/{made.phrase_id}")
     return reply(201, made.as_json(), location)
@@ -97,7 +98,7 @@ async def create_phrase(service: Service, request: Request) -> Reply:
 
 async def change_phrase(service: Service, request: Request) -> Reply:
     """Handler of PUT /api/v1/phrases/{phrase}."""
-    said = _object(await _body(request))
+    said = _object(await read(request, limit=BODY_BYTES))
     identity = request.parameters["phrase"]
     made = await _write(
         service, lambda s: templates.change_phrase(s, request.caller, identity, said)
@@ -128,7 +129,7 @@ async def _write(service: Service, work: Callable[[Session], Any]) -> Any:
 
 
 async def _template_in(request: Request) -> dict[str, Any]:
-    body = await _body(request)
+    body = await read(request, limit=BODY_BYTES)
     is_mrrt = _is_mrrt(_asked(request, frozenset({"format"})))
     return mrrt.template_from(body) if is_mrrt else _object(body)
 
@@ -146,17 +147,6 @@ def _asked(request: Request, known: frozenset[str]) -> dict[str, str]:
             400, f"{name[:80]} is nothing that is known here", name="malformed", field=name[:80]
         )
     return asked
-
-
-async def _body(request: Request) -> bytes:
-    parts: list[bytes] = []
-    length = 0
-    async for chunk in request.chunks():
-        length += len(chunk)
-        if length > BODY_BYTES:
-            raise Problem(413, f"the body is longer than {BODY_BYTES} bytes", field="body")
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 def _object(body: bytes) -> dict[str, Any]:
