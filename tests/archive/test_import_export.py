@@ -26,7 +26,7 @@ from dicomweb_server.archive.upkeep import settle, verify
 from dicomweb_server.config import Config
 from storage.errors import NotFound, OutOfSpace
 from storage.model import Query, QueryLevel, Scope, Stored, parts_digest
-from tests.dicom.build import SERIES_UID, STUDY_UID, part10
+from tests.dicom.build import SERIES_UID, STUDY_UID, element, item, part10
 
 Keep = Callable[..., list[Outcome]]
 
@@ -326,6 +326,27 @@ def test_two_studies_of_one_day_do_not_share_a_folder(
     export(archive, tmp_path)
     (patient,) = tmp_path.iterdir()
     assert len(list(patient.iterdir())) == 2
+
+
+@pytest.mark.parametrize("dicomdir", [False, True])
+@pytest.mark.parametrize(
+    ("vr", "value"), [("LO", b"Doe^J "), ("UN", b"Doe^J "), ("DS", b"1.5 "), ("SQ", b"")]
+)
+@pytest.mark.parametrize("tag", [0x00100010, 0x00100020, 0x00081030])
+def test_what_a_folder_is_named_by_may_be_stored_with_any_vr(
+    archive: Archive,
+    keep: Keep,
+    tmp_path: Path,
+    tag: int,
+    vr: str,
+    value: bytes,
+    dicomdir: bool,
+) -> None:
+    content = item(element(0x00100020, "LO", b"17")) if vr == "SQ" else value
+    keep(part10(without=("PatientID", "PatientName"), extra={tag: element(tag, vr, content)}))
+    done = export(archive, tmp_path, dicomdir=dicomdir)
+    assert done.faults == []
+    assert done.files == 1
 
 
 def test_every_real_file_comes_back_bit_for_bit(shared_data: Path, tmp_path: Path) -> None:
