@@ -205,6 +205,9 @@ class Application:
             # a Host header field with an invalid field value".
             raise Problem(400, "the request has no valid Host, or more than one", field="Host")
         path = request.route_path
+        if request.method == "OPTIONS" and path == "*":
+            # RFC 9110 §9.3.7: of the server as a whole.
+            return Reply(204)
         match = self.router.match(path)
         if match is None:
             raise Problem(404, f"there is nothing at {path[:200]}", field="path")

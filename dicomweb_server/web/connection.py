@@ -18,6 +18,7 @@ answer is told.
 """
 
 import os
+import re
 import weakref
 from asyncio import TimerHandle
 from collections import deque
@@ -55,6 +56,9 @@ MOST_PIECES = 256
 HEAD_BYTES = 64 * 1024
 """Of a request's target and headers. The parser joins what comes of a header anew for each piece,
 and would be at it for minutes with one of a hundred megabytes."""
+
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+"""The beginning of a target that names its authority."""
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
@@ -153,7 +157,8 @@ class Connection(HttpToolsProtocol):
         self._refusal = b""
         # What is being answered; the parser may be further than that.
         self._running: RequestResponseCycle | None = None
-        # Of the head that is being received: since when, what came of it, whether there is one.
+        # Of the head that is being received: since when, whether there is one, and what came of it,
+        # or since of what is no content of the body: of an extension of a chunk, of trailers.
         self._heading = False
         self._head_began = 0.0
         self._head_bytes = 0
@@ -208,12 +213,11 @@ class Connection(HttpToolsProtocol):
             return
         self._begun = 0
         self._answered = None
-        heading = self._heading
+        if self._unfinished:
+            self._head_bytes += len(data)
         self._parse(data)
-        if self._heading:
-            self._head_bytes += len(data) if heading else 0
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse_head()
+        if self._unfinished and self._head_bytes > HEAD_BYTES:
+            self._refuse_head()
         if self._is_busy:
             self._unset_keepalive_if_required()
         elif not self.transport.is_closing():
@@ -315,6 +319,11 @@ class Connection(HttpToolsProtocol):
         self._head_began = self.loop.time()
         self._head_bytes = 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # RFC 9110 §6.5.1: a trailer is no header of its request; nobody here asks for one.
+        if self._heading:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         sizes = sum(len(name) + len(value) for name, value in self.headers)
         if len(self.url) + sizes > HEAD_BYTES:
@@ -330,13 +339,28 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._asked_plainly = self._without_upgrade()
         else:
-            self._heading = False
+            self._use_authority()
             super().on_headers_complete()
+            self._heading = False
+            self._head_bytes = 0
 
     def _transfer_codings(self) -> list[bytes]:
         """Of the request, in the order they were applied."""
         said = b",".join(value for name, value in self.headers if name == b"transfer-encoding")
         return [each.strip().lower() for each in said.split(b",") if each.strip()]
+
+    def _use_authority(self) -> None:
+        """RFC 9112 §3.2.2: of an absolute target the authority counts instead of Host; RFC 9110
+        §4.2.3: without a path it is "/"."""
+        if (absolute := _ABSOLUTE.match(self.url)) is None:
+            return
+        authority, rest = absolute[1], self.url[absolute.end() :]
+        if not rest and self.parser.get_method() == b"OPTIONS":
+            rest = b"*"  # RFC 9112 §3.2.4
+        self.url = rest if rest[:1] in (b"/", b"*") else b"/" + rest
+        # The scope has this list already.
+        self.headers[:] = [each for each in self.headers if each[0] != b"host"]
+        self.headers.append((b"host", authority))
 
     def _without_upgrade(self) -> bytes:
         """The head of a request that asks for another protocol (curl --http2 does) without that.
@@ -427,6 +451,7 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self._refusal or self.transport.is_closing():
             return
         mine = self._body

@@ -347,3 +347,74 @@ def test_who_closes_his_side_in_a_body_has_gone(server: Server, client: Client) 
     client.send(storing(server, related(SMALL))[:-9])
     client.socket.shutdown(socket.SHUT_WR)
     assert client.stream.read() == b""
+
+
+ENDLESS = {
+    "an extension of a chunk": b"5;" + b"x" * 8 * HEAD_BYTES,
+    "a trailer": b"5\r\n12345\r\n0\r\nX: " + b"x" * 8 * HEAD_BYTES,
+    "trailers": b"5\r\n12345\r\n0\r\n" + b"X: x\r\n" * 2 * HEAD_BYTES,
+}
+
+
+@pytest.mark.parametrize("endless", ENDLESS)
+def test_what_frames_a_body_is_not_endless(server: Server, client: Client, endless: str) -> None:
+    client.send(head(server, "Transfer-Encoding: chunked", content_type="application/dicom"))
+    with suppress(OSError):
+        for at in range(0, len(ENDLESS[endless]), 50_000):
+            client.send(ENDLESS[endless][at : at + 50_000])
+    assert client.reply()[0] == 431
+
+
+def test_small_chunks_with_extensions_and_trailers_are_read(
+    server: Server, http: httpx.Client, client: Client
+) -> None:
+    body = related(SMALL)
+    chunks = b"".join(b"1;ext=%b\r\n%c\r\n" % (b"x" * 500, byte) for byte in body)
+    assert len(chunks) > 4 * HEAD_BYTES
+    client.send(head(server, "Transfer-Encoding: chunked") + chunks + b"0\r\nX: y\r\n\r\n" + HEALTH)
+    assert [client.reply()[0], client.reply()[0]] == [200, 200]
+    assert instances(http) == ["1.2.2"]
+
+
+def test_rfc9110_6_5_1_a_trailer_is_no_header(server: Server, client: Client) -> None:
+    client.send(
+        head(server, "Transfer-Encoding: chunked", content_type="application/dicom")
+        + b"5\r\n12345",
+        b"\r\n0\r\nHost: other\r\nContent-Type: text/plain\r\n\r\n" + HEALTH,
+    )
+    assert [client.reply()[0], client.reply()[0]] == [409, 200]
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET http://other:99/health/live", 200),
+        ("GET HTTP://other:99/nothing", 404),
+        ("GET http://other", 200),
+        ("GET http://other?x=1", 200),
+        ("OPTIONS http://other", 204),
+        ("OPTIONS *", 204),
+        ("GET *", 404),
+        ("GET http://a b/", 400),
+        ("GET http://<script>/", 400),
+        ("CONNECT h:80", 400),
+    ],
+)
+def test_rfc9112_3_2_every_form_of_target_is_answered(
+    server: Server, client: Client, line: str, status: int
+) -> None:
+    client.send(f"{line} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    assert client.reply()[0] == status
+
+
+def test_rfc9112_3_2_2_the_authority_of_an_absolute_target_counts(
+    server: Server, http: httpx.Client, client: Client
+) -> None:
+    client.send(storing(server, related(SMALL)))
+    assert client.reply()[0] == 200
+    path = f"{server.archive.config.prefix}/studies"
+    client.send(
+        f"GET http://archive.example{path} HTTP/1.1\r\nHost: h\r\n"
+        "Accept: application/dicom+json\r\n\r\n".encode()
+    )
+    assert b"http://archive.example/" in client.reply()[1]
