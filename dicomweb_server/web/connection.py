@@ -5,7 +5,7 @@ system call of its own, which is a packet and wakes the client: together half of
 stored frame cost. A reply that is ready (remembered.py) is written as soon as the request's headers
 have been read, by one call, and one that is made whole is by one call too. Streams, and all that is
 unusual (a client that does not read its answers, a connection that is to be closed), take uvicorn's
-way. A request that came before, byte by byte, is not even parsed (heard.py).
+way. A GET whose headers came before is not even parsed (heard.py).
 
 The body of a request is given to the application in the pieces it arrived in, which the parser does
 not see when the request says how many bytes they are. uvicorn has them parsed and copied, gathers
@@ -17,6 +17,7 @@ else's as soon as the connection is lost: then it is forgotten, and whoever is s
 answer is told.
 """
 
+import asyncio
 import os
 import re
 import weakref
@@ -25,6 +26,7 @@ from collections import deque
 from collections.abc import Callable, Sequence, Sized
 from contextlib import suppress
 from functools import partial
+from typing import cast
 
 import httptools
 from uvicorn._types import (
@@ -147,11 +149,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: object) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        # Of what the socket gave last: how many requests began in it, whether one is unfinished,
-        # and the one that was answered as remembered.
+        # Of what the socket gave last: how many requests began in it, whether one is unfinished.
         self._begun = 0
         self._unfinished = False
-        self._answered: RequestResponseCycle | None = None
         self._body: _Body | None = None
         # Of what came last and is no request; nothing is read behind it.
         self._refusal = b""
@@ -212,7 +212,6 @@ class Connection(HttpToolsProtocol):
         if between and self._again(data):
             return
         self._begun = 0
-        self._answered = None
         if self._unfinished:
             self._head_bytes += len(data)
         self._parse(data)
@@ -228,8 +227,8 @@ class Connection(HttpToolsProtocol):
             if self.timeout_keep_alive_task is None:
                 self._wait_for_head(self._quiet_since)
         whole = between and self._begun == 1 and not self._unfinished
-        if whole and self._answered is not None:
-            heard.learn(data, self._answered.scope)
+        if whole and self.cycle is not None and self.cycle.keep_alive:
+            heard.learn(data, self.cycle.scope)
 
     def _parse(self, data: bytes) -> None:
         """As uvicorn's data_received."""
@@ -383,28 +382,32 @@ class Connection(HttpToolsProtocol):
         self._unfinished = False
 
     def _again(self, data: bytes) -> bool:
-        """Whether `data` is a request that was read before, and is answered."""
+        """Whether `data` is a request whose headers were read before; it is answered then, or has
+        begun to be."""
         known = heard.recall(data)
         if (
             known is None
             or self._ready is None
+            or self.limit_concurrency is not None
             or self.pipeline
             or self.flow.write_paused
             or self._is_busy
             or self.transport.is_closing()
         ):
             return False
-        ready = self._ready(
-            {
-                **known,
-                "server": self.server,
-                "client": self.client,
-                "scheme": self.scheme,
-                "state": self.app_state.copy(),
-            }
-        )
+        scope = {
+            **known,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "state": self.app_state.copy(),
+        }
+        ready = self._ready(scope)
         if ready is None:
-            return False
+            self._unset_keepalive_if_required()
+            self.cycle = self._cycle_of(cast(HTTPScope, scope))
+            self._begin(self.cycle, self.app)
+            return True
         self._write([self._head(ready.status, ready.head), *ready.body])
         self.server_state.total_requests += 1
         # The timer that runs is left to run, and set anew when it ends: to cancel it and to start
@@ -416,6 +419,24 @@ class Connection(HttpToolsProtocol):
             )
         return True
 
+    def _cycle_of(self, scope: HTTPScope) -> RequestResponseCycle:
+        """As uvicorn's on_headers_complete and on_message_complete make it of a GET."""
+        cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        return cycle
+
     def timeout_keep_alive_handler(self) -> None:
         left = self._quiet_since + self.timeout_keep_alive - self.loop.time()
         if left <= 0:
@@ -424,14 +445,18 @@ class Connection(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
         usual = app is self.app and cycle.keep_alive and not self.flow.write_paused
         if usual and self._ready is not None and cycle.scope["method"] == "GET":
             ready = self._ready(cycle.scope)
             if ready is not None:
-                self._answered = cycle
+                self._running = cycle
                 self._send(cycle, ready.status, ready.head, ready.body)
                 return
+        self._begin(cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """In a task of its own."""
+        self._running = cycle
         # Not the cycle itself, whose scope this is: what refers to itself is left to the collector
         # of garbage, which then stops everything for 20 ms after each 1,300 requests.
         answer = partial(self._answer, weakref.ref(cycle))

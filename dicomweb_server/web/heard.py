@@ -5,6 +5,7 @@ header into Python, is a fifth of what a stored frame costs.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from dicomweb_server.archive.caches import Cache
@@ -20,7 +21,7 @@ END = b"\r\n\r\n"
 _WEIGHT_OF_BYTE, _WEIGHT_OF_HEADERS = 2, 1000
 """About: they are kept as they were and as names and values."""
 
-_OF_CONNECTION = frozenset({"server", "client", "scheme", "state"})
+_OF_CONNECTION = frozenset({"server", "client", "scheme", "state", "extensions"})
 _OF_TARGET = frozenset({"path", "raw_path", "query_string"})
 
 # RFC 9112 §3.2.1: origin-form = absolute-path [ "?" query ]. What is percent-encoded in a path, and
@@ -48,12 +49,12 @@ def recall(data: bytes) -> dict[str, Any] | None:
     return {**known, "path": path, "raw_path": target, "query_string": query or b""}
 
 
-def learn(data: bytes, scope: dict[str, Any]) -> None:
+def learn(data: bytes, scope: Mapping[str, object]) -> None:
     """Keeps what the headers of `data`, one whole request without a body, were parsed into."""
     line = _REQUEST_LINE.match(data) if len(data) <= LONGEST_BYTES else None
     if line is None or not data.endswith(END) or data.count(END) > 1:
         return
-    said = {
+    said: dict[str, Any] = {
         name: value
         for name, value in scope.items()
         if name not in _OF_CONNECTION and name not in _OF_TARGET
