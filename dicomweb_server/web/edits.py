@@ -20,6 +20,7 @@ from dicomweb_server.archive import edit as editing
 from dicomweb_server.archive.edit import Edit, Why
 from dicomweb_server.archive.retrieve import InstanceFile
 from dicomweb_server.dicom.uids import is_uid
+from dicomweb_server.web.bodies import json_of
 from dicomweb_server.web.http import Reply, Request, content, header
 from dicomweb_server.web.offers import DICOM
 from dicomweb_server.web.orders import read_object
@@ -117,8 +118,7 @@ async def one(service: Service, request: Request) -> Reply:
 
 async def undo(service: Service, request: Request) -> Reply:
     """Handler of POST /api/v1/edits/{edit}/undo; the body, if any, says by whom and why."""
-    empty = request.header(b"content-length") in (None, "0")
-    wish = {} if empty else await read_object(request)
+    wish = await json_of(request)
     done = await service.workers.run(
         editing.undo, service.archive, request.parameters["edit"], _why(wish)
     )
