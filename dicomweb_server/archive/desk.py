@@ -105,6 +105,36 @@ STEPS = (
         (kind, peer, study_uid, series_uid, instance_uid, query) WHERE state = 'waiting';
     """,
     "ALTER TABLE transfers ADD COLUMN times INTEGER NOT NULL DEFAULT 1;",
+    # A performed step was of one study and order; it may perform several scheduled steps.
+    """
+    CREATE TABLE scheduled_steps (
+        instance_uid TEXT NOT NULL,
+        study_uid TEXT NOT NULL,
+        accession TEXT NOT NULL,
+        order_id TEXT,
+        PRIMARY KEY (instance_uid, study_uid, accession)
+    );
+    INSERT OR IGNORE INTO scheduled_steps
+        SELECT instance_uid,
+               json_extract(item.value, '$."0020000D".Value[0]'),
+               ifnull(json_extract(item.value, '$."00080050".Value[0]'), ''),
+               CASE item.key WHEN 0 THEN order_id END
+        FROM performed_steps, json_each(document, '$."00400270".Value') AS item;
+    CREATE TABLE steps_alone (
+        instance_uid TEXT PRIMARY KEY,
+        status TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        document TEXT NOT NULL,
+        created_us INTEGER NOT NULL,
+        changed_us INTEGER NOT NULL
+    );
+    INSERT INTO steps_alone
+        SELECT instance_uid, status, sender, document, created_us, changed_us FROM performed_steps;
+    DROP TABLE performed_steps;
+    ALTER TABLE steps_alone RENAME TO performed_steps;
+    CREATE INDEX scheduled_steps_by_study ON scheduled_steps (study_uid);
+    CREATE INDEX scheduled_steps_by_order ON scheduled_steps (order_id);
+    """,
 )
 """What takes the schema from version n to n + 1; a step is never changed once it was released."""
 

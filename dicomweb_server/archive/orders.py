@@ -6,7 +6,8 @@ A modality reads scheduled orders as its worklist, says by performed steps (MPPS
 and ended; where none says so, the first instance that arrives begins the exam and quiet ends it.
 Whoever is first completes it: `completed_by` says who. An exam may have several steps, at once or
 one after the other: while a modality says that it performs, the order is in progress, again too,
-unless a person has confirmed it. An order belongs to one study, whose UID it gives to the modality.
+unless a person has confirmed it. An order is for one study, whose UID it gives to the modality; of
+one that makes a UID of its own the accession number tells whose order it performs.
 """
 
 import json
@@ -257,8 +258,7 @@ def confirm(desk: Desk, order_id: str) -> Order:
         order = _get(connection, order_id)
         if order.status not in (*OPEN, COMPLETED):
             raise Conflict(f"order {order_id}", f"is {order.status}")
-        ended = end(connection, study_uid=order.study_uid, by=CONFIRMED)
-    assert ended is not None
+        ended = _end(connection, order, by=CONFIRMED)
     desk.note_now(Event("order.complete", order_id))
     return ended
 
@@ -325,22 +325,24 @@ def begin(connection: sqlite3.Connection, *, study_uid: str, accession: str) -> 
     return order
 
 
-def end(connection: sqlite3.Connection, *, study_uid: str, by: str) -> Order | None:
+def end_unless_performing(
+    connection: sqlite3.Connection, *, study_uid: str, accession: str, by: str
+) -> None:
+    """The exam of a study has ended as far as one can see, unless a modality says that it still
+    performs."""
+    order = _belonging(connection, study_uid=study_uid, accession=accession)
+    if order is not None and "IN PROGRESS" not in _statuses_of_steps(
+        connection, order, study_uid=study_uid
+    ):
+        _end(connection, order, by=by)
+
+
+def _end(connection: sqlite3.Connection, order: Order, *, by: str) -> Order:
     """The exam of an order is complete. An order that had ended already stays as it is: it is
     completed once."""
-    order = _belonging(connection, study_uid=study_uid, accession="")
-    if order is not None and order.status in OPEN:
-        order = _put_state(connection, order, status=COMPLETED, by=by)
-    return order
-
-
-def end_unless_performing(connection: sqlite3.Connection, *, study_uid: str, by: str) -> None:
-    """The exam has ended as far as one can see, unless a modality says that it still performs."""
-    if connection.execute(_PERFORMING, (study_uid,)).fetchone() is None:
-        end(connection, study_uid=study_uid, by=by)
-
-
-_PERFORMING = "SELECT 1 FROM performed_steps WHERE study_uid = ? AND status = 'IN PROGRESS'"
+    if order.status not in OPEN:
+        return order
+    return _put_state(connection, order, status=COMPLETED, by=by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +379,7 @@ def said_of(desk: Desk, study_uids: Collection[str], accessions: Collection[str]
         json.dumps([each for each in accessions if each]),
     )
     performing = desk.read(
-        "SELECT study_uid FROM performed_steps"
+        "SELECT study_uid FROM scheduled_steps JOIN performed_steps USING (instance_uid)"
         " WHERE study_uid IN (SELECT value FROM json_each(?)) AND status = 'IN PROGRESS'",
         studies,
     )
@@ -416,32 +418,27 @@ def begin_step(desk: Desk, instance_uid: str, document: Json, *, sender: str) ->
     desk.permit(Act.ORDER)
     if (found := first(document, STEP_STATUS)) != "IN PROGRESS":
         raise Malformed("(0040,0252)", f"is '{found}', a step begins IN PROGRESS")
-    scheduled = first_item(document, _SCHEDULED_STEPS)
-    study_uid = first(scheduled, "0020000D")
-    if not study_uid:
+    scheduled = dict.fromkeys(
+        (first(item, "0020000D"), first(item, "00080050"))
+        for item in items(document, _SCHEDULED_STEPS)
+    )
+    if not scheduled or not all(study_uid for study_uid, _ in scheduled):
         raise Malformed("(0040,0270)>(0020,000D)", "is missing")
     now = _now()
     with desk.write() as connection:
-        order = _belonging(connection, study_uid=study_uid, accession=first(scheduled, "00080050"))
         try:
             connection.execute(
-                "INSERT INTO performed_steps VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    instance_uid,
-                    order.id if order else None,
-                    study_uid,
-                    "IN PROGRESS",
-                    sender,
-                    json.dumps(document),
-                    now,
-                    now,
-                ),
+                "INSERT INTO performed_steps VALUES (?, ?, ?, ?, ?, ?)",
+                (instance_uid, "IN PROGRESS", sender, json.dumps(document), now, now),
             )
         except sqlite3.IntegrityError:
             raise Conflict(f"performed step {instance_uid}", "exists already") from None
-        if order is not None:
-            _follow_steps(connection, order)
-    desk.note(Event("step.begin", instance_uid, detail={"study": study_uid}))
+        connection.executemany(
+            "INSERT INTO scheduled_steps VALUES (?, ?, ?, NULL)",
+            [(instance_uid, study_uid, accession) for study_uid, accession in scheduled],
+        )
+        _follow_step(connection, instance_uid)
+    desk.note(Event("step.begin", instance_uid, detail={"study": next(iter(scheduled))[0]}))
 
 
 def change_step(desk: Desk, instance_uid: str, changes: Json) -> list[str]:
@@ -469,27 +466,37 @@ def change_step(desk: Desk, instance_uid: str, changes: Json) -> list[str]:
             if changes[key].get("Value") not in (None, before.get(key, {}).get("Value"))
         ]
         document = before | {key: changes[key] for key in changes.keys() - _FIXED}
-        if row["order_id"] is not None:
-            order: Order | None = _get(connection, row["order_id"])
-        else:  # it may have been made since
-            accession = first(first_item(document, _SCHEDULED_STEPS), "00080050")
-            order = _belonging(connection, study_uid=row["study_uid"], accession=accession)
         connection.execute(
-            "UPDATE performed_steps SET order_id = ?, status = ?, document = ?, changed_us = ? "
+            "UPDATE performed_steps SET status = ?, document = ?, changed_us = ? "
             "WHERE instance_uid = ?",
-            (
-                order.id if order else None,
-                status or row["status"],
-                json.dumps(document),
-                _now(),
-                instance_uid,
-            ),
+            (status or row["status"], json.dumps(document), _now(), instance_uid),
         )
-        if order is not None:
-            _follow_steps(connection, order)
+        _follow_step(connection, instance_uid)
     if status in _ENDS:
         desk.note(Event("step.end", instance_uid, detail={"status": status}))
     return sorted(kept)
+
+
+def _follow_step(connection: sqlite3.Connection, instance_uid: str) -> None:
+    """A performed step has become what it is: its orders follow. It may be of several, one for each
+    scheduled step that it performs (the group case, PS3.4 Table F.7.2-1), and an order may have
+    been made since it began."""
+    for row in connection.execute(
+        "SELECT study_uid, accession, order_id FROM scheduled_steps WHERE instance_uid = ?",
+        (instance_uid,),
+    ).fetchall():
+        if row["order_id"] is not None:
+            _follow_steps(connection, _get(connection, row["order_id"]))
+            continue
+        study_uid, accession = row["study_uid"], row["accession"]
+        order = _belonging(connection, study_uid=study_uid, accession=accession)
+        if order is not None:
+            connection.execute(
+                "UPDATE scheduled_steps SET order_id = ? "
+                "WHERE instance_uid = ? AND study_uid = ? AND accession = ?",
+                (order.id, instance_uid, study_uid, accession),
+            )
+            _follow_steps(connection, order)
 
 
 def _follow_steps(connection: sqlite3.Connection, order: Order) -> None:
@@ -497,17 +504,25 @@ def _follow_steps(connection: sqlite3.Connection, order: Order) -> None:
     any was, else discontinued. What a person has confirmed or cancelled stays so."""
     if order.status == CANCELLED or order.completed_by == CONFIRMED:
         return
-    rows = connection.execute(
-        "SELECT DISTINCT status FROM performed_steps WHERE order_id = ? OR study_uid = ?",
-        (order.id, order.study_uid),
-    )
-    found = {row["status"] for row in rows}
+    found = _statuses_of_steps(connection, order, study_uid=order.study_uid)
     if "IN PROGRESS" in found:
         status = IN_PROGRESS
     else:
         status = COMPLETED if "COMPLETED" in found else DISCONTINUED
     if status != order.status:
         _put_state(connection, order, status=status, by=None if status == IN_PROGRESS else "mpps")
+
+
+def _statuses_of_steps(
+    connection: sqlite3.Connection, order: Order, *, study_uid: str
+) -> frozenset[str]:
+    """Of all performed steps of an order, or of a study that belongs to it."""
+    rows = connection.execute(
+        "SELECT DISTINCT status FROM scheduled_steps JOIN performed_steps USING (instance_uid) "
+        "WHERE order_id = ? OR study_uid = ?",
+        (order.id, study_uid),
+    )
+    return frozenset(row["status"] for row in rows)
 
 
 def step(desk: Desk, instance_uid: str) -> Json:

@@ -18,7 +18,7 @@ from dicomweb_server.dicom.attributes import key_of, vr_of
 from dicomweb_server.dicom.errors import BadQuery
 from dicomweb_server.dicom.matching import REQUIRED, ParsedQuery, default_attributes
 from storage.errors import BadCursor, NotFound
-from storage.model import QueryLevel, Row, Scope
+from storage.model import Query, QueryLevel, Row, Scope
 
 Item = dict[str, dict[str, Any]]
 """A DICOM JSON object: tag -> {"vr": ..., "Value": [...]} (PS3.18 §F.2)."""
@@ -67,6 +67,17 @@ def search(archive: Archive, parsed: ParsedQuery, *, defaults: bool = True) -> A
         return make(row, _metadata(archive, row) if whole else {})
 
     return Answer(page.rows, item, total, page.more, page.next)
+
+
+def accession_of(archive: Archive, study_uid: str) -> str:
+    """The Accession Number of a study, "" when it has none or is not stored."""
+    archive.permit(Act.SEARCH)
+    wanted = ParsedQuery(
+        Query(QueryLevel.STUDY, study_uid=study_uid, limit=1), include=frozenset({"00080050"})
+    )
+    found = search(archive, wanted, defaults=False).items
+    values = found[0].get("00080050", {}).get("Value") if found else None
+    return str(values[0]) if values and values[0] is not None else ""
 
 
 def _is_indexed(archive: Archive, wanted: frozenset[str] | None) -> bool:

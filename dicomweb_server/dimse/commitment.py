@@ -14,6 +14,7 @@ from dicomweb_server.archive import commitments, orders, transfers
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.commitments import Commitment
 from dicomweb_server.archive.desk import Desk
+from dicomweb_server.archive.search import accession_of
 from dicomweb_server.dicom.errors import DicomError, Malformed
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dimse import commands, identifiers, status
@@ -118,9 +119,12 @@ def report(archive: Archive, desk: Desk, association: Association, commitment: C
         raise Refused("N-EVENT-REPORT", status=answered.status, comment="")
     commitments.reported(desk, commitment)
     if not verdict.lost:
+        accessions = {uid: accession_of(archive, uid) for uid in verdict.studies}
         with desk.write() as connection:
-            for study_uid in verdict.studies:
-                orders.end_unless_performing(connection, study_uid=study_uid, by="commitment")
+            for study_uid, accession in accessions.items():
+                orders.end_unless_performing(
+                    connection, study_uid=study_uid, accession=accession, by="commitment"
+                )
 
 
 def handle_report(session: Session, message: Message) -> None:

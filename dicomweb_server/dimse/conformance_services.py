@@ -28,9 +28,10 @@ def description(config: Config) -> Iterator[str]:
         ),
         (
             "5.2.2 Modality Performed Procedure Step",
-            "SCP of N-CREATE, N-SET and N-GET. A step belongs to the order of its Study Instance "
-            "UID or, failing that, Accession Number. An order is in progress while one of its "
-            "steps is; when the last has ended it is completed if any step was COMPLETED, else "
+            "SCP of N-CREATE, N-SET and N-GET. A step belongs to the orders that its items of "
+            "Scheduled Step Attributes Sequence name, one or more, each by its Study Instance UID "
+            "or, failing that, Accession Number. An order is in progress while one of its steps "
+            "is; when the last has ended it is completed if any step was COMPLETED, else "
             "discontinued.",
         ),
         ("5.2.3 Unified Worklist and Procedure Step", "None."),

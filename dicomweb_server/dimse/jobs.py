@@ -17,7 +17,7 @@ from dicomweb_server.archive import changes as feed
 from dicomweb_server.archive import commitments, orders, transfers
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk, set_mark
-from dicomweb_server.archive.search import search
+from dicomweb_server.archive.search import accession_of, search
 from dicomweb_server.archive.transfers import Transfer, Turns
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.matching import ParsedQuery
@@ -171,8 +171,11 @@ class Jobs:
         )
         told = [peer.aet for peer in self._peers.by_title.values() if peer.availability]
         for row in rows:
+            accession = accession_of(self._archive, row["study_uid"])
             with self._desk.write() as connection:
-                orders.end_unless_performing(connection, study_uid=row["study_uid"], by="quiet")
+                orders.end_unless_performing(
+                    connection, study_uid=row["study_uid"], accession=accession, by="quiet"
+                )
                 connection.execute(
                     "UPDATE arrivals SET done = 1 WHERE study_uid = ?", (row["study_uid"],)
                 )

@@ -20,7 +20,6 @@ HELPERS: dict[str, str] = {
     "importer.groups": "of the caller's own files",
     "orders.checked": "pure",
     "orders.begin": "within a verb's transaction",
-    "orders.end": "within a verb's transaction",
     "orders.end_unless_performing": "within a transaction of the jobs",
     "orders.worklist_item": "pure",
     "orders.worklist_keys": "pure",

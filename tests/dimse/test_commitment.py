@@ -21,12 +21,19 @@ from tests.dimse.test_worklist import asked, wish
 STUDY = "2.25.7001"
 
 
-def sent(bridge: Bridge, directory: Path, *numbers: int, study: str = STUDY) -> list[str]:
+def sent(
+    bridge: Bridge, directory: Path, *numbers: int, study: str = STUDY, accession: str = ""
+) -> list[str]:
     uids = []
     for number in numbers:
         uids.append(f"{study}.1.{number}")
         (directory / f"{number}.dcm").write_bytes(
-            part10(study_uid=study, series_uid=f"{study}.1", instance_uid=uids[-1])
+            part10(
+                study_uid=study,
+                series_uid=f"{study}.1",
+                instance_uid=uids[-1],
+                AccessionNumber=accession,
+            )
         )
     run("dcmsend", "127.0.0.1", bridge.port, *sorted(directory.glob("*.dcm")))
     return uids
@@ -146,9 +153,16 @@ def test_a_report_that_could_not_be_sent_is_sent_after_a_restart(tmp_path: Path)
     assert report.TransactionUID == wanted.TransactionUID
 
 
-def test_storage_commitment_completes_an_exam(bridge: Bridge, tmp_path: Path) -> None:
-    order = asked(bridge, "POST", "/orders", wish(accession_number="COMMIT1"))[1]
-    uids = sent(bridge, tmp_path, 1, study=order["study_uid"])
+@pytest.mark.parametrize("known_by", ["study", "accession"])
+def test_storage_commitment_completes_an_exam(
+    bridge: Bridge, tmp_path: Path, known_by: str
+) -> None:
+    accession = f"COMMIT{known_by[0].upper()}"
+    order = asked(bridge, "POST", "/orders", wish(accession_number=accession))[1]
+    if known_by == "study":
+        uids = sent(bridge, tmp_path, 1, study=order["study_uid"])
+    else:
+        uids = sent(bridge, tmp_path, 1, study="2.25.7002", accession=accession)
     reports: queue.Queue[tuple[int, Dataset]] = queue.Queue()
     association = ask(bridge, action(*uids), title="NOWHERE", reports=reports)
     assert reports.get(timeout=10)[0] == 1

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import time
 import urllib.error
 import urllib.request
@@ -18,7 +19,7 @@ from pynetdicom import AE
 from pynetdicom.dsutils import encode
 
 from dicomweb_server.archive import orders
-from dicomweb_server.archive.desk import Desk
+from dicomweb_server.archive.desk import STEPS, Desk
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dimse import commands
 from dicomweb_server.dimse import worklist as worklist_service
@@ -458,31 +459,128 @@ def test_a_performed_step_keeps_its_patient_and_order(bridge: Bridge) -> None:
     assert asked(bridge, "GET", f"/orders/{order['id']}")[1]["status"] == "completed"
 
 
-def in_progress(order: dict[str, Any]) -> Dataset:
+def scheduled_step(order: dict[str, Any]) -> Dataset:
     scheduled = Dataset()
     scheduled.StudyInstanceUID = order["study_uid"]
     scheduled.AccessionNumber = order["accession_number"]
+    return scheduled
+
+
+def in_progress(*performed_orders: dict[str, Any]) -> Dataset:
     begun = Dataset()
     begun.PerformedProcedureStepStatus = "IN PROGRESS"
     begun.PerformedProcedureStepID = "PPS1"
     begun.PerformedStationAETitle = "CT1"
     begun.PerformedProcedureStepStartDate = "20261122"
     begun.PerformedProcedureStepStartTime = "1031"
-    begun.ScheduledStepAttributesSequence = Sequence([scheduled])
+    begun.ScheduledStepAttributesSequence = Sequence(map(scheduled_step, performed_orders))
     begun.Modality = "CT"
     return begun
 
 
-def test_without_mpps_an_exam_begins_with_its_first_instance_and_ends_when_it_is_quiet(
-    bridge: Bridge, tmp_path: Path
+def test_ps3_4_f_7_2_a_performed_step_may_be_of_several_orders(bridge: Bridge) -> None:
+    """The group case: one or more items in Scheduled Step Attributes Sequence."""
+    made = [
+        asked(bridge, "POST", "/orders", wish(accession_number=f"GROUP{number}"))[1]
+        for number in range(3)
+    ]
+    # The modality knows one of them by its number only, and of one it says two scheduled steps.
+    said = [made[0], made[0], {**made[1], "study_uid": generate_uid()}, made[2]]
+
+    def statuses() -> list[str]:
+        return [asked(bridge, "GET", f"/orders/{each['id']}")[1]["status"] for each in made]
+
+    step_uid = generate_uid()
+    entity = AE("CT1")
+    entity.add_requested_context(PERFORMED_STEP)
+    association = entity.associate("127.0.0.1", bridge.port)
+    assert association.is_established
+    assert association.send_n_create(in_progress(*said), PERFORMED_STEP, step_uid)[0].Status == 0
+    assert statuses() == ["in_progress"] * 3
+    done = Dataset()
+    done.PerformedProcedureStepStatus = "COMPLETED"
+    assert association.send_n_set(done, PERFORMED_STEP, step_uid)[0].Status == 0
+    association.release()
+    assert statuses() == ["completed"] * 3
+
+
+def test_a_performed_step_finds_an_order_that_was_made_after_it_began(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.sqlite3")
+    one = orders.create(desk, wish())
+    later = {"study_uid": "1.2.3", "accession_number": "LATER"}
+    items = [
+        {
+            "0020000D": {"vr": "UI", "Value": [study_uid]},
+            "00080050": {"vr": "SH", "Value": [accession]},
+        }
+        for study_uid, accession in ((one.study_uid, ""), tuple(later.values()))
+    ]
+    begun = {
+        orders.STEP_STATUS: {"vr": "CS", "Value": ["IN PROGRESS"]},
+        "00400270": {"vr": "SQ", "Value": items},
+    }
+    orders.begin_step(desk, "1.2", begun, sender="CT1")
+    other = orders.create(desk, wish(**later))
+    done = {orders.STEP_STATUS: {"vr": "CS", "Value": ["COMPLETED"]}}
+    orders.change_step(desk, "1.2", done)
+    assert [orders.get(desk, each.id).status for each in (one, other)] == ["completed"] * 2
+    desk.close()
+
+
+def test_performed_steps_that_began_before_they_could_be_of_several_orders_go_on(
+    tmp_path: Path,
 ) -> None:
-    order = asked(bridge, "POST", "/orders", wish(accession_number="QUIET1"))[1]
+    file = tmp_path / "desk.sqlite3"
+    with_one_order_each = next(
+        number for number, step in enumerate(STEPS) if "TABLE scheduled_steps" in step
+    )
+    before = sqlite3.connect(file)
+    for step in STEPS[:with_one_order_each]:
+        before.executescript(step)
+    before.execute(f"PRAGMA user_version = {with_one_order_each}")
+    begun = {
+        orders.STEP_STATUS: {"vr": "CS", "Value": ["IN PROGRESS"]},
+        "00400270": {
+            "vr": "SQ",
+            "Value": [
+                {"0020000D": {"vr": "UI", "Value": ["1.2.3"]}, "00080050": {"vr": "SH"}},
+                {
+                    "0020000D": {"vr": "UI", "Value": ["1.2.4"]},
+                    "00080050": {"vr": "SH", "Value": ["A4"]},
+                },
+            ],
+        },
+    }
+    before.execute(
+        "INSERT INTO performed_steps "
+        "VALUES ('1.5', 'gone', '1.2.3', 'IN PROGRESS', 'CT1', ?, 1, 1)",
+        (json.dumps(begun),),
+    )
+    before.commit()
+    before.close()
+    desk = Desk(file)
+    rows = desk.read("SELECT study_uid, accession, order_id FROM scheduled_steps ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("1.2.3", "", "gone"), ("1.2.4", "A4", None)]
+    assert orders.step(desk, "1.5") == begun
+    assert orders.said_of(desk, ["1.2.3", "1.2.4"], []).performing == {"1.2.3", "1.2.4"}
+    desk.close()
+
+
+@pytest.mark.parametrize("known_by", ["study", "accession"])
+def test_without_mpps_an_exam_begins_with_its_first_instance_and_ends_when_it_is_quiet(
+    bridge: Bridge, tmp_path: Path, known_by: str
+) -> None:
+    accession = f"QUIET{known_by[0].upper()}"
+    order = asked(bridge, "POST", "/orders", wish(accession_number=accession))[1]
+    # A modality that read no worklist makes a Study Instance UID of its own.
+    study_uid = order["study_uid"] if known_by == "study" else "2.25.7101"
     file = tmp_path / "sent.dcm"
     file.write_bytes(
         part10(
-            study_uid=order["study_uid"],
-            series_uid=order["study_uid"] + ".1",
-            instance_uid=order["study_uid"] + ".1.1",
+            study_uid=study_uid,
+            series_uid=study_uid + ".1",
+            instance_uid=study_uid + ".1.1",
+            AccessionNumber=accession if known_by == "accession" else "",
         )
     )
     run("dcmsend", "127.0.0.1", bridge.port, file)
@@ -508,8 +606,8 @@ def test_an_order_is_completed_once_whoever_says_so(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "desk.sqlite3")
     order = orders.create(desk, wish())
     with desk.write() as connection:
-        orders.end(connection, study_uid=order.study_uid, by="commitment")
-        orders.end(connection, study_uid=order.study_uid, by="quiet")
+        for by in ("commitment", "quiet"):
+            orders.end_unless_performing(connection, study_uid=order.study_uid, accession="", by=by)
     assert orders.get(desk, order.id).completed_by == "commitment"
     desk.close()
 
