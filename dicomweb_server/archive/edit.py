@@ -39,6 +39,7 @@ from dicomweb_server.dicom.editing import edited
 from dicomweb_server.dicom.errors import BadEdit
 from dicomweb_server.dicom.json_model import Json
 from dicomweb_server.dicom.original import COERCE, CORRECT
+from dicomweb_server.dicom.pinyin import component_groups
 from dicomweb_server.dicom.source import Part, PiecedSource, Source, piece_length
 from dicomweb_server.dicom.uids import is_uid, new_uid
 from storage.errors import Conflict, NotFound
@@ -270,6 +271,7 @@ def elements_of(attributes: Mapping[str, Any]) -> Json:
             _check(name, vr, values)
             if vr == "PN":
                 values = [_name(each) if isinstance(each, str) else each for each in values]
+                _check(name, vr, values)  # a name has more letters than it has characters
             elements[key] = {"vr": vr, "Value": values}
     return dict(sorted(elements.items()))
 
@@ -298,7 +300,8 @@ def _check(name: str, vr: str, values: Any) -> None:
 
 
 def _name(text: str) -> dict[str, str]:
-    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), text.split("="), strict=False)
+    """A name in one text, as of an order: a Chinese one gets letters (ING-02)."""
+    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), component_groups(text), strict=False)
     return {group: part for group, part in groups if part}
 
 

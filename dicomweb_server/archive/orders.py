@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -25,7 +26,7 @@ from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.json_model import Json
-from dicomweb_server.dicom.pinyin import is_chinese, pinyin_name
+from dicomweb_server.dicom.pinyin import component_groups
 from dicomweb_server.dicom.uids import checked_uid
 from storage.errors import Conflict, NotFound
 
@@ -39,6 +40,14 @@ CONFIRMED = "confirmed"
 
 PRIORITIES = {"stat": "STAT", "urgent": "HIGH", "routine": "ROUTINE", "low": "LOW"}
 """Ours -> Requested Procedure Priority (0040,1003)."""
+
+PREGNANCIES = {
+    "not_pregnant": 1,
+    "possibly_pregnant": 2,
+    "definitely_pregnant": 3,
+    "unknown": 4,
+}
+"""Ours -> Pregnancy Status (0010,21C0), PS3.3 §C.2.3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +73,61 @@ class Order:
         return str(self.wish["study_uid"])
 
 
-_FIELDS: Mapping[str, Mapping[str, int]] = {
+_FIELDS: Mapping[str, Mapping[str, str]] = {
     "": {
-        "accession_number": 16,
-        "study_uid": 64,
-        "priority": 16,
-        "referring_physician": 64,
-        "requesting_physician": 64,
-        "requesting_service": 64,
-        "reason": 64,
+        "accession_number": "SH",
+        "study_uid": "UI",
+        "priority": "term",
+        "referring_physician": "PN",
+        "requesting_physician": "PN",
+        "requesting_service": "LO",
+        "reason": "LO",
     },
     "patient": {
-        "id": 64,
-        "birth_date": 10,
-        "sex": 1,
-        "size_m": 16,
-        "weight_kg": 16,
-        "comments": 1024,
+        "id": "LO",
+        "name": "PN",
+        "birth_date": "DA",
+        "sex": "term",
+        "size_m": "DS",
+        "weight_kg": "DS",
+        "pregnancy_status": "term",
+        "comments": "LT",
     },
-    "procedure": {"id": 16, "description": 64, "code": 16, "scheme": 16, "meaning": 64},
+    "procedure": {"id": "SH", "description": "LO", "code": "SH", "scheme": "SH", "meaning": "LO"},
     "step": {
-        "id": 16,
-        "station_aet": 16,
-        "station_name": 16,
-        "modality": 16,
-        "start": 32,
-        "description": 64,
-        "performing_physician": 64,
-        "location": 16,
+        "id": "SH",
+        "station_aet": "AE",
+        "station_name": "SH",
+        "modality": "CS",
+        "start": "DT",
+        "description": "LO",
+        "performing_physician": "PN",
+        "location": "SH",
     },
 }
-"""Fields of an order and the characters their DICOM attributes hold."""
+"""Fields of an order and the VRs that they are sent in, DT for a date and a time; a term is one of
+_TERMS."""
+
+_TERMS: Mapping[str, Collection[str]] = {
+    "priority": PRIORITIES,
+    "patient.sex": ("M", "F", "O", ""),
+    "patient.pregnancy_status": (*PREGNANCIES, ""),
+}
+
+_CHARACTERS = {"SH": 16, "AE": 16, "CS": 16, "DS": 16, "LO": 64, "UI": 64, "LT": 10240}
+"""The most that a value of a VR may have (PS3.5 Table 6.2-1); of a name, a component group."""
+
+_FORMS = {
+    "AE": (re.compile(r"[ -~]*"), "letters without accents, digits and signs"),
+    "CS": (re.compile(r"[A-Z0-9_ ]*"), "capital letters, digits, blank and underscore"),
+    "DS": (re.compile(r"([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)?"), "a number"),
+}
+"""What a value of a VR is made of (PS3.5 Table 6.2-1)."""
 
 _GROUPS = ("alphabetic", "ideographic", "phonetic")
-_START = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})(?:[T ]?(\d{2}):?(\d{2})(?::?(\d{2}))?)?")
+_GROUP_CHARACTERS = 64
+_DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
+_START = re.compile(_DAY.pattern + r"(?:[T ]?(\d{2}):?(\d{2})(?::?(\d{2}))?)?", re.ASCII)
 
 
 def checked(wish: Mapping[str, Any], *, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -113,7 +143,7 @@ def checked(wish: Mapping[str, Any], *, before: Mapping[str, Any] | None = None)
     }
     for key, value in wish.items():
         if key in _FIELDS[""]:
-            kept[key] = _text(key, value, _FIELDS[""][key])
+            kept[key] = _value_of(key, value, _FIELDS[""][key])
         elif key in _FIELDS and key:
             if not isinstance(value, Mapping):
                 raise Malformed(key, "is no object")
@@ -121,7 +151,7 @@ def checked(wish: Mapping[str, Any], *, before: Mapping[str, Any] | None = None)
         else:
             raise Malformed(key, "is no field of an order")
     patient, step = kept.setdefault("patient", {}), kept.setdefault("step", {})
-    kept.setdefault("procedure", {})
+    procedure = kept.setdefault("procedure", {})
     for where, section, field in (
         ("patient.id", patient, "id"),
         ("patient.name", patient, "name"),
@@ -132,19 +162,14 @@ def checked(wish: Mapping[str, Any], *, before: Mapping[str, Any] | None = None)
         if not section.get(field):
             raise Malformed(where, "is missing")
     unique = uuid.uuid4().int
-    kept.setdefault("accession_number", f"{unique % 10**12:012d}")
+    number = f"{unique % 10**12:012d}"
+    kept.setdefault("accession_number", number)
     kept.setdefault("study_uid", f"2.25.{unique}")
     kept.setdefault("priority", "routine")
-    kept["procedure"].setdefault("id", kept["accession_number"][:16])
-    step.setdefault("id", kept["procedure"]["id"])
+    # Both are of type 1 in the worklist (PS3.4 Table K.6-1): never empty.
+    procedure["id"] = procedure.get("id") or kept["accession_number"] or number
+    step["id"] = step.get("id") or procedure["id"]
     checked_uid("study_uid", kept["study_uid"])
-    if kept["priority"] not in PRIORITIES:
-        raise Malformed("priority", f"'{kept['priority']}' is none of {', '.join(PRIORITIES)}")
-    if patient.get("sex", "O") not in ("M", "F", "O", ""):
-        raise Malformed("patient.sex", f"'{patient['sex']}' is none of M, F, O")
-    if patient.get("birth_date") and not _START.fullmatch(patient["birth_date"]):
-        raise Malformed("patient.birth_date", f"'{patient['birth_date']}' is not YYYY-MM-DD")
-    _when(step["start"])
     return kept
 
 
@@ -155,47 +180,82 @@ def _section(section: str, value: Mapping[str, Any]) -> dict[str, Any]:
         if where == "patient.name":
             found["name"] = _name(one)
         elif field in _FIELDS[section]:
-            found[field] = _text(where, one, _FIELDS[section][field])
+            found[field] = _value_of(where, one, _FIELDS[section][field])
         else:
             raise Malformed(where, "is no field of an order")
     return found
 
 
+def _value_of(where: str, value: Any, vr: str) -> str:
+    """A text that can be sent as it is: nothing that DICOM does not let be is kept (PS3.5 §6.2)."""
+    text = _text(where, value)
+    if vr == "term":
+        if text not in _TERMS[where]:
+            raise Malformed(where, f"'{text}' is none of {', '.join(filter(None, _TERMS[where]))}")
+    elif vr == "PN":
+        _groups_of(where, text)
+    elif vr == "DA":
+        if text:
+            _checked_moment(where, text, _DAY, "YYYY-MM-DD")
+    elif vr == "DT":
+        _checked_moment(where, text, _START, "YYYY-MM-DDTHH:MM")
+    else:
+        if len(text) > _CHARACTERS[vr]:
+            raise Malformed(
+                where, f"has {len(text)} characters, {_CHARACTERS[vr]} are the most of {vr}"
+            )
+        form, made_of = _FORMS.get(vr, (None, ""))
+        if form is not None and not form.fullmatch(text):
+            raise Malformed(where, f"'{text}' is not {made_of}, as {vr} is")
+    return text
+
+
+def _checked_moment(where: str, text: str, form: re.Pattern[str], written: str) -> None:
+    found = form.fullmatch(text)
+    if found is None:
+        raise Malformed(where, f"'{text}' is not {written}")
+    digits = "".join(part or "00" for part in found.groups())
+    try:
+        datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")
+    except ValueError as error:
+        raise Malformed(where, f"'{text}' is no day and time there is: {error}") from None
+
+
 def _name(value: Any) -> dict[str, str]:
     """The component groups of a name; a Chinese one without letters gets them (ING-02)."""
-    if isinstance(value, str):
-        value = _groups_of(value)
-    if not isinstance(value, Mapping) or not set(value) <= set(_GROUPS):
-        raise Malformed("patient.name", f"is no text and no object of {', '.join(_GROUPS)}")
-    name = _with_letters(
-        {group: _text(f"patient.name.{group}", text, 64) for group, text in value.items()}
-    )
+    where = "patient.name"
+    if isinstance(value, Mapping) and set(value) <= set(_GROUPS):
+        for group, text in value.items():
+            if "=" in _text(f"{where}.{group}", text):
+                raise Malformed(f"{where}.{group}", "has a '=', which separates component groups")
+        value = "=".join(value.get(group, "") for group in _GROUPS).rstrip("=")
+    elif not isinstance(value, str):
+        raise Malformed(where, f"is no text and no object of {', '.join(_GROUPS)}")
+    name = _groups_of(where, _text(where, value))
     if not name:
-        raise Malformed("patient.name", "is missing")
+        raise Malformed(where, "is missing")
     return name
 
 
-def _groups_of(text: str) -> dict[str, str]:
-    """The component groups of a name in one text; a Chinese one alone is the ideographic group."""
-    groups = text.split("=")
-    if len(groups) == 1 and is_chinese(text):
-        groups = ["", text]
-    return dict(zip(_GROUPS, groups, strict=False))
+def _groups_of(where: str, text: str) -> dict[str, str]:
+    """The component groups that a name in one text has."""
+    groups = component_groups(text)
+    if len(groups) > len(_GROUPS):
+        raise Malformed(where, f"has {len(groups)} component groups, 3 are the most")
+    for group, part in zip(_GROUPS, groups, strict=False):
+        if len(part) > _GROUP_CHARACTERS:
+            raise Malformed(
+                f"{where}.{group}",
+                f"has {len(part)} characters, {_GROUP_CHARACTERS} are the most",
+            )
+        if part.count("^") > 4:
+            raise Malformed(f"{where}.{group}", "has more than five components")
+    return {group: part for group, part in zip(_GROUPS, groups, strict=False) if part}
 
 
-def _with_letters(name: Mapping[str, str]) -> dict[str, str]:
-    """The component groups there are, and letters for a Chinese name that has none (ING-02)."""
-    found = {group: text for group, text in name.items() if text}
-    if "alphabetic" not in found and is_chinese(found.get("ideographic", "")):
-        found["alphabetic"] = pinyin_name(found["ideographic"])
-    return found
-
-
-def _text(where: str, value: Any, limit: int) -> str:
+def _text(where: str, value: Any) -> str:
     if not isinstance(value, str):
         raise Malformed(where, f"{value!r} is no text")
-    if len(value) > limit:
-        raise Malformed(where, f"has {len(value)} characters, {limit} are the most")
     if "\\" in value or not value.isprintable():
         raise Malformed(where, "holds a backslash or a control character")
     return value.strip()
@@ -552,6 +612,7 @@ def worklist_item(order: Order) -> Json:
         "00100040": _value("CS", patient.get("sex")),
         "00101020": _value("DS", patient.get("size_m")),
         "00101030": _value("DS", patient.get("weight_kg")),
+        "001021C0": _value("US", PREGNANCIES.get(patient.get("pregnancy_status", ""))),
         "00104000": _value("LT", patient.get("comments")),
         "0020000D": _value("UI", wish["study_uid"]),
         "00321032": _person(wish.get("requesting_physician")),
@@ -595,12 +656,12 @@ def worklist_keys() -> Json:
     return worklist_item(Order("1", SCHEDULED, checked(wish), 0, 0, None, None, None))
 
 
-def _value(vr: str, text: str | None) -> dict[str, Any]:
-    return {"vr": vr, "Value": [text]} if text else {"vr": vr}
+def _value(vr: str, value: str | int | None) -> dict[str, Any]:
+    return {"vr": vr, "Value": [value]} if value else {"vr": vr}
 
 
 def _person(text: str | None) -> dict[str, Any]:
-    return _name_value(_with_letters(_groups_of(text or "")))
+    return _name_value(dict(zip(_GROUPS, component_groups(text or ""), strict=False)))
 
 
 def _name_value(name: Mapping[str, str]) -> dict[str, Any]:
@@ -616,7 +677,7 @@ def _code(procedure: Mapping[str, str]) -> dict[str, Any]:
         "Value": [
             {
                 "00080100": _value("SH", procedure["code"]),
-                "00080102": _value("SH", procedure.get("scheme", "L")),
+                "00080102": _value("SH", procedure.get("scheme") or "L"),
                 "00080104": _value("LO", procedure.get("meaning")),
             }
         ],

@@ -22,9 +22,11 @@ def description(config: Config) -> Iterator[str]:
             "PS3.4 §C.2.2.2 on all keys of an item, those of its sequences included; a range of "
             "start dates and one of start times are one period; a key with a value that no order "
             "has is returned and the status is FF01; of a sequence the attributes asked for, or "
-            "all. A name in Chinese characters alone gets a "
-            "phonetic spelling in its alphabetic component group; any other stays as it is "
-            "written.",
+            "all. Pregnancy Status is among them, empty while an order has none. A name in "
+            "Chinese characters alone gets a "
+            "phonetic spelling in its alphabetic component group, where a character without a "
+            "known reading is left out; any other stays as it is written. An order with a value "
+            "that its attribute does not let be (PS3.5 §6.2) is refused.",
         ),
         (
             "5.2.2 Modality Performed Procedure Step",

@@ -9,6 +9,7 @@ import re
 from base64 import b64decode
 from codecs import charmap_build, charmap_encode
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from struct import Struct, pack
 from typing import Any, Final
@@ -214,8 +215,10 @@ def _value(vr: str, values: Iterable[Any], codecs: tuple[str, ...]) -> tuple[byt
         return text.encode("ascii"), True
     if vr not in _IN_CHARSET:
         # Only these VRs are in the character set at all (PS3.5 §6.1.2.2); what somebody stored in
-        # another goes out with its bytes as far as Latin-1 has them.
-        return text.encode("latin-1", "ignore"), True
+        # another was read as Latin-1 and goes out with its bytes. What is not from a file goes out
+        # in the character set: no letter is dropped, which would make another value of it.
+        with suppress(UnicodeEncodeError):
+            return text.encode("latin-1"), True
     return encode_text(text, codecs), False
 
 

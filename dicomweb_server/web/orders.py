@@ -1,7 +1,8 @@
 """/api/v1/orders: examinations asked for, changed, cancelled, confirmed (archive/orders.py).
 
 ```json
-{"patient": {"id": "P1", "name": "王^小东", "birth_date": "1980-05-01", "sex": "M"},
+{"patient": {"id": "P1", "name": "王^小红", "birth_date": "1980-05-01", "sex": "F",
+             "pregnancy_status": "not_pregnant"},
  "procedure": {"description": "CT Thorax"}, "priority": "urgent",
  "step": {"station_aet": "CT1", "modality": "CT", "start": "2026-11-22T10:30"}}
 ```

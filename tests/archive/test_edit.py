@@ -94,6 +94,18 @@ def test_ps3_3_c_12_1_1_9_a_correction_says_what_there_was(archive: Archive, kee
     assert [change.kind for change in changes] == [ChangeKind.EDITED] * 3
 
 
+def test_a_chinese_name_is_put_right_with_letters_as_orders_have_them(
+    archive: Archive, keep: Keep
+) -> None:
+    keep(file_of(1))
+    edit.correct(archive, STUDY_UID, {"PatientName": "王^小东"}, WHY)
+    assert present(archive).PatientName == "WANG^XIAODONG=王^小东"
+    assert found(archive, ("PatientName", "wang^xiaodong")) == [STUDY_UID]
+    assert found(archive, ("PatientName", "王^小东")) == [STUDY_UID]
+    with pytest.raises(BadEdit, match="PatientName"):
+        edit.correct(archive, STUDY_UID, {"PatientName": "庄" * 20}, WHY)
+
+
 def test_what_was_received_stays_bit_for_bit(archive: Archive, keep: Keep, tmp_path: Path) -> None:
     files = {f"{SERIES_UID}.{n}": file_of(n) for n in (1, 2)}
     keep(*files.values())
@@ -181,7 +193,7 @@ def test_texts_keep_their_character_set_as_long_as_it_will_do(archive: Archive, 
     edit.correct(archive, STUDY_UID, {"PatientName": "王^小东"}, WHY)
     dataset = present(archive)
     assert dataset.SpecificCharacterSet == "ISO_IR 192"
-    assert (dataset.PatientName, dataset.StudyDescription) == ("王^小东", "Schädel")
+    assert (dataset.PatientName, dataset.StudyDescription) == ("WANG^XIAODONG=王^小东", "Schädel")
     first, second = dataset.OriginalAttributesSequence
     assert first.ModifiedAttributesSequence[0].PatientName == "Müller"
     assert second.ModifiedAttributesSequence[0].PatientName == "Möller"
@@ -229,10 +241,10 @@ def test_ps3_5_6_2_2_a_text_that_outgrows_a_length_of_16_bits_is_un(
             AdmittingDiagnosesDescription="\\".join(values).encode("latin-1"),
         )
     )
-    names = ["王" * 60] * 500
+    names = ["W=" + "王" * 60] * 500
     edit.correct(archive, STUDY_UID, {"PatientName": "王^小东", "OtherPatientNames": names}, WHY)
     dataset = present(archive)
-    assert dataset.PatientName == "王^小东"
+    assert dataset.PatientName == "WANG^XIAODONG=王^小东"
     for keyword, text in (
         ("AdmittingDiagnosesDescription", "\\".join(values)),
         ("ImageComments", "é" * 50_000),
@@ -266,7 +278,8 @@ def test_a_text_too_long_for_json_goes_over_to_utf_8_with_the_others(
     )
     edit.correct(archive, STUDY_UID, {"PatientName": "王^小东"}, WHY)
     dataset = present(archive)
-    assert (dataset.SpecificCharacterSet, dataset.PatientName) == ("ISO_IR 192", "王^小东")
+    assert dataset.SpecificCharacterSet == "ISO_IR 192"
+    assert dataset.PatientName == "WANG^XIAODONG=王^小东"
     assert dataset.TextValue == long
     one, other = dataset.ContentSequence
     assert one.TextValue == long

@@ -179,6 +179,16 @@ def test_ps3_3_c_12_1_1_2_what_a_character_set_does_not_have_goes_out_in_iso_ir_
         assert b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3" in raw
 
 
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [("ÜS", b"\xdcS"), ("ŪS", "ŪS".encode()), ("超声", "超声".encode())],
+)
+def test_no_letter_of_a_code_is_dropped(text: str, raw: bytes) -> None:
+    """A file's codes are read as Latin-1 and go out with their bytes; others as texts do."""
+    item = {"00080060": {"vr": "CS", "Value": [text]}}
+    assert raw in identifiers.write(item, transfer_syntax_uid=EXPLICIT)
+
+
 def test_kanji_of_shift_jis_under_iso_ir_13_are_read_all_the_same() -> None:
     value = "山田".encode("shift_jis")
     raw = b"\x08\0\x05\0CS\x0a\0ISO_IR 13 \x08\0\x30\x10LO" + bytes((len(value), 0)) + value

@@ -152,7 +152,7 @@ def test_a_date_or_time_that_is_none_is_refused_by_name(week: Bridge, key: str) 
 
 @pytest.mark.parametrize(
     "key",
-    ["(0038,0300)=WARD", "PregnancyStatus=4", "QueryRetrieveLevel=STUDY", SPS + "(0040,4005)=2026"],
+    ["(0038,0300)=WARD", "EthnicGroup=X", "QueryRetrieveLevel=STUDY", SPS + "(0040,4005)=2026"],
 )
 def test_a_key_that_no_order_has_is_ignored_and_said_to_be(week: Bridge, key: str) -> None:
     """PS3.4 §C.2.2.1.3 and §K.4.1.1.4: pending responses are FF01."""
@@ -162,7 +162,12 @@ def test_a_key_that_no_order_has_is_ignored_and_said_to_be(week: Bridge, key: st
 
 @pytest.mark.parametrize(
     "key",
-    ["ReferringPhysicianName=X*", "(0032,1064)[0].CodeValue=NONE", SPS + "(0040,0011)=ROOM 1"],
+    [
+        "ReferringPhysicianName=X*",
+        "PregnancyStatus=4",
+        "(0032,1064)[0].CodeValue=NONE",
+        SPS + "(0040,0011)=ROOM 1",
+    ],
 )
 def test_a_key_that_an_order_lacks_matches_nothing(week: Bridge, key: str) -> None:
     assert found_at(week, WEEK, key) == ([], {"0000"})
@@ -206,6 +211,37 @@ def test_an_order_is_changed_and_cancelled_and_then_gone_from_the_worklist(bridg
         ({"study_uid": "1.2.x"}, "study_uid"),
         ({"accession_number": "12345678901234567"}, "accession_number"),
         ({"patient": "P1"}, "patient"),
+        *(
+            ({"step": wish()["step"] | {field: value}}, f"step.{field}")
+            for field, value in (
+                ("start", "2026-13-45T99:99"),
+                ("start", "2026-02-29T10:00"),
+                ("start", "2026-11-22T24:00"),
+                ("start", "２０２６-11-22T10:00"),
+                ("station_aet", "ŪS"),
+                ("station_aet", "A_STATION_TOO_LONG"),
+                ("modality", "us"),
+                ("modality", "磁共振"),
+                ("location", "a room with a name"),
+                ("performing_physician", "A=B=C=D"),
+            )
+        ),
+        *(
+            ({"patient": wish()["patient"] | {field: value}}, f"patient.{field}")
+            for field, value in (
+                ("birth_date", "1980-02-30"),
+                ("birth_date", "1980-02-03T10:00"),
+                ("weight_kg", "abc"),
+                ("size_m", "1,80"),
+                ("sex", "m"),
+                ("pregnancy_status", "4"),
+                ("name", "A=B=C=D"),
+            )
+        ),
+        ({"patient": {"id": "1", "name": {"alphabetic": "A=B"}}}, "patient.name.alphabetic"),
+        ({"patient": {"id": "1", "name": "A^B^C^D^E^F"}}, "patient.name.alphabetic"),
+        ({"patient": {"id": "1", "name": "庄" * 20}}, "patient.name.alphabetic"),
+        ({"requesting_physician": "X" * 65}, "requesting_physician.alphabetic"),
     ],
 )
 def test_an_order_that_is_wrong_is_refused_by_field(
@@ -213,6 +249,33 @@ def test_an_order_that_is_wrong_is_refused_by_field(
 ) -> None:
     status, problem = asked(bridge, "POST", "/orders", wish(**change))
     assert (status, problem["field"]) == (400, field)
+
+
+def test_pregnancy_status_reaches_the_modality(bridge: Bridge, tmp_path: Path) -> None:
+    """PS3.4 Table K.6-1; regulation ING-27: pregnancy is asked before X-ray."""
+    patient = {"id": "P1", "name": "A^B", "pregnancy_status": "possibly_pregnant"}
+    ordered = wish(accession_number="PREG1", patient=patient)
+    status, order = asked(bridge, "POST", "/orders", ordered)
+    assert (status, order["patient"]["pregnancy_status"]) == (201, "possibly_pregnant")
+    keys = ("PregnancyStatus", "AccessionNumber=PREG1")
+    worklist(bridge, *keys, cwd=tmp_path)
+    assert dcmread(tmp_path / "rsp0001.dcm").PregnancyStatus == 2
+    assert "PREG1" in found_at(bridge, "PregnancyStatus=2")[0]
+    # What is not known any more is sent empty, as what never was said.
+    asked(bridge, "PATCH", f"/orders/{order['id']}", {"patient": {"pregnancy_status": ""}})
+    worklist(bridge, *keys, cwd=tmp_path)
+    assert dcmread(tmp_path / "rsp0001.dcm").PregnancyStatus is None
+
+
+def test_what_an_order_is_sent_with_is_never_empty_where_it_must_not_be() -> None:
+    """PS3.4 Table K.6-1: Requested Procedure ID, Scheduled Procedure Step ID, codes' schemes."""
+    kept = orders.checked(
+        wish(accession_number="", procedure={"id": "", "code": "C", "scheme": ""})
+    )
+    item = orders.worklist_item(orders.Order("1", "scheduled", kept, 0, 0, None, None, None))
+    assert item["00080050"] == {"vr": "SH"}
+    assert item["00401001"]["Value"] == item["00400100"]["Value"][0]["00400009"]["Value"]
+    assert item["00321064"]["Value"][0]["00080102"]["Value"] == ["L"]
 
 
 def test_a_performed_step_completes_its_order(bridge: Bridge) -> None:
@@ -652,11 +715,20 @@ def test_a_study_has_one_order(tmp_path: Path) -> None:
         ("吕布", "LYU^BU"),
         ("王^小东", "WANG^XIAODONG"),
         ("吕^Victor", "LYU^Victor"),
+        ("𠮷田龘", "JI^TIANDA"),
+        ("金^\uf90a", "JIN^JIN"),
+        ("王^小\U00020002", "WANG^XIAO"),
     ],
 )
 def test_chinese_names_are_read_as_passports_write_them(name: str, alphabetic: str) -> None:
     kept = orders.checked(wish(patient={"id": "1", "name": name}))["patient"]["name"]
     assert kept == {"alphabetic": alphabetic, "ideographic": name}
+
+
+def test_a_chinese_name_that_has_no_reading_has_no_letters() -> None:
+    name = "\U00020002^\U00020004"
+    kept = orders.checked(wish(patient={"id": "1", "name": name}))["patient"]["name"]
+    assert kept == {"ideographic": name}
 
 
 @pytest.mark.parametrize("name", ["Müller^Änne", "Ørsted", "Vëra^Ünal", "Иванов^Иван", "홍^길동"])

@@ -25,7 +25,7 @@ def test_a_study_is_corrected_and_that_is_undone(api: httpx.Client, http: httpx.
     assert (done["kind"], done["by"], done["instances"]) == ("correct", "dr.wang", 1)
     assert api.post("/edits", json=wish).json() == {"edits": []}
     (study,) = http.get("/studies?PatientName=张*").json()
-    assert study["00100010"]["Value"] == [{"Alphabetic": "张^伟"}]
+    assert study["00100010"]["Value"] == [{"Alphabetic": "ZHANG^WEI", "Ideographic": "张^伟"}]
     (metadata,) = http.get(f"/studies/{STUDY_UID}/metadata").json()
     assert metadata["04000561"]["Value"][0]["04000565"]["Value"] == ["CORRECT"]
     assert api.get("/edits").json()["edits"] == [done]
