@@ -2,7 +2,7 @@
 
     waiting -> done                       sent, and nothing more was asked
     waiting -> asked -> done              sent, storage commitment asked for and given
-    waiting -> ... -> failed              given up after MOST_ATTEMPTS
+    waiting -> ... -> failed              given up after MOST_ATTEMPTS, of asking too
 
 Urgent goes before routine, but of URGENT_IN_A_ROW + 1 batches one is routine when any waits, so
 that nothing waits for ever (PER-08). A transfer that fails, or at which the peer breaks the
@@ -275,11 +275,13 @@ def back_off_s(attempts: int) -> float:
 
 
 def asked_to_commit(desk: Desk, transfers: Sequence[Transfer], transaction_uid: str) -> None:
-    """The peer was asked, in a transaction, to commit to what was sent."""
+    """The peer was asked, in a transaction, to commit to what was sent. That is an attempt: a peer
+    that never reports is given up at last, too."""
     desk.permit(Act.OPERATE)
     with desk.write() as connection:
         connection.executemany(
-            "UPDATE transfers SET state = 'asked', transaction_uid = ?, done_us = ? WHERE id = ?",
+            "UPDATE transfers SET state = 'asked', transaction_uid = ?, done_us = ?, "
+            "attempts = attempts + 1 WHERE id = ?",
             [(transaction_uid, time.time_ns() // 1000, each.id) for each in transfers],
         )
 
@@ -303,24 +305,34 @@ def to_commit(
     return found
 
 
-def postponed_commit(desk: Desk, transfers: Sequence[Transfer], reason: str) -> None:
-    """The peer could not be asked: it is asked anew later."""
+def postponed_commit(desk: Desk, transfers: Sequence[Transfer], reason: str, *, away: bool) -> None:
+    """The peer could not be asked: it is asked anew later, or given up.
+
+    away  there was no association: that does not count as tried, and the longer it has been so the
+          longer it is waited
+    """
     desk.permit(Act.OPERATE)
     now = time.time_ns() // 1000
     with desk.write() as connection:
-        connection.executemany(
-            "UPDATE transfers SET transaction_uid = '', attempts = ?, due_us = ?, error = ? "
-            "WHERE id = ? AND state = 'asked'",
-            [
+        for each in transfers:
+            attempts = each.attempts if away else each.attempts + 1
+            since_s = (now - (each.done_us or now)) / 1e6
+            wait_s = (
+                min(LONGEST_BACK_OFF_S, max(FIRST_BACK_OFF_S, since_s))
+                if away
+                else back_off_s(attempts)
+            )
+            connection.execute(
+                "UPDATE transfers SET transaction_uid = '', state = ?, attempts = ?, due_us = ?, "
+                "error = ? WHERE id = ? AND state = 'asked'",
                 (
-                    each.attempts + 1,
-                    now + int(back_off_s(each.attempts + 1) * 1e6),
+                    FAILED if attempts >= MOST_ATTEMPTS else ASKED,
+                    attempts,
+                    now + int(wait_s * 1e6),
                     reason[:500],
                     each.id,
-                )
-                for each in transfers
-            ],
-        )
+                ),
+            )
 
 
 def committed(

@@ -146,18 +146,25 @@ def ask(
     *,
     wait_s: float = 2.0,
 ) -> None:
-    """Asks a peer to commit to instances that it has been sent.
+    """Asks a peer to commit to instances that it has been sent; what has been deleted here since is
+    not asked for any more.
 
     wait_s  the association stays open so long for a report over it; later ones come over another
 
     Raises DimseError.
     """
     transaction_uid = str(generate_uid(prefix=None))
-    pairs = []
+    pairs, wanted = list[tuple[str, str]](), list[transfers.Transfer]()
     for each in sent:
         found = archive.storage.index.instance(each.instance_uid)
-        if found is not None:
+        if found is None:
+            reason = "sent, and deleted here before the peer committed to it"
+            transfers.gave_up(desk, each, reason)
+        else:
             pairs.append((found.sop_class_uid, found.instance_uid))
+            wanted.append(each)
+    if not wanted:
+        return  # Referenced SOP Sequence has at least one item (PS3.4 §J.3.2.1.1)
     with association_with(archive, peer, [(STORAGE_COMMITMENT, UNCOMPRESSED)]) as association:
         context = next(iter(association.contexts.values()))
 
@@ -165,7 +172,7 @@ def ask(
             _take_here(desk, peer, association, context, message)
 
         # Written down before it is asked: the report may be here before the answer.
-        transfers.asked_to_commit(desk, sent, transaction_uid)
+        transfers.asked_to_commit(desk, wanted, transaction_uid)
         asked: Json = {
             _TRANSACTION: {"vr": "UI", "Value": [transaction_uid]},
             _REFERENCED: {"vr": "SQ", "Value": [_reference(pair) for pair in pairs]},

@@ -3,6 +3,7 @@ with (PS3.2 Annex N, §5 and §7.3)."""
 
 from collections.abc import Iterator
 
+from dicomweb_server.archive.transfers import MOST_ATTEMPTS
 from dicomweb_server.config import Config
 from dicomweb_server.dicom.encode import HTJ2K_SYNTAXES, SYNTAXES
 from dicomweb_server.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
@@ -60,8 +61,9 @@ def description(config: Config) -> Iterator[str]:
             "SCP: what is stored is committed to; the request is on disk before it is "
             "acknowledged. The report goes over the same association to peers without host and "
             "port and to those set so, else over a new one, and is tried again with back-off, over "
-            "restarts too. SCU: where a forwarding rule says so, N-ACTION after what was sent; "
-            "what the peer does not keep is sent again.",
+            "restarts too. SCU: where a forwarding rule says so, N-ACTION after what was sent and "
+            "has not been deleted since; what the peer does not keep is sent again, and what it "
+            f"has not committed to after {MOST_ATTEMPTS} attempts is given up.",
         ),
         (
             "5.2.7 Query/Retrieve",

@@ -366,13 +366,21 @@ class Jobs:
         """Asks for what was sent and not asked for yet, or so long ago that nobody answers."""
         for title, batch in transfers.to_commit(self._desk, again_after_s=ASKED_AGAIN_S).items():
             peer = self._peers.to(title)
+            for each in batch:
+                if each.attempts >= transfers.MOST_ATTEMPTS:
+                    reason = f"sent, but {title} has not said whether it commits to it"
+                    transfers.gave_up(self._desk, each, reason)
+            batch = [each for each in batch if each.attempts < transfers.MOST_ATTEMPTS]
+            if not batch:
+                continue
             try:
                 if peer is None:
                     raise PeerAway(f"{title} is no peer with host and port")
                 commitment.ask(self._archive, self._desk, peer, batch)
             except DimseError as error:
                 logger.warning("storage commitment of %s: %s", title, error)
-                transfers.postponed_commit(self._desk, batch, str(error))
+                away = isinstance(error, PeerAway)
+                transfers.postponed_commit(self._desk, batch, str(error), away=away)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -676,6 +676,53 @@ def test_commitment_is_asked_of_who_was_sent_to(tmp_path: Path) -> None:
         assert "[3" in found
 
 
+def test_asking_for_commitment_ends(tmp_path: Path) -> None:
+    """PS3.4 §J.3.2.1.1: a request names at least one instance. What was deleted since is not asked
+    for; a peer that does not offer commitment, or never reports, is given up as one that takes
+    nothing is; one that is away is waited for."""
+    sink, nobody = free_port(), free_port()
+    associations: list[int] = []
+    entity = AE("SINK")
+    entity.add_supported_context(CT)
+    asked_often = transfers.MOST_ATTEMPTS
+    (made,) = files(tmp_path / "made", 1)
+    kept, deleted = f"{STUDY}.1.0", f"{STUDY}.1.9"
+    sent = {
+        "deleted": ("GONE", deleted, "", 0),
+        "not offered": ("SINK", kept, "", asked_often - 1),
+        "not answered": ("GONE", kept, "1.2.3", asked_often),
+        "away": ("AWAY", kept, "", 0),
+    }
+    config = "".join(map(one_peer, ("SINK", "GONE", "AWAY"), (sink, nobody, nobody)))
+    with (
+        answering(entity, sink, {evt.EVT_ACCEPTED: lambda event: associations.append(1)}),
+        bridged(tmp_path, config=config, web=True) as bridge,
+    ):
+        run("dcmsend", "127.0.0.1", bridge.port, made)
+        desk = Desk(bridge.data / "desk.sqlite3")
+        with desk.write() as connection:
+            for peer, uid, transaction_uid, attempts in sent.values():
+                connection.execute(
+                    "INSERT INTO transfers (kind, peer, study_uid, series_uid, instance_uid, "
+                    "urgent, wish, transaction_uid, state, attempts, due_us, created_us, done_us) "
+                    "VALUES ('send', ?, ?, ?, ?, 0, '{\"commit\": true}', ?, 'asked', ?, 1, 1, 1)",
+                    (peer, STUDY, f"{STUDY}.1", uid, transaction_uid, attempts),
+                )
+        wait_for(lambda: len(queued(bridge, "failed")) == 3, seconds=20)
+        wait_for(lambda: all(each["error"] for each in queued(bridge, "asked")), seconds=20)
+        reasons = {(each["peer"], each["instance_uid"]): each for each in queued(bridge, "failed")}
+        (waiting,) = queued(bridge, "asked")
+        rows = desk.read("SELECT due_us FROM transfers WHERE peer = 'AWAY'")
+        # It was sent long ago, so that it is not asked for again every few seconds.
+        assert rows[0]["due_us"] / 1e6 > time.time() + transfers.LONGEST_BACK_OFF_S / 2
+        desk.close()
+    assert "deleted" in reasons["GONE", deleted]["error"]
+    assert "presentation context" in reasons["SINK", kept]["error"]
+    assert "GONE has not said" in reasons["GONE", kept]["error"]
+    assert (waiting["peer"], waiting["attempts"]) == ("AWAY", 0)
+    assert len(associations) == 1
+
+
 def test_nothing_acknowledged_is_lost_at_kill_9(tmp_path: Path) -> None:
     """dcmsend says what was acknowledged; after kill -9 in the middle of it all that is there."""
     made = files(tmp_path / "made", 400, study=f"{STUDY}.5")
