@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dicomweb_server.access.acting import Acting
 from dicomweb_server.archive.archive import Archive
-from storage.errors import FormatVersion
+from storage.errors import FormatVersion, OutOfSpace
 
 FILE = "desk.sqlite3"
 
@@ -165,15 +165,19 @@ class Desk(Acting):
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable when the block has ended; undone when it raises."""
+        """One transaction, durable when the block has ended; undone when it raises. Raises
+        OutOfSpace when the disk is full."""
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:  # SQLite ends it itself when the disk is full
+                    self._connection.execute("ROLLBACK")
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                    raise OutOfSpace(FILE) from error
                 raise
-            self._connection.execute("COMMIT")
 
     def read(self, statement: str, *values: object) -> list[sqlite3.Row]:
         """The rows of one SELECT."""

@@ -154,6 +154,7 @@ STATUSES = (
     ("C-MOVE, C-GET", status.DOES_NOT_MATCH, "the unique key of the level is missing"),
     ("N-ACTION", status.NO_SUCH_INSTANCE, "another Requested SOP Instance UID than the well-known"),
     ("N-ACTION", status.NO_SUCH_ACTION, "another action than 1"),
+    ("N-ACTION, N-CREATE, N-SET", status.RESOURCE_LIMITATION, "the disk is full"),
     (
         "N-ACTION, N-CREATE, N-SET, N-EVENT-REPORT",
         status.INVALID_VALUE,

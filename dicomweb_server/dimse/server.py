@@ -313,5 +313,7 @@ def _dispatch(session: Session, message: Message) -> None:
             session.association.abort()
             return
         session.association.respond(
-            message, status.of_error(error), comment=f"the server failed ({type(error).__name__})"
+            message,
+            status.of_error(error, of_n_service=message.field >= commands.N_EVENT_REPORT),
+            comment=f"the server failed ({type(error).__name__})",
         )

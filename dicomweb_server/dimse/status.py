@@ -28,6 +28,7 @@ CLASS_NOT_SUPPORTED: Final = 0x0122
 NO_SUCH_ACTION: Final = 0x0123
 NOT_AUTHORIZED: Final = 0x0124
 UNRECOGNIZED_OPERATION: Final = 0x0211
+RESOURCE_LIMITATION: Final = 0x0213
 
 OUT_OF_RESOURCES: Final = 0xA700
 CANNOT_COUNT: Final = 0xA701
@@ -56,10 +57,13 @@ OF_REFUSAL: Final = {
 }
 
 
-def of_error(error: Exception) -> int:
-    """What an error is to who asked for something; one that nobody foresaw is C002."""
+def of_error(error: Exception, *, of_n_service: bool = False) -> int:
+    """What an error is to who asked for something; one that nobody foresaw is C002.
+
+    of_n_service  of N-CREATE and its like, whose statuses are those of PS3.7 Annex C
+    """
     if isinstance(error, OutOfSpace | Unavailable | TooLarge):
-        return OUT_OF_RESOURCES
+        return RESOURCE_LIMITATION if of_n_service else OUT_OF_RESOURCES
     if isinstance(error, BadQuery):
         return DOES_NOT_MATCH
     if isinstance(error, NotFound):

@@ -24,7 +24,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from dicomweb_server.records.errors import NewerSchema, RecordsUnavailable
+from dicomweb_server.records.errors import NewerSchema, RecordsFull, RecordsUnavailable
 from dicomweb_server.records.secret import Secret, new_secret, secret_of
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -91,7 +91,7 @@ class Database:
     def write(self) -> Iterator[Session]:
         """One transaction: durable when the block has ended, undone when it raises.
 
-        Raises RecordsUnavailable when another one has been writing for WAIT_S.
+        Raises RecordsUnavailable when another one has been writing for WAIT_S, RecordsFull.
         """
         with Session(self.engine, expire_on_commit=False, info={"secret": self.secret}) as session:
             try:
@@ -102,6 +102,8 @@ class Database:
                         session.execute(sa.text("LOCK TABLE alembic_version IN EXCLUSIVE MODE"))
                     yield session
             except OperationalError as error:
+                if _is_full(error.orig):
+                    raise RecordsFull(str(error.orig)) from error
                 raise RecordsUnavailable(str(error.orig)) from error
 
     def writing(self, work: Callable[[Session], Result]) -> Result:
@@ -132,6 +134,14 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether the disk of the database is: SQLITE_FULL, or SQLSTATE disk_full."""
+    return (
+        getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        or getattr(error, "sqlstate", None) == "53100"
+    )
 
 
 _AGAIN = frozenset({"40001", "40P01"})

@@ -3,6 +3,7 @@
 RecordsError
   NewerSchema          a newer program made the schema
   RecordsUnavailable   the database cannot be reached
+    RecordsFull        its disk is full
 """
 
 
@@ -21,3 +22,10 @@ class NewerSchema(RecordsError):
 
 class RecordsUnavailable(RecordsError):
     """The database cannot be reached; the message says which and why."""
+
+
+class RecordsFull(RecordsUnavailable):
+    """Nothing can be written until the database's disk has room again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no space left for the records: {reason}")

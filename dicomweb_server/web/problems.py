@@ -114,6 +114,7 @@ _ROWS = (
     _Row(access.Stale, 412, name="stale-revision"),
     _Row(access.AuditUnavailable, 503, name="audit-unavailable"),
     _Row(reading.Unknown, 404, "kind", name="not-found"),
+    _Row(records.RecordsFull, 507),
     _Row(records.RecordsUnavailable, 503, name="records-unavailable"),
 )
 

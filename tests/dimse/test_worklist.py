@@ -24,7 +24,9 @@ from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dimse import commands
 from dicomweb_server.dimse import worklist as worklist_service
 from dicomweb_server.dimse.sop_classes import PERFORMED_STEP, WORKLIST_FIND
-from storage.errors import Conflict
+from dicomweb_server.dimse.status import of_error as status_of_dimse
+from dicomweb_server.web.problems import problem_of
+from storage.errors import Conflict, OutOfSpace
 from tests.dicom.build import part10
 from tests.dimse.conftest import Bridge
 from tests.dimse.programs import run
@@ -672,6 +674,28 @@ def test_an_order_is_completed_once_whoever_says_so(tmp_path: Path) -> None:
         for by in ("commitment", "quiet"):
             orders.end_unless_performing(connection, study_uid=order.study_uid, accession="", by=by)
     assert orders.get(desk, order.id).completed_by == "commitment"
+    desk.close()
+
+
+def test_a_full_disk_refuses_orders_and_steps_and_keeps_what_there_was(tmp_path: Path) -> None:
+    """507 over REST, 0213 over DIMSE; SQLite's own word for it, which a limit of pages brings
+    about as a disk does."""
+    desk = Desk(tmp_path / "desk.sqlite3")
+    order = orders.create(desk, wish())
+    with desk.write() as connection:
+        connection.execute("PRAGMA max_page_count = 1")  # as few as there are
+    large = wish(patient={"id": "1", "name": "A^B", "comments": "x" * 10_000})
+    with pytest.raises(OutOfSpace, match=r"no space left.*desk\.sqlite3") as caught:
+        for _ in range(100):
+            orders.create(desk, large)
+    assert problem_of(caught.value).status == 507
+    assert status_of_dimse(caught.value, of_n_service=True) == 0x0213
+    made = len(orders.find(desk, patient_id="1"))
+    assert orders.get(desk, order.id) == order
+    with desk.write() as connection:
+        connection.execute("PRAGMA max_page_count = 100000")
+    orders.create(desk, large)
+    assert len(orders.find(desk, patient_id="1")) == made + 1
     desk.close()
 
 

@@ -14,7 +14,7 @@ import dicomweb_server.reading.tables  # noqa: F401
 from dicomweb_server.access.tables import PersonRow
 from dicomweb_server.records.append_only import make_append_only
 from dicomweb_server.records.database import Base, Database, open_database
-from dicomweb_server.records.errors import NewerSchema, RecordsUnavailable
+from dicomweb_server.records.errors import NewerSchema, RecordsFull, RecordsUnavailable
 from dicomweb_server.records.secret import FILE, Secret, secret_of
 
 
@@ -132,6 +132,26 @@ def test_several_processes_that_start_together_make_one_schema(records_url: str)
 def test_a_database_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordsUnavailable, match="nowhere"):
         Database(f"postgresql+psycopg://tests@/nowhere?host={tmp_path}")
+
+
+def test_a_disk_that_is_full_is_named_and_written_to_again_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    database = Database(f"sqlite:///{tmp_path}/records.sqlite3")
+
+    def added(name: str, *, pages: int) -> None:
+        with database.write() as session:
+            # Of the connection, of which the pool has one.
+            session.execute(sa.text(f"PRAGMA max_page_count = {pages}"))
+            session.add_all([person(f"{name}{number}") for number in range(1000)])
+
+    with pytest.raises(RecordsFull, match="no space left for the records"):
+        added("A", pages=1)
+    added("B", pages=100_000)
+    with database.read() as session:
+        assert session.get(PersonRow, "A0") is None
+        assert session.get(PersonRow, "B999") is not None
+    database.close()
 
 
 def test_a_password_is_not_in_the_error(tmp_path: Path) -> None:
