@@ -7,6 +7,7 @@ DimseError
 ├── Aborted           the peer aborted the association (A-ABORT)
 ├── PeerGone          the connection was closed or broke, or the peer was silent too long
 ├── NotNegotiated     the peer accepted no presentation context for what is to be done
+├── NotFetched        the peer did not send all the instances it was asked for
 └── Refused           the peer answered a request with a status of failure
 
 Facts are attributes. What an archive's error means to a peer is status.py.
@@ -76,6 +77,16 @@ class NotNegotiated(DimseError):
     def __init__(self, what: str) -> None:
         super().__init__(f"the peer accepted no presentation context for {what}")
         self.what = what
+
+
+class NotFetched(DimseError):
+    """`peer` did not send `count` of the instances it has; `comment` is what is known of why."""
+
+    def __init__(self, peer: str, *, count: int, comment: str) -> None:
+        super().__init__(f"{peer} did not send {count} of the instances: {comment}")
+        self.peer = peer
+        self.count = count
+        self.comment = comment
 
 
 class Refused(DimseError):

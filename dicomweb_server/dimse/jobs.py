@@ -22,7 +22,7 @@ from dicomweb_server.archive.transfers import Transfer, Turns
 from dicomweb_server.dicom.errors import DicomError
 from dicomweb_server.dicom.matching import ParsedQuery
 from dicomweb_server.dimse import availability, commands, commitment, outgoing, pull, status
-from dicomweb_server.dimse.errors import DimseError, NotNegotiated, PeerAway
+from dicomweb_server.dimse.errors import DimseError, NotFetched, PeerAway
 from dicomweb_server.dimse.find import text_of
 from dicomweb_server.dimse.peers import Peer
 from dicomweb_server.dimse.requestor import associate
@@ -351,7 +351,7 @@ class Jobs:
         if broke is not None:
             raise broke
         if done.failed:
-            raise NotNegotiated(f"{done.failed} of the instances ({done.comment})")
+            raise NotFetched(peer.aet, count=done.failed, comment=done.comment)
         transfers.succeeded(self._desk, [transfer])
 
     def _notify(self, peer: Peer, transfer: Transfer) -> None:

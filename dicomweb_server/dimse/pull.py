@@ -3,6 +3,7 @@ association or C-MOVE to ourselves (PS3.4 §C.4). What comes is stored as anybod
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from dicomweb_server.archive import orders
 from dicomweb_server.archive.archive import Archive
@@ -27,7 +28,7 @@ from dicomweb_server.dimse.requestor import (
     response,
 )
 from dicomweb_server.dimse.session import Bridge, Session, terms_of
-from dicomweb_server.dimse.sop_classes import STORAGE, STUDY_FIND, STUDY_GET, STUDY_MOVE
+from dicomweb_server.dimse.sop_classes import STORAGE, STUDY_FIND, STUDY_GET, STUDY_MOVE, name_of
 from storage.model import Buffer
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
@@ -42,6 +43,21 @@ class Pulled:
     warnings: int = 0
     comment: str = ""
     studies: list[str] = field(default_factory=list)
+
+    def with_next(self, part: "Pulled", *, of: int) -> "Pulled":
+        """What there is after another association for other SOP classes. What came over the one
+        before is among what fails over this.
+
+        of  how many instances there are as far as is known
+        """
+        completed, warnings = self.completed + part.completed, self.warnings + part.warnings
+        came_before = self.completed + self.warnings
+        return Pulled(
+            completed=completed,
+            failed=max(0, part.failed - came_before, of - completed - warnings),
+            warnings=warnings,
+            comment=part.comment or self.comment,
+        )
 
 
 def find(
@@ -105,7 +121,7 @@ def pull(
     """Fetches a study, a series or an instance.
 
     by_move  asks the peer to send it here, which it must have us in its table for; else C-GET
-    report   is called after each sub-operation
+    report   is called after each sub-operation with what came over its association
 
     Raises DimseError, Refused when the peer refuses altogether, and Malformed for what is no UID:
     a peer may take a text without one, or with a wild card, for all it has.
@@ -124,14 +140,24 @@ def pull(
     identifier[LEVEL] = {"vr": "CS", "Value": [level]}
     if by_move:
         return _retrieve(archive, desk, peer, identifier, [], STUDY_MOVE, report)
-    classes = _classes(archive, peer, study_uid, series_uid)
+    expected = _expected(archive, peer, identifier)
     done = Pulled()
-    for wanted in _contexts(classes):
-        part = _retrieve(archive, desk, peer, identifier, wanted, STUDY_GET, report)
-        done.completed += part.completed
-        done.warnings += part.warnings
-        done.failed += part.failed
-        done.comment = done.comment or part.comment
+    refused: Refused | None = None
+    for wanted in _contexts(expected.classes):
+        try:
+            part = _retrieve(archive, desk, peer, identifier, wanted, STUDY_GET, report)
+        except Refused as error:
+            # Some peers refuse when there is nothing of these classes.
+            refused = refused or error
+            continue
+        done = done.with_next(part, of=expected.instances)
+        if not done.failed:
+            return done
+    if refused is not None and not (done.completed or done.warnings):
+        raise refused
+    if not expected.all_told:
+        untold = f"{peer.aet} does not say of which SOP classes (0008,0016) they are"
+        done.comment = f"{untold}: {len(expected.classes)} were tried; {done.comment}".rstrip("; ")
     return done
 
 
@@ -156,19 +182,58 @@ def _contexts(classes: Sequence[str]) -> Iterator[list[Wanted]]:
         ]
 
 
-def _classes(archive: Archive, peer: Peer, study_uid: str, series_uid: str) -> list[str]:
-    """The SOP classes that are to be expected: asked for image by image, else the usual ones."""
-    keys = {"StudyInstanceUID": study_uid} | (
-        {"SeriesInstanceUID": series_uid} if series_uid else {}
+_USUAL: Final = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{each}"
+    for each in (
+        *("1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3"),  # CR, DX, MG, IO
+        *("2", "2.1", "2.2", "4", "4.1", "4.2", "4.3", "4.4"),  # CT, MR
+        *("3.1", "6.1", "6.2", "7", "7.1", "7.2", "7.3", "7.4"),  # US, SC
+        *("12.1", "12.1.1", "12.2", "12.2.1", "13.1.1", "13.1.3"),  # XA, RF, tomosynthesis
+        *("20", "128", "128.1", "130", "481.1", "481.2", "481.3", "481.5"),  # NM, PT, RT
+        *("66", "66.1", "66.4", "66.7", "67", "30", "11.1", "11.2"),  # raw, REG, SEG, PR
+        *("88.11", "88.22", "88.33", "88.34", "88.59", "88.67", "88.71"),  # SR, KO, RDSR
+        *("104.1", "104.2", "9.1.1", "9.1.2"),  # documents, ECG
+        *("77.1.1", "77.1.1.1", "77.1.4", "77.1.4.1", "77.1.6"),  # endoscopy, photographs, slides
+        *("77.1.5.1", "77.1.5.4"),  # ophthalmology
     )
-    found: dict[str, None] = {}
+)
+"""Fewer than one association has contexts for: what nearly every study is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What a peer says of the instances that are to be fetched.
+
+    all_told  whether it said the SOP class of each; else `classes` are all, the usual first
+    """
+
+    classes: list[str]
+    instances: int
+    all_told: bool
+
+
+def _expected(archive: Archive, peer: Peer, identifier: Json) -> _Expected:
+    """What is to be expected, asked for image by image."""
+    keys = {key: str(identifier[key]["Value"][0]) for key in identifier if key != LEVEL}
+    classes: dict[str, None] = {}
+    instances: set[str] = set()
+    all_told = True
     try:
         for image in find(archive, peer, "IMAGE", keys, returned=("SOPClassUID", "SOPInstanceUID")):
+            if uid := orders.first(image, INSTANCE):
+                instances.add(uid)
+            # Which an archive need not return (PS3.4 §C.6.1.1.5).
             if uid := orders.first(image, "00080016"):
-                found[uid] = None
+                classes[uid] = None
+            else:
+                all_told = False
     except (Refused, NotNegotiated):
-        found.clear()
-    return list(found) or sorted(STORAGE)[: (MOST_CONTEXTS - 1) // 2]
+        all_told = False
+    if classes and all_told:
+        return _Expected(list(classes), len(instances), all_told)
+    private = sorted(terms_of(archive.config).private - {"*"})
+    others = (*_USUAL, *private, *sorted(STORAGE))
+    return _Expected(list(dict.fromkeys((*classes, *others))), len(instances), all_told=False)
 
 
 def _retrieve(
@@ -223,10 +288,24 @@ def _retrieve(
             answered = response(association, message_id, on_other=on_other)
         _count(done, answered)
         answered.discard()
+        if done.failed and not done.comment:
+            done.comment = _without_context(association, storage)
         if status.is_failure(answered.status) and not (done.completed or done.failed):
             _check(f"a retrieval from {sender}", answered)
     report(done)
     return done
+
+
+def _without_context(association: Association, storage: Sequence[Wanted]) -> str:
+    """A sentence about the SOP classes that the peer accepted no context for, "" if there are
+    none."""
+    names = [
+        name_of(uid)
+        for uid in dict.fromkeys(uid for uid, _ in storage)
+        if association.context_for(uid) is None
+    ]
+    more = f" and {len(names) - 3} others" if len(names) > 3 else ""
+    return f"it accepted no context for {', '.join(names[:3])}{more}" if names else ""
 
 
 def _command(archive: Archive, association: Association, model: str) -> dict[int, int | str]:

@@ -51,7 +51,21 @@ def _storage() -> frozenset[str]:
     )
 
 
-STORAGE: Final = _storage()
+_YOUNGER: Final = {
+    "1.2.840.10008.5.1.4.1.1.2.3": "CT Image Storage - For Processing",
+    "1.2.840.10008.5.1.4.1.1.2.4": "Enhanced CT Image Storage - For Processing",
+    "1.2.840.10008.5.1.4.1.1.2.5": "Legacy Converted Enhanced CT Image Storage - For Processing",
+    "1.2.840.10008.5.1.4.1.1.9.100.1": "Waveform Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.601.3": "Thermography Image Storage",
+    "1.2.840.10008.5.1.4.1.1.601.4": "Thermography Multi-frame Image Storage",
+    "1.2.840.10008.5.1.4.1.1.601.5": "Ultrasound Waveform Storage",
+}
+"""In PS3.6 Table A-1 as of August 2026, and not in the table of pydicom 3.0.2."""
+
+STORAGE: Final = _storage() | frozenset(_YOUNGER)
 
 ECHO, STORE, FIND, MOVE, GET = "echo", "store", "find", "move", "get"
 WORKLIST, MPPS, COMMITMENT = "worklist", "mpps", "commitment"
@@ -78,4 +92,4 @@ def service_of(abstract_syntax: str, private: frozenset[str]) -> str | None:
 def name_of(uid: str) -> str:
     """The name of PS3.6, or the UID."""
     known = UID_dictionary.get(uid)
-    return known[0] if known else uid
+    return known[0] if known else _YOUNGER.get(uid, uid)

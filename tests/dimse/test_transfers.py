@@ -239,6 +239,73 @@ def test_a_study_is_pulled_from_a_remote_archive(tmp_path: Path, *, by_move: boo
             assert "4 instances, 0 failed" in said
 
 
+def test_ps3_4_c_6_1_1_5_a_peer_that_names_no_sop_classes_is_pulled_from_all_the_same(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    config = tmp_path / "config.toml"
+    config.write_text(one_peer("REMOTE", port))
+    made = []
+    # US, SEG, SR, RDSR, and one that is in nearly no study: a corneal topography map.
+    kinds = ("6.1", "66.4", "88.33", "88.67", "82.1")
+    for number, kind in enumerate(kinds):
+        made.append(tmp_path / f"{number}.dcm")
+        made[-1].write_bytes(
+            part10(
+                study_uid=STUDY,
+                series_uid=f"{STUDY}.{number}",
+                instance_uid=f"{STUDY}.{number}.1",
+                sop_class_uid=f"1.2.840.10008.5.1.4.1.1.{kind}",
+                PatientID="KINDS",
+            )
+        )
+    with running("dcmqrscp", "-c", remote(tmp_path, port, ours=1), port=port, cwd=tmp_path):
+        run("dcmsend", "-aec", "REMOTE", "127.0.0.1", port, *made)
+        process = command(
+            "pull", "--config", config, "--data", tmp_path / "fetched",
+            "--from", "REMOTE", "--study", STUDY,
+        )  # fmt: skip
+        said, complaint = process.communicate(timeout=60)
+    assert process.returncode == 0, complaint
+    assert f"{len(kinds)} instances, 0 failed" in said
+
+
+@pytest.mark.parametrize("names_classes", [True, False])
+def test_a_pull_that_lacks_instances_says_why(tmp_path: Path, *, names_classes: bool) -> None:
+    """The peer has an instance of a SOP class that it accepts no context for."""
+    port = free_port()
+    config = tmp_path / "config.toml"
+    config.write_text(one_peer("REMOTE", port))
+    made = pydicom.dcmread(files(tmp_path / "made", 1, sop_class_uid=f"{CT}.77")[0])
+
+    def find(event: Any) -> Iterator[tuple[int, Any]]:
+        found = pydicom.Dataset()
+        found.QueryRetrieveLevel = "IMAGE"
+        found.SOPInstanceUID = made.SOPInstanceUID
+        found.SOPClassUID = made.SOPClassUID if names_classes else None
+        yield 0xFF00, found
+
+    def get(event: Any) -> Iterator[Any]:
+        yield 1
+        yield 0xFF00, made
+
+    entity = AE("REMOTE")
+    for uid in (STUDY_FIND, STUDY_GET):
+        entity.add_supported_context(uid)
+    entity.add_supported_context(CT, scu_role=True, scp_role=True)
+    with answering(entity, port, {evt.EVT_C_FIND: find, evt.EVT_C_GET: get}):
+        process = command(
+            "pull", "--config", config, "--data", tmp_path / "fetched",
+            "--from", "REMOTE", "--study", STUDY,
+        )  # fmt: skip
+        said, complaint = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "0 instances, 1 failed" in said
+    assert (
+        f"no context for {CT}.77" if names_classes else "does not say of which SOP classes"
+    ) in complaint
+
+
 def one_peer(aet: str, port: int) -> str:
     return f"""
         [[peers]]
