@@ -28,6 +28,11 @@ _KEEPS_ESCAPES = ("iso2022_jp", "iso2022_jp_2")
 _ALIASES = {"UTF8": "UTF8", "UTF-8": "UTF8", "ISO_IR_192": "UTF8", "GB2312": "GB18030"}
 """What some writers put in (0008,0005) instead of a defined term."""
 
+_LATIN_9 = "iso8859_15"
+_CODECS = {"ISO_IR 203": _LATIN_9, "ISO 2022 IR 203": _LATIN_9} | python_encoding
+_CODEC_BY_ESCAPE = {b"\x1b-b": _LATIN_9} | CODES_TO_ENCODINGS
+"""PS3.3 Tables C.12-2 and C.12-3: pydicom 3.0.2 lacks Latin alphabet no. 9, Latin-1 with a euro."""
+
 
 @lru_cache(maxsize=256)
 def charset_of(value: bytes) -> Charset:
@@ -48,15 +53,15 @@ def charset_of(value: bytes) -> Charset:
 
 
 def _codec(term: str) -> str:
-    known = python_encoding.get(term) or _ALIASES.get(term.upper())
+    known = _CODECS.get(term) or _ALIASES.get(term.upper())
     if known:
         return known
     # ISO IR 100, ISO-IR 100 and ISO 2022-IR-100 are common misspellings.
     words = re.split(r"[ _-]+", term.upper())
     if words[:2] == ["ISO", "IR"]:
-        return python_encoding.get(f"ISO_IR {' '.join(words[2:])}", LATIN_1)
+        return _CODECS.get(f"ISO_IR {' '.join(words[2:])}", LATIN_1)
     if words[:3] == ["ISO", "2022", "IR"]:
-        return python_encoding.get(f"ISO 2022 IR {' '.join(words[3:])}", LATIN_1)
+        return _CODECS.get(f"ISO 2022 IR {' '.join(words[3:])}", LATIN_1)
     return LATIN_1
 
 
@@ -79,7 +84,7 @@ def _decode_part(part: bytes, charset: Charset) -> str:
     if not part.startswith(_ESCAPE):
         return part.decode(charset[0], errors="replace")
     length = 4 if part.startswith((b"\x1b$(", b"\x1b$)")) else 3
-    codec = CODES_TO_ENCODINGS.get(part[:length])
+    codec = _CODEC_BY_ESCAPE.get(part[:length])
     if codec is None:
         return part.decode(charset[0], errors="replace")
     if codec in _KEEPS_ESCAPES:

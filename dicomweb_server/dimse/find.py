@@ -143,6 +143,10 @@ class Asked:
                 yield from self._parameter(key, element)
 
     def _parameter(self, path: str, element: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if "InlineBinary" in element:
+            # Bytes, such as those of a private key, which findscu writes as UN.
+            self.unsupported = True
+            return
         value = matching_text(element)
         if not value.strip("* "):
             return

@@ -49,6 +49,7 @@ CHARSETS: Final[Mapping[str, tuple[str, ...]]] = {
     "ISO_IR 138": ("iso8859_8",),
     "ISO_IR 148": ("iso8859_9",),
     "ISO_IR 166": ("tis_620",),
+    "ISO_IR 203": ("iso8859_15",),
     "ISO_IR 13": ("jis_x0201",),
     "ISO_IR 192": ("utf_8",),
     "GB18030": ("gb18030",),
@@ -94,7 +95,8 @@ _BINARY = frozenset(["AT", *_NUMBERS])
 def read(raw: bytes, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET) -> Json:
     """A data set as DICOM JSON. Raises Malformed and TooLarge.
 
-    charset  what texts are read in when the data set does not say
+    charset  what texts are read in when the data set does not say, which it does not either by a
+             Specific Character Set without any value
     """
     structure = read_structure(
         BytesSource(raw),
@@ -104,7 +106,8 @@ def read(raw: bytes, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET
         limits=_LIMITS,
     )
     elements = structure.data_set.elements
-    if 0x00080005 not in elements:
+    said = elements.get(0x00080005)
+    if said is None or (isinstance(said.value, bytes) and not said.value.strip(b"\\ \0")):
         value = charset.encode("ascii")
         elements[0x00080005] = Element("CS", 0, len(value), value)
         found = listed(document(structure))

@@ -19,6 +19,7 @@ from dicomweb_server.dicom.charset import DEFAULT, charset_of, decode
         (b"ISO_IR 144", "Люкceмбypг".encode("iso8859-5"), "Люкceмбypг"),
         (b"ISO_IR 148", "Çavuşoğlu".encode("iso8859-9"), "Çavuşoğlu"),
         (b"ISO_IR 166", "นามสกุล".encode("tis-620"), "นามสกุล"),
+        (b"ISO_IR 203", "Œuvrard^Zoë€".encode("iso8859-15"), "Œuvrard^Zoë€"),
         (b"ISO_IR 13", b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
         (b"ISO_IR 192", "王^小东".encode(), "王^小东"),
         (b"GB18030", "王^小东".encode("gb18030"), "王^小东"),
@@ -41,6 +42,7 @@ from dicomweb_server.dicom.charset import DEFAULT, charset_of, decode
             b"\xd4\xcf\xc0\xde=\x1b$B;3ED\x1b(J",
             "ﾔﾏﾀﾞ=山田",
         ),
+        (b"ISO 2022 IR 6\\ISO 2022 IR 203", b"Zo\x1b-b\xeb\xa4", "Zoë€"),
         (b"\\ISO 2022 IR 159", b"\x1b$(D\x30\x21\x1b(B", "丂"),
         (
             b"\\ISO 2022 IR 149",

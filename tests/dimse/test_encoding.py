@@ -163,6 +163,7 @@ def test_an_identifier_is_read_as_it_was_written_in_any_character_set(
         ("\\ISO 2022 IR 87", "山田", "\\ISO 2022 IR 87"),
         ("\\ISO 2022 IR 87", "山田¥", "ISO_IR 192"),
         ("ISO_IR 100", "山田", "ISO_IR 192"),
+        ("ISO_IR 203", "Œdème €", "ISO_IR 203"),
     ],
 )
 def test_ps3_3_c_12_1_1_2_what_a_character_set_does_not_have_goes_out_in_iso_ir_192(
@@ -205,8 +206,16 @@ def test_pydicom_reads_an_identifier_as_we_do() -> None:
 
 def test_without_a_character_set_of_its_own_an_identifier_is_read_in_the_peers() -> None:
     raw = b"\x10\x00\x10\x00PN\x04\x00" + "王丽".encode("gbk")
-    found = identifiers.read(raw, transfer_syntax_uid=EXPLICIT, charset="GBK")
-    assert found == {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "王丽"}]}}
+    for nothing in (b"", b"\x08\x00\x05\x00CS\0\0", b"\x08\x00\x05\x00CS\2\0  "):
+        found = identifiers.read(nothing + raw, transfer_syntax_uid=EXPLICIT, charset="GBK")
+        assert found == {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "王丽"}]}}
+
+
+def test_ps3_3_c_12_1_1_2_a_character_set_whose_first_value_is_empty_is_one() -> None:
+    name = b"Wang=\x1b$)A" + "王".encode("gb2312") + b" "
+    raw = b"\x08\0\x05\0CS\x10\0\\ISO 2022 IR 58 \x10\0\x10\0PN" + bytes((len(name), 0)) + name
+    found = identifiers.read(raw, transfer_syntax_uid=EXPLICIT, charset="ISO_IR 100")
+    assert found["00100010"]["Value"] == [{"Alphabetic": "Wang", "Ideographic": "王"}]
 
 
 def test_ascii_needs_no_character_set() -> None:

@@ -151,10 +151,11 @@ def test_an_image_answers_with_what_only_the_instance_itself_knows(
     assert {int(row.InstanceNumber): row.Rows for row in rows} == {1: 8, 2: 16, 3: 24}
 
 
-def test_a_key_that_cannot_be_matched_is_returned_with_ff01(studies: Bridge) -> None:
+@pytest.mark.parametrize("key", ["SeriesDescription=nothing", "0009,1001=foo"])
+def test_a_key_that_cannot_be_matched_is_returned_with_ff01(studies: Bridge, key: str) -> None:
     said = run(
         "findscu", "-d", "-S", "-k", "QueryRetrieveLevel=STUDY", "-k", OF_STUDY,
-        "-k", "SeriesDescription=nothing", "127.0.0.1", studies.port,
+        "-k", key, "127.0.0.1", studies.port,
     )  # fmt: skip
     assert "0xff01" in said.lower()
 
@@ -235,6 +236,17 @@ def stored(bridge: Bridge, number: int, **more: Any) -> None:
     assert wire.store(uid, raw) == 0
 
 
+def test_what_is_stored_in_latin_9_is_found_in_any_character_set(bridge: Bridge) -> None:
+    stored(bridge, 84, SpecificCharacterSet="ISO_IR 203", StudyDescription="Œdème".encode("latin9"))
+    status, (row,) = found(
+        bridge,
+        QueryRetrieveLevel="STUDY",
+        SpecificCharacterSet="ISO_IR 192",
+        StudyDescription="Œd*",
+    )
+    assert (status, row.StudyDescription) == (0, "Œdème")
+
+
 @pytest.mark.parametrize("level", ["PATIENT", "FRAME", ""])
 def test_a_level_that_the_model_does_not_have_is_a900(studies: Bridge, level: str) -> None:
     said = run(
@@ -292,13 +304,15 @@ def chinese(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> Bridge:
 
 
 @pytest.mark.parametrize("asked", CHARSETS)
-@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize("says", ["its character set", "an empty one", "none"])
 def test_chinese_is_asked_for_found_and_answered_in_any_character_set(
-    chinese: Bridge, tmp_path: Path, asked: str, *, says: bool
+    chinese: Bridge, tmp_path: Path, asked: str, says: str
 ) -> None:
     """However it was stored. A query that does not say its character set is in its peer's."""
     keys = in_charset(asked, {"PatientName": "张^*", "StudyDescription": "*平扫"})
-    if not says:
+    if says == "an empty one":
+        keys["SpecificCharacterSet"] = b""
+    elif says == "none":
         del keys["SpecificCharacterSet"]
     query = tmp_path / "query.dcm"
     head = file_meta(
