@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 DATA ?= demo-archive
 HOST ?= 127.0.0.1
 PORT ?= 8000
+DIMSE_PORT ?= 11112
 
 .PHONY: help run viewer bench bench-full test check unit tools lock clean
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ help: ## this list
 
 run: $(VENV)/.installed viewer ## serve a demonstration archive on http://127.0.0.1:8000/
 	@$(BIN)/dicomweb-server demo --data $(DATA)
-	@$(BIN)/dicomweb-server serve --data $(DATA) --host $(HOST) --port $(PORT)
+	@$(BIN)/dicomweb-server serve --data $(DATA) --host $(HOST) --port $(PORT) --dimse-port $(DIMSE_PORT)
 
 viewer: $(VENV)/.installed ## build the viewer's pages when their sources have changed
 	@$(BIN)/python viewer/build.py
@@ -62,7 +63,7 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml requirements.lock
-	@echo "· installing dependencies and dicomweb-server into $(VENV) (a minute the first time)"
+	@echo "· installing dependencies and dicomweb-server into $(VENV) (a minute or two the first time)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock \
 	  || { echo "pip could not install requirements.lock: is a package registry within reach?"; exit 1; }
 	@DICOMWEB_SERVER_SKIP_VIEWER=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

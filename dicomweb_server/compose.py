@@ -14,7 +14,8 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
@@ -36,9 +37,9 @@ from dicomweb_server.archive.processes import (
 )
 from dicomweb_server.archive.upkeep import give_back, keep_up, warm
 from dicomweb_server.config import Config, ConfigError, load
-from dicomweb_server.dimse.peers import read_peers
 from dicomweb_server.dimse.process import run_bridge
-from dicomweb_server.dimse.tls import CIPHERS
+from dicomweb_server.dimse.session import terms_of
+from dicomweb_server.dimse.tls import CIPHERS, client_context, server_context
 from dicomweb_server.logs import set_up_logging
 from dicomweb_server.reading import intake
 from dicomweb_server.reading.delivery import deliver_until
@@ -136,8 +137,14 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         reason = "each process would have an archive in memory of its own: use 1, or a directory"
         raise ConfigError("workers", reason, origin="with data in memory")
     _check_tls(config)
+    ports = ["port"]
+    # No process but that of the server sees an archive in memory.
+    if config.dimse and not in_memory:
+        ports += _dimse_ports(config)
+        _check_dimse(config, ports)
     _require_identity(config)
-    listening = _listen(config, port=config.port, flag="--port")
+    listening, *dimse = _listen(config, ports)
+    dimse_listening = list(zip(dimse, (False, True), strict=False))
     os.environ.update(config.environment())
     server = uvicorn.Config(
         "dicomweb_server.compose:app",
@@ -171,8 +178,11 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         beside.append(Beside("reading", run_reading, config))
         if config.settle:
             beside.append(Beside("upkeep", run_upkeep, config))
-        if config.dimse:
-            beside += _dimse_beside(config, announce)
+        _announce_dimse(config, dimse_listening, announce)
+        beside += [
+            Beside("dimse", run_dimse, config, dimse_listening, number == 0)
+            for number in range(config.dimse_processes if dimse_listening else 0)
+        ]
     for each in beside:
         each.start()
     try:
@@ -246,33 +256,35 @@ def _check_tls(config: Config) -> None:
             raise ConfigError("tls_certificate", str(error), origin="configuration") from error
 
 
-def _dimse_beside(config: Config, announce: Callable[[str], None]) -> "list[Beside]":
-    """The processes of the DIMSE bridge. A port that is taken hinders nobody who reads by
-    DICOMweb: then there is no bridge, and the log says so."""
-    read_peers(config)
-    try:
-        listening = _listen_dimse(config, announce)
-    except CannotListen as error:
-        logger.error("no DIMSE: %s", error)
-        return []
-    return [
-        Beside("dimse", run_dimse, config, listening, number == 0)
-        for number in range(config.dimse_processes)
-    ]
+def _dimse_ports(config: Config) -> list[str]:
+    """The settings of the ports that the bridge listens on, that for TLS second."""
+    return ["dimse_port", "dimse_tls_port"] if config.dimse_tls_port else ["dimse_port"]
 
 
-def _listen_dimse(
-    config: Config, announce: Callable[[str], None]
-) -> list[tuple[socket.socket, bool]]:
-    """The sockets of the bridge, and whether TLS is spoken on them. Raises CannotListen."""
-    listening = [(_listen(config, port=config.dimse_port, flag="--dimse-port"), False)]
+def _check_dimse(config: Config, ports: Sequence[str]) -> None:
+    """Raises ConfigError for what each process of the bridge would end of, one after another.
+
+    ports  settings of ports, each of which must be one of its own
+    """
+    terms = terms_of(config)
+    taken: dict[int, str] = {}
+    for name in ports:
+        port = getattr(config, name)
+        if port and port in taken:
+            raise ConfigError(name, f"{port} is {taken[port]} too", origin="configuration")
+        taken[port] = name
     if config.dimse_tls_port:
-        tls = _listen(config, port=config.dimse_tls_port, flag="--dimse-tls-port")
-        listening.append((tls, True))
+        server_context(config)
+    if any(peer.tls for peer in terms.peers.by_title.values()):
+        client_context(config)
+
+
+def _announce_dimse(
+    config: Config, listening: list[tuple[socket.socket, bool]], announce: Callable[[str], None]
+) -> None:
     for each, secure in listening:
         host, port = each.getsockname()[:2]
         announce(f"DIMSE{' over TLS' if secure else ''}: {config.aet} at {host} port {port}")
-    return listening
 
 
 def serve_dimse(config: Config, *, announce: Callable[[str], None]) -> int:
@@ -280,8 +292,10 @@ def serve_dimse(config: Config, *, announce: Callable[[str], None]) -> int:
 
     Raises CannotListen, config.ConfigError, and what `open_archive` raises.
     """
-    read_peers(config)
-    listening = _listen_dimse(config, announce)
+    ports = _dimse_ports(config)
+    _check_dimse(config, ports)
+    listening = list(zip(_listen(config, ports), (False, True), strict=False))
+    _announce_dimse(config, listening, announce)
     others = [
         Beside("dimse", run_dimse, config, listening, False)
         for _ in range(config.dimse_processes - 1)
@@ -317,7 +331,16 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
         archive.close()
 
 
-def _listen(config: Config, *, port: int, flag: str) -> socket.socket:
+def _listen(config: Config, ports: Sequence[str]) -> list[socket.socket]:
+    """Sockets that listen on the ports of these settings. Raises CannotListen, and then none."""
+    with ExitStack() as unless_all:
+        listening = [unless_all.enter_context(_listen_on(config, name)) for name in ports]
+        unless_all.pop_all()
+        return listening
+
+
+def _listen_on(config: Config, name: str) -> socket.socket:
+    port, flag = getattr(config, name), f"--{name.replace('_', '-')}"
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     where = f"port {port} of {config.host}"
     try:
@@ -367,8 +390,12 @@ class Beside:
             while process.is_alive() and not self._stopping.wait(0.2):
                 pass
             if not self._stopping.is_set():
-                logger.error("%s ended with code %s; it starts again", self._name, process.exitcode)
-                self._stopping.wait(10)
+                # When the whole group of processes is told to stop, as `timeout` does, those beside
+                # the server end before it.
+                if not self._stopping.wait(10):
+                    logger.error(
+                        "%s ended with code %s; it starts again", self._name, process.exitcode
+                    )
                 continue
             process.terminate()
             process.join(STOP_WITHIN_S)

@@ -234,14 +234,16 @@ def test_the_demonstration_archive_is_made_once_and_to_the_end(
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("told", ["the server", "all its processes"])
 def test_a_server_told_to_stop_ends_with_all_its_processes(
-    data: Path, workers: int, stop: signal.Signals
+    data: Path, workers: int, stop: signal.Signals, told: str
 ) -> None:
     with serving(data, "--workers", workers) as (process, _):
-        os.kill(process.pid, stop)
+        (os.kill if told == "the server" else os.killpg)(process.pid, stop)
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
         assert "Traceback" not in err
+        assert "starts again" not in err
         wait_for(lambda: ended(process), seconds=5)
 
 
@@ -251,6 +253,19 @@ def test_a_server_told_to_stop_ends_with_all_its_processes(
 def test_a_server_told_to_stop_before_it_is_up_ends_quietly(
     data: Path, workers: int, after_s: float, told: str
 ) -> None:
+    _stops_quietly(data, workers=workers, after_s=after_s, told=told, stop=signal.SIGTERM)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.08, 0.3])
+def test_ctrl_c_in_a_terminal_before_a_server_is_up_ends_it_quietly(
+    data: Path, after_s: float
+) -> None:
+    _stops_quietly(data, workers=1, after_s=after_s, told="all its processes", stop=signal.SIGINT)
+
+
+def _stops_quietly(
+    data: Path, *, workers: int, after_s: float, told: str, stop: signal.Signals
+) -> None:
     process = command(
         *("serve", "--data", data, "--port", 0, "--no-dimse", "--workers", workers),
         start_new_session=True,
@@ -259,7 +274,7 @@ def test_a_server_told_to_stop_before_it_is_up_ends_quietly(
         assert process.stdout is not None
         assert process.stdout.readline().startswith("serving ")
         time.sleep(after_s)
-        (os.kill if told == "the server" else os.killpg)(process.pid, signal.SIGTERM)
+        (os.kill if told == "the server" else os.killpg)(process.pid, stop)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
         assert "Traceback" not in err
@@ -288,14 +303,57 @@ def forms_of(data: Path) -> dict[str, int]:
     return forms
 
 
-def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path) -> None:
+@pytest.mark.parametrize("flag", ["--port", "--dimse-port"])
+def test_a_port_that_is_taken_is_said_in_a_sentence(data: Path, flag: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        _, err = run("serve", "--data", data, "--port", port, code=1)
+        ports = {"--port": 0, "--dimse-port": 0} | {flag: port}
+        out, err = run(
+            "serve", "--data", data, *(each for pair in ports.items() for each in pair), code=1
+        )
+    assert out == ""
     assert err == (
         f"dicomweb-server: port {port} of 127.0.0.1 is taken by another program: "
-        "choose another with --port\n"
+        f"choose another with {flag}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "reason"),
+    [
+        ("serve", {"dimse_tls_port": 18890}, "dimse_tls_certificate (configuration): is needed"),
+        ("dimse", {"dimse_tls_port": 18890}, "dimse_tls_certificate (configuration): is needed"),
+        (
+            "serve",
+            {"dimse_tls_port": 18890, "dimse_tls_certificate": "nowhere.pem"},
+            "dimse_tls_certificate (nowhere.pem): [Errno 2]",
+        ),
+        (
+            "serve",
+            {"port": 18890, "dimse_port": 18890},
+            "dimse_port (configuration): 18890 is port too",
+        ),
+        (
+            "dimse",
+            {"dimse_port": 18890, "dimse_tls_port": 18890},
+            "dimse_tls_port (configuration): 18890 is dimse_port too",
+        ),
+        (
+            "serve",
+            {"dimse_private_sop_classes": "1.2.3, abc"},
+            "dimse_private_sop_classes (configuration): 'abc' is no UID",
+        ),
+    ],
+)
+def test_a_mistake_about_dimse_ends_the_start_with_2(
+    data: Path, command: str, setting: dict[str, object], reason: str
+) -> None:
+    flags = [
+        each for name, value in setting.items() for each in (f"--{name.replace('_', '-')}", value)
+    ]
+    out, err = run(command, "--data", data, *flags, code=2)
+    assert out == ""
+    assert err.startswith(f"dicomweb-server: {reason}")
 
 
 def test_an_archive_in_memory_cannot_be_shared_by_processes() -> None:

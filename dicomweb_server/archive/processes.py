@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 
 
@@ -17,6 +18,14 @@ def context_with(*modules: str) -> ForkServerContext:
     CPU and 90 MB, which four processes beside a server would each spend anew."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
+    # Ctrl-C reaches that one too, which ignores it only once it has imported. What it is started
+    # after would take the block off again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 

@@ -70,6 +70,17 @@ def inflate(source: Source, *, offset: int, limit_bytes: int, spool: Path | None
         return InflatedFile(file, length)
 
 
+def beginning(source: Source, *, offset: int, length: int) -> bytes:
+    """The first bytes of the data set from `offset` on, inflated: at most `length`, and none when
+    they cannot be inflated."""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(
+            source.read_at(offset, length), length
+        )
+    except zlib.error:
+        return b""
+
+
 def _inflated(source: Source, offset: int) -> Iterator[bytes]:
     """The inflated bytes, at most 1 MiB at a time. Raises Malformed at the first fault."""
     step = 1024 * 1024

@@ -30,18 +30,20 @@ UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """PS3.8 Table 9-21."""
+    """PS3.8 Table 9-21; `why` is for our log, the peer gets the numbers."""
 
     result: int
     source: int
     reason: int
+    why: str
 
 
-WRONG_CONTEXT_NAME = Rejection(1, 1, 2)
-UNKNOWN_CALLER = Rejection(1, 1, 3)
-UNKNOWN_CALLED = Rejection(1, 1, 7)
-WRONG_VERSION = Rejection(1, 2, 2)
-TOO_MANY = Rejection(2, 3, 2)
+WRONG_CONTEXT_NAME = Rejection(1, 1, 2, "its application context is not DICOM's")
+UNKNOWN_CALLER = Rejection(1, 1, 3, "no row of peers has its AE title")
+WRONG_ADDRESS = Rejection(1, 1, 3, "the row of peers with its AE title is for another host")
+UNKNOWN_CALLED = Rejection(1, 1, 7, "it called another AE title than ours (dimse_check_called)")
+WRONG_VERSION = Rejection(1, 2, 2, "it does not know version 1 of the protocol")
+TOO_MANY = Rejection(2, 3, 2, "there are as many associations as dimse_associations allows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ def judge(request: Associate, *, address: str, terms: Terms, open_to_all: bool) 
     if terms.check_called and request.called != terms.title:
         return UNKNOWN_CALLED
     peer = terms.peers.caller(request.calling, address, open_to_all=open_to_all)
-    return peer or UNKNOWN_CALLER
+    if peer is None:
+        return WRONG_ADDRESS if request.calling in terms.peers.by_title else UNKNOWN_CALLER
+    return peer
 
 
 def answer(request: Associate, *, peer: Peer, terms: Terms) -> Associate:

@@ -23,11 +23,12 @@ commit = false                      # ask for storage commitment after sending
 """
 
 import json
+import re
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from dicomweb_server.access.addresses import is_loopback
@@ -110,7 +111,16 @@ class Peers:
 
 def read_peers(config: Config) -> Peers:
     """The tables of a configuration. Raises ConfigError naming row and key."""
-    peers = {row.aet: row for row in _rows(Peer, "peers", config.peers)}
+    peers: dict[str, Peer] = {}
+    for number, row in enumerate(_rows(Peer, "peers", config.peers), 1):
+        if row.aet in peers:
+            earlier = [*peers].index(row.aet) + 1
+            raise _wrong("peers", number, f"aet '{row.aet}' is that of peers[{earlier}] too")
+        if not 0 <= row.port <= 65535:
+            raise _wrong("peers", number, f"port {row.port} is not within 1 and 65535")
+        if re.search(r"\s", row.host):
+            raise _wrong("peers", number, f"host '{row.host}' has a blank in it")
+        peers[row.aet] = row
     rules = tuple(_rows(Rule, "forward", config.forward))
     for peer in peers.values():
         _one_of("peers", peer.aet, "services", peer.services, tuple(SERVICES))
@@ -155,9 +165,13 @@ def _row(kind: type[Row], table: str, number: int, row: Mapping[str, Any]) -> Ro
         if one.default is MISSING and not values.get(name):
             raise _wrong(table, number, f"{name} is missing")
     title = values.get("aet") or values.get("to")
-    if not isinstance(title, str) or not 1 <= len(title.strip()) <= 16 or not title.isascii():
-        raise _wrong(table, number, f"'{title}' is no AE title: 1 to 16 characters (PS3.5 §6.2)")
+    if not isinstance(title, str) or not _TITLE.fullmatch(title):
+        reason = "1 to 16 characters of ASCII, no backslash, no blanks around (PS3.5 §6.2)"
+        raise _wrong(table, number, f"'{title}' is no AE title: {reason}")
     return kind(**values)
+
+
+_TITLE = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")
 
 
 def _one_of(table: str, row: str, key: str, values: Sequence[str], choices: Sequence[str]) -> None:
@@ -174,10 +188,26 @@ def _same(host: str, address: str) -> bool:
     return bool(host) and address.removeprefix("::ffff:") in _addresses(host)
 
 
-@lru_cache(maxsize=1024)
+_KEPT_S = 60.0
+_KEPT_AFTER_FAILURE_S = 5.0
+"""So long no association waits for the resolver, and so long a peer that has moved, or whose name
+is not known for once, is taken for somebody else."""
+
+_found: dict[str, tuple[float, frozenset[str]]] = {}
+"""By host: until when it is kept, and the addresses."""
+
+
 def _addresses(host: str) -> frozenset[str]:
-    """What a host's name stands for; kept, so that an association does not wait for a resolver."""
+    """What a host's name stands for, or stood for until a short time ago. While it cannot be looked
+    up it stands for what it stood for."""
+    until, addresses = _found.get(host, (0.0, frozenset({host})))
+    now = time.monotonic()
+    if now < until:
+        return addresses
+    kept_s = _KEPT_S
     try:
-        return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None))
-    except OSError:
-        return frozenset({host})
+        addresses = frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None))
+    except (OSError, UnicodeError):  # the latter of what IDNA has no encoding for
+        kept_s = _KEPT_AFTER_FAILURE_S
+    _found[host] = time.monotonic() + kept_s, addresses
+    return addresses

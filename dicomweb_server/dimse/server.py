@@ -243,7 +243,9 @@ def serve(
         if isinstance(peer, Peer) and not admit():
             peer = TOO_MANY
         if isinstance(peer, Rejection):
-            logger.warning("%s@%s was rejected: %s", calling, address, peer)
+            logger.warning(
+                "%s@%s, who called %s, was rejected: %s", calling, address, request.called, peer.why
+            )
             unknown = Caller(calling, frozenset(), session_id=f"from {address}", address=address)
             bridge.doors.journal.count(unknown, REFUSED, "association", "failure")
             association.write(

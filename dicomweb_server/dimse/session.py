@@ -9,7 +9,8 @@ from dicomweb_server.access.doors import Doors
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk
 from dicomweb_server.archive.together import Together
-from dicomweb_server.config import Config
+from dicomweb_server.config import Config, ConfigError
+from dicomweb_server.dicom.uids import is_uid
 from dicomweb_server.dimse.association import Association
 from dicomweb_server.dimse.negotiation import Terms
 from dicomweb_server.dimse.peers import Peer, read_peers
@@ -83,11 +84,17 @@ def caller_of(peer: Peer, address: str) -> Caller:
 
 def terms_of(config: Config) -> Terms:
     """What the configuration says of who may ask for what. Raises ConfigError."""
-    private = (uid.strip() for uid in (config.dimse_private_sop_classes or "").split(","))
+    listed = (uid.strip() for uid in (config.dimse_private_sop_classes or "").split(","))
+    private = frozenset(uid for uid in listed if uid)
+    for uid in private:
+        if uid != "*" and not is_uid(uid):
+            raise ConfigError(
+                "dimse_private_sop_classes", f"'{uid}' is no UID", origin="configuration"
+            )
     return Terms(
         title=config.aet,
         check_called=config.dimse_check_called,
         peers=read_peers(config),
-        private=frozenset(uid for uid in private if uid),
+        private=private,
         max_length=config.dimse_max_pdu,
     )

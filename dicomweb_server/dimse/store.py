@@ -12,6 +12,7 @@ from struct import pack, unpack_from
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.archive.store import Received
+from dicomweb_server.dicom.inflate import beginning
 from dicomweb_server.dicom.source import Part, PiecedSource, Source
 from dicomweb_server.dicom.transfer_syntaxes import TransferSyntax, transfer_syntax
 from dicomweb_server.dimse import commands, status
@@ -153,13 +154,15 @@ def _names_another(source: Source, message: Message) -> str:
     look at those is enough. What cannot be read here is for `archive.store` to refuse.
     """
     syntax = transfer_syntax(message.context.transfer_syntax)
-    if syntax.deflated:
-        return ""
     wanted = {
         0x00080016: commands.text(message.command, commands.AFFECTED_CLASS),
         0x00080018: commands.text(message.command, commands.AFFECTED_INSTANCE),
     }
-    head = source.read_at(_data_set_at(source), 4096)
+    start = _data_set_at(source)
+    if syntax.deflated:
+        head = beginning(source, offset=start, length=4096)
+    else:
+        head = source.read_at(start, 4096)
     at = 0
     while (element := _element(head, at, syntax)) is not None:
         tag, value, length = element[0], at + element[1], element[2]

@@ -29,14 +29,21 @@ def client_context(config: Config) -> ssl.SSLContext:
 def _prepare(context: ssl.SSLContext, config: Config) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
-    try:
-        if config.dimse_tls_certificate:
+    if config.dimse_tls_certificate:
+        try:
             context.load_cert_chain(config.dimse_tls_certificate, config.dimse_tls_key or None)
-        elif context.protocol == ssl.PROTOCOL_TLS_SERVER:
+        except OSError as error:
             raise ConfigError(
-                "dimse_tls_certificate", "is needed for dimse_tls_port", origin="configuration"
-            )
-        if config.dimse_tls_authorities:
+                "dimse_tls_certificate", str(error), origin=config.dimse_tls_certificate
+            ) from error
+    elif context.protocol == ssl.PROTOCOL_TLS_SERVER:
+        raise ConfigError(
+            "dimse_tls_certificate", "is needed for dimse_tls_port", origin="configuration"
+        )
+    if config.dimse_tls_authorities:
+        try:
             context.load_verify_locations(config.dimse_tls_authorities)
-    except OSError as error:
-        raise ConfigError("dimse_tls_certificate", str(error), origin="configuration") from error
+        except OSError as error:
+            raise ConfigError(
+                "dimse_tls_authorities", str(error), origin=config.dimse_tls_authorities
+            ) from error

@@ -1,5 +1,6 @@
 """PDUs, command sets, identifiers: what is written is read, and any bytes are an error at most."""
 
+import socket
 from contextlib import suppress
 from io import BytesIO
 
@@ -323,6 +324,39 @@ def test_who_calls_from_elsewhere_is_a_row_with_that_address(open_to_all: bool) 
     assert peers.caller("CT1", "::ffff:192.0.2.1", open_to_all=open_to_all) is not None
     assert peers.caller("CT1", "192.0.2.9", open_to_all=open_to_all) is None
     assert peers.caller("ANYBODY", "192.0.2.1", open_to_all=open_to_all) is None
+
+
+def test_a_host_that_has_moved_or_was_not_known_is_looked_up_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not for each association, and after a failure sooner; what fails forgets nothing."""
+    known: dict[str, str] = {}
+    asked = []
+
+    def getaddrinfo(host: str, port: None) -> list[tuple[object, ...]]:
+        asked.append(host)
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (known[host], 0))]
+
+    now = 1000.0
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("dicomweb_server.dimse.peers.time.monotonic", lambda: now)
+    peers = Peers({"CT1": Peer(aet="CT1", host="ct1.test")}, ())
+
+    def may(address: str) -> bool:
+        return peers.caller("CT1", address, open_to_all=False) is not None
+
+    assert not may("192.0.2.1") and not may("192.0.2.1") and len(asked) == 1
+    known["ct1.test"] = "192.0.2.1"
+    now += 6
+    assert may("192.0.2.1") and may("192.0.2.1") and len(asked) == 2
+    known["ct1.test"] = "192.0.2.2"
+    now += 61
+    assert may("192.0.2.2") and not may("192.0.2.1") and len(asked) == 3
+    del known["ct1.test"]
+    now += 61
+    assert may("192.0.2.2") and len(asked) == 4
 
 
 def test_whoever_calls_from_this_machine_may_while_there_are_no_accounts() -> None:

@@ -26,13 +26,14 @@ from dicomweb_server.dimse.session import terms_of
 from dicomweb_server.dimse.sop_classes import STUDY_FIND, STUDY_GET
 from storage.errors import OutOfSpace
 from tests.dicom.build import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     JPEG_2000_LOSSLESS,
     element,
     encode,
     part10,
 )
-from tests.dimse.conftest import Bridge, bridged
+from tests.dimse.conftest import Bridge, bridged, stop
 from tests.dimse.programs import run
 from tests.dimse.test_dcmtk import wado
 from tests.dimse.wire import (
@@ -304,7 +305,12 @@ def test_a_data_set_of_another_instance_or_class_is_a900(bridge: Bridge) -> None
     assert wire.store(f"{STUDY}.1.4", instance(4), sop_class_uid=CT + ".1") == 0x0122
     mr = instance(4, sop_class_uid="1.2.840.10008.5.1.4.1.1.4")
     assert wire.store(f"{STUDY}.1.4", mr) == 0xA900
+    deflating = Wire.to(bridge.port)
+    deflating.associate(syntaxes=(DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,))
+    deflated = instance(4, transfer_syntax_uid=DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
+    assert deflating.store(f"{STUDY}.1.5", deflated) == 0xA900
     assert not stored(bridge, f"{STUDY}.1.4")
+    assert not stored(bridge, f"{STUDY}.1.5")
 
 
 def test_the_same_instance_twice_succeeds_and_another_of_its_name_does_not(bridge: Bridge) -> None:
@@ -360,6 +366,12 @@ def test_an_unknown_caller_from_elsewhere_is_rejected(tmp_path: Path) -> None:
             else:
                 assert (kind, tuple(body[1:])) == (pdu.ASSOCIATE_RJ, (1, 1, 3)), calling
         assert Wire.to(bridge.port).associate(calling="NOBODY")[0] == pdu.ASSOCIATE_AC
+        stop(bridge)
+        assert bridge.process.stderr is not None
+        said = bridge.process.stderr.read()
+    host = f"@{address}, who called DICOMWEB, was rejected:"
+    assert f"ELSEWHERE{host} the row of peers with its AE title is for another host" in said
+    assert f"NOBODY{host} no row of peers has its AE title" in said
 
 
 def own_address() -> str:

@@ -119,6 +119,20 @@ def test_a_table_that_is_wrong_is_named() -> None:
         ("peers", [{"aet": "A", "services": ["sleep"]}], "services 'sleep' is none of"),
         ("peers", [{"aet": "A", "charset": "EBCDIC"}], "charset 'EBCDIC' is none of"),
         ("peers", [{"aet": "A", "port": "x"}], "port 'x' is no int"),
+        (
+            "peers",
+            [{"aet": "A"}, {"aet": "B", "port": 70000}],
+            r"peers\[2\].* port 70000 is not within",
+        ),
+        ("peers", [{"aet": "A", "host": "pacs "}], r"peers\[1\].* host 'pacs ' has a blank"),
+        ("peers", [{"aet": " A"}], "' A' is no AE title: .* no blanks around"),
+        ("peers", [{"aet": "A "}], "'A ' is no AE title"),
+        ("peers", [{"aet": "A\\B"}], "is no AE title"),
+        (
+            "peers",
+            [{"aet": "B"}, {"aet": "A"}, {"aet": "A"}],
+            r"peers\[3\].*'A' is that of peers\[2\]",
+        ),
         ("peers", [{"aet": "A", "colour": "red"}], "there is no key 'colour'"),
         ("forward", [{"to": "A"}], "is no row of peers"),
     ):
