@@ -133,7 +133,7 @@ def instances(stored: str, made: tuple[str, ...], *, single: bool, kept: bool = 
     syntaxes += [(uid, False) for uid in _other(made, syntax) if (uid, False) not in syntaxes]
     multipart = [Representation(DICOM, True, uid, default) for uid, default in syntaxes]
     alone = [Representation(DICOM, False, uid, default) for uid, default in syntaxes]
-    # A zip is taken away: with any transfer syntax it has the files as they were received.
+    # A zip is taken away: with any transfer syntax it has the files as received, if they may leave.
     packed_syntaxes = syntaxes[1:] + syntaxes[:1] if kept else syntaxes
     packed = [Representation(ZIP, False, uid, default) for uid, default in packed_syntaxes]
     # §10.4.4: octets are the bulk data of the instances; which form it has is asked of each value.
