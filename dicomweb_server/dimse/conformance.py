@@ -267,8 +267,9 @@ def _details(config: Config) -> Iterator[str]:
         "For C-MOVE and forwarding: for each SOP class a context with each transfer syntax the "
         "peer prefers and that can be made without loss, one with the transfer syntax that the "
         "instance is stored in and one for each uncompressed one. For C-GET as SCU: the storage "
-        "SOP classes of the study with role selection. For N-EVENT-REPORT: storage commitment with "
-        "role selection as SCP."
+        "SOP classes of the study with role selection; of a peer that does not say them, all, the "
+        "usual ones first, in further associations while instances are missing. For "
+        "N-EVENT-REPORT: storage commitment with role selection as SCP."
     )
     yield from paragraph("Acceptance:")
     accepted = "accepted, whatever it is (`dimse_check_called`)"

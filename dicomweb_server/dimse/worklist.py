@@ -121,7 +121,7 @@ class Asked:
             if key in _NEVER_MATCHED or key in together or not _has_value(element):
                 continue
             vr = known.get(key, {}).get("vr")
-            if vr is None or (vr == "SQ") != (element["vr"] == "SQ"):
+            if vr is None or (vr == "SQ") != (element["vr"] == "SQ") or "InlineBinary" in element:
                 # An optional key that is not supported matches everything (PS3.4 §C.2.2.1.3).
                 self.unsupported = True
             elif vr == "SQ":
@@ -142,7 +142,7 @@ class Asked:
 def _has_value(element: Mapping[str, Any]) -> bool:
     if element["vr"] == "SQ":
         return any(_has_value(e) for item in element.get("Value") or () for e in item.values())
-    return bool(matching_text(element).strip("* "))
+    return "InlineBinary" in element or bool(matching_text(element).strip("* "))
 
 
 def _is_range(element: Mapping[str, Any] | None) -> bool:

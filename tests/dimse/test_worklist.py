@@ -154,7 +154,13 @@ def test_a_date_or_time_that_is_none_is_refused_by_name(week: Bridge, key: str) 
 
 @pytest.mark.parametrize(
     "key",
-    ["(0038,0300)=WARD", "EthnicGroup=X", "QueryRetrieveLevel=STUDY", SPS + "(0040,4005)=2026"],
+    [
+        "(0038,0300)=WARD",
+        "EthnicGroup=X",
+        "QueryRetrieveLevel=STUDY",
+        "0009,1001=foo",
+        SPS + "(0040,4005)=2026",
+    ],
 )
 def test_a_key_that_no_order_has_is_ignored_and_said_to_be(week: Bridge, key: str) -> None:
     """PS3.4 §C.2.2.1.3 and §K.4.1.1.4: pending responses are FF01."""
