@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from dicomweb_server.access.audit import Event, record
-from dicomweb_server.access.caller import SYSTEM, Caller
+from dicomweb_server.access.caller import SYSTEM, Act, Caller
 from dicomweb_server.access.errors import Denied
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.desk import Desk, open_desk
@@ -21,6 +21,9 @@ from dicomweb_server.reading.errors import Refused
 from dicomweb_server.records.database import Database, open_database
 
 Result = TypeVar("Result")
+
+WRITERS = frozenset({Act.DRAFT, Act.SIGN, Act.REVIEW, Act.MANAGE_REPORTS})
+"""Who sees what is not issued: whoever writes, signs, reviews or answers for reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,18 @@ class Reading:
     def seen_by(self, caller: Caller) -> "Reading":
         """The same with somebody else who asks."""
         return dataclasses.replace(self, caller=caller)
+
+    @property
+    def sees_unissued(self) -> bool:
+        """Whether the caller may see texts that are being written, not what was issued alone."""
+        return not WRITERS.isdisjoint(self.caller.acts)
+
+    def permit_unissued(self) -> None:
+        """Raises Refused for who may read reports and is shown what was issued alone (I11, REP-34:
+        members see only issued reports)."""
+        if not self.sees_unissued:
+            detail = "what is being written is for who writes and reviews: read the issued version"
+            raise Refused("not-issued", detail)
 
     @property
     def person_id(self) -> str:

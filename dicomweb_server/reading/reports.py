@@ -62,7 +62,8 @@ def find(
 ) -> dict[str, Any]:
     """Reports that fit all that is given, newest first: {"items", "next"}.
 
-    q             words that the exam's names, numbers and description contain, or the text
+    q             words that the exam's names, numbers and description contain, or the text: the one
+                  issued, and the one being written for who may see it
     since, until  when they were begun
 
     Raises Refused, Denied.
@@ -86,7 +87,7 @@ def find(
         says = sa.select(ContentRow.content_hash).where(
             sa.func.lower(ContentRow.document).contains(word, autoescape=True)
         )
-        wanted = wanted.where(ReportRow.report_id.in_(about) | ReportRow.content_hash.in_(says))
+        wanted = wanted.where(ReportRow.report_id.in_(about) | _says(reading, says))
     if status:
         wanted = wanted.where(ReportRow.status == status)
     if signer:
@@ -106,6 +107,17 @@ def find(
         found = session.scalars(wanted.order_by(ReportRow.report_id.desc()).limit(limit + 1)).all()
         items = _summaries(session, found[:limit])
     return {"items": items, "next": found[limit - 1].report_id if len(found) > limit else None}
+
+
+def _says(reading: Reading, texts: Any) -> Any:
+    """Whether a report's text is among `texts`: what was issued last, and to those who see it what
+    is being written. A search that found by a draft's words would tell them."""
+    issued = sa.exists().where(
+        VersionRow.report_id == ReportRow.report_id,
+        VersionRow.version == ReportRow.current_version,
+        VersionRow.content_hash.in_(texts),
+    )
+    return issued | ReportRow.content_hash.in_(texts) if reading.sees_unissued else issued
 
 
 def _exam_conditions(*, study_uid: str, modality: str) -> list[Any]:

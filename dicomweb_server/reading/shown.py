@@ -114,7 +114,7 @@ def report_document(reading: Reading, session: Session, report: ReportRow) -> di
             "by": _person(report.returned_by, people),
             "at": moment(report.returned_at),
         }
-        if report.returned_by
+        if report.returned_by and reading.sees_unissued
         else None,
         "recall_requested_by": _person(report.recall_by, people),
         "current_version": report.current_version,

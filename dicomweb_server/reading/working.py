@@ -32,8 +32,9 @@ _ETAG = re.compile(r'"([0-9]+)-[0-9a-f]{8}"')
 
 
 def working(reading: Reading, report_id: str) -> Answer:
-    """The text as it is."""
+    """The text as it is. Raises Unknown, Refused, Denied."""
     reading.caller.permit(Act.READ_REPORTS)
+    reading.permit_unissued()
     with reading.records.read() as session:
         report = rows.report_row(session, report_id)
         document = as_json(rows.content(session, report.content_hash))
@@ -195,6 +196,7 @@ def _renew(reading: Reading, report: ReportRow, at: datetime) -> None:
 def revisions(reading: Reading, report_id: str) -> list[dict[str, Any]]:
     """Every step of a report, oldest first; texts that came too late are among them."""
     reading.caller.permit(Act.READ_REPORTS)
+    reading.permit_unissued()
     with reading.records.read() as session:
         rows.report_row(session, report_id)
         found = session.scalars(
@@ -224,6 +226,7 @@ def revisions(reading: Reading, report_id: str) -> list[dict[str, Any]]:
 def revision(reading: Reading, report_id: str, rev: int) -> dict[str, Any]:
     """The text of a revision of the main branch. Raises Unknown."""
     reading.caller.permit(Act.READ_REPORTS)
+    reading.permit_unissued()
     with reading.records.read() as session:
         return as_json(_text(session, report_id, rev))
 
@@ -231,6 +234,7 @@ def revision(reading: Reading, report_id: str, rev: int) -> dict[str, Any]:
 def difference(reading: Reading, report_id: str, from_rev: int, to_rev: int) -> dict[str, Any]:
     """What differs between two revisions (REP-20). Raises Unknown."""
     reading.caller.permit(Act.READ_REPORTS)
+    reading.permit_unissued()
     with reading.records.read() as session:
         old, new = _text(session, report_id, from_rev), _text(session, report_id, to_rev)
     return differences(old, new)
@@ -251,6 +255,7 @@ def _text(session: Session, report_id: str, rev: int) -> Content:
 def conflicts(reading: Reading, report_id: str) -> list[dict[str, Any]]:
     """Texts that came too late and that their authors have not said to be settled."""
     reading.caller.permit(Act.READ_REPORTS)
+    reading.permit_unissued()
     with reading.records.read() as session:
         rows.report_row(session, report_id)
         found = session.scalars(
@@ -269,6 +274,7 @@ def conflicts(reading: Reading, report_id: str) -> list[dict[str, Any]]:
 def conflict(reading: Reading, report_id: str, conflict_id: str) -> dict[str, Any]:
     """One of them, settled or not. Raises Unknown."""
     reading.caller.permit(Act.READ_REPORTS)
+    reading.permit_unissued()
     with reading.records.read() as session:
         return _conflict_document(session, _conflict_row(session, report_id, conflict_id))
 

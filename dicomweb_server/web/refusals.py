@@ -11,6 +11,7 @@ STATUS: Mapping[str, int] = {
     "malformed": 400,
     "rank-too-low": 403,
     "same-person": 403,
+    "not-issued": 403,
     "not-holder": 403,
     "not-original-reviewer": 403,
     "licence-expired": 403,

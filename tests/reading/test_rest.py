@@ -330,6 +330,39 @@ def test_two_accounts_of_one_person_cannot_sign_the_same_report(place: Hospital)
     chief.patch(f"/persons/{place.person_ids['resident']}", json={"rank": 1})
 
 
+def test_a_clinician_sees_how_a_report_stands_and_reads_it_once_it_is_issued(
+    place: Hospital,
+) -> None:
+    chief = place.people["chief"]
+    person = chief.post("/persons", json={"name": "郑临床", "rank": 0})
+    assert person.status_code == 201, person.text
+    account = {
+        "login": "clinician",
+        "person_id": person.json()["person_id"],
+        "roles": ["clinician"],
+        "password": PASSWORD,
+    }
+    assert chief.post("/accounts", json=account).status_code == 201
+    report_id = place.signed(12)
+    path = f"/reports/{report_id}"
+    unissued = ("working", "revisions", "revisions/1", "diff?from=1&to=2", "conflicts")
+    with closing(signed_in(place.url, "clinician")) as clinician:
+        for name in unissued:
+            problem(clinician.get(f"{path}/{name}"), 403, "not-issued")
+        problem(clinician.get(f"{path}/versions/1"), 404, "not-found")
+        problem(clinician.get(f"{path}/pdf"), 404, "not-found")
+        problem(clinician.post(f"{path}/checks", json={}), 403, "denied")
+        listed = clinician.get("/worklists/review").json()["items"]
+        assert [item["report"]["stage"] for item in listed if item["accession"] == "A12"] == [
+            "await_review"
+        ]
+        place.done("attending", report_id, "claim-review")
+        place.done("attending", report_id, "issue")
+        issued = clinician.get(f"{path}/versions/1").json()
+        assert issued["content"]["sections"]["findings"] == "双肺未见异常。\n"
+        problem(clinician.get(f"{path}/working"), 403, "not-issued")
+
+
 def test_a_server_on_postgresql_issues_and_proves(tmp_path: Path, postgresql: str) -> None:
     url = new_database(postgresql)
     with hospital(tmp_path / "data", records_url=url) as place:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from dicomweb_server.access.audit import verify as verify_audit
+from dicomweb_server.access.caller import Act
 from dicomweb_server.access.errors import Denied
 from dicomweb_server.access.tables import AuditRow, SigningIdentityRow
 from dicomweb_server.archive import edit
@@ -28,7 +29,7 @@ from dicomweb_server.reading.tables import (
 )
 from dicomweb_server.reading.verification import verify
 from dicomweb_server.records.moments import now
-from tests.reading.department import RADIOLOGIST, Department
+from tests.reading.department import RADIOLOGIST, TEXT, Department
 
 
 def events(department: Department, report_id: str) -> list[tuple[str, str]]:
@@ -763,3 +764,63 @@ def test_of_many_who_claim_at_once_one_has_it_and_the_others_are_told(staffed: D
     assert refusals == ["stale-revision"] * 4
     assert events(staffed, report_id).count(("report.claim", "success")) == 1
     assert events(staffed, report_id).count(("report.claim", "failure")) == 4
+
+
+# ---------------------------------------------------------------------------- who may see what
+
+CLINICIAN = frozenset({Act.SEARCH, Act.VIEW, Act.READ_REPORTS})
+
+
+@pytest.fixture
+def clinic(staffed: Department) -> Department:
+    staffed.hire("clinician", 0, CLINICIAN)
+    return staffed
+
+
+def unissued(department: Department, login: str, report_id: str) -> list[Callable[[], object]]:
+    """Every way to a text that is being written."""
+    reading = department.as_(login)
+    return [
+        lambda: working.working(reading, report_id),
+        lambda: working.revisions(reading, report_id),
+        lambda: working.revision(reading, report_id, 1),
+        lambda: working.difference(reading, report_id, 1, 2),
+        lambda: working.conflicts(reading, report_id),
+        lambda: working.conflict(reading, report_id, "any"),
+    ]
+
+
+def test_i11_who_only_reads_reports_is_shown_nothing_that_is_not_issued(clinic: Department) -> None:
+    report_id = clinic.signed()
+    for ask in unissued(clinic, "clinician", report_id):
+        with refused("not-issued"):
+            ask()
+    assert clinic.state(report_id, "clinician")["stage"] == "await_review"
+    assert working.working(clinic.as_("trainee"), report_id).document["sections"]
+    clinic.act("attending", report_id, "claim-review")
+    clinic.act("attending", report_id, "return", reason="the other side")
+    assert clinic.state(report_id, "resident")["returned"]["reason"] == "the other side"
+    assert clinic.state(report_id, "clinician")["returned"] is None
+    clinic.act("resident", report_id, "sign-initial")
+    clinic.act("attending", report_id, "claim-review")
+    clinic.act("attending", report_id, "issue")
+    document, _ = reports.version(clinic.as_("clinician"), report_id, 1)
+    assert document["content"]["sections"]["impression"] == "未见异常。\n"
+    for ask in unissued(clinic, "clinician", report_id):
+        with refused("not-issued"):
+            ask()
+
+
+def test_i11_a_search_does_not_tell_who_only_reads_what_a_draft_says(clinic: Department) -> None:
+    report_id = clinic.issued()
+
+    def found(login: str, words: str) -> bool:
+        return bool(reports.find(clinic.as_(login), q=words)["items"])
+
+    assert found("clinician", "未见异常")
+    clinic.act("resident", report_id, "open-addendum", reason="more was seen")
+    sections = {**TEXT["sections"], "addendum": "疑似骨折。\n"}
+    clinic.write("resident", report_id, sections=sections)
+    assert found("attending", "骨折")
+    assert not found("clinician", "骨折")
+    assert found("clinician", "未见异常")

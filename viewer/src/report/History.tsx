@@ -11,7 +11,7 @@ import { reasonOf } from "../ui/notices";
 import type { Desk } from "./desk";
 import { ReasonDialog } from "./ReasonDialog";
 import type { Pictures } from "./Editor";
-import { requestsOf, SECTIONS, version, type AmendmentRequest, type Content, type Difference, type Report, type Revision, type Version, type Who } from "./model";
+import { requestsOf, SECTIONS, seesUnissued, version, type AmendmentRequest, type Content, type Difference, type Report, type Revision, type Version, type Who } from "./model";
 import { ShownContent, Signatures } from "./Shown";
 import { rt, rtOr } from "./texts";
 
@@ -28,8 +28,8 @@ export function History({ desk, pictures }: { desk: Desk; pictures: Pictures }):
         </section>
       )}
       {report.versions.length > 0 && <Requests desk={desk} report={report} />}
-      <Revisions report={report} />
-      <Conflicts report={report} />
+      {seesUnissued() && <Revisions report={report} />}
+      {seesUnissued() && <Conflicts report={report} />}
     </div>
   );
 }

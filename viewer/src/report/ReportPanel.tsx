@@ -6,7 +6,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { SignInDialog } from "../access/SignInDialog";
 import type { Dataset } from "../dicom/json";
 import { formatMoment } from "../i18n";
-import { Desk } from "./desk";
+import { AT_REST, Desk } from "./desk";
 import { Findings, SignDialog } from "./Dialogs";
 import { Editor, type Pictures } from "./Editor";
 import { History } from "./History";
@@ -184,7 +184,9 @@ function Body({ desk, pictures }: { desk: Desk; pictures: Pictures }): JSX.Eleme
         <ShownContent content={draft.content.value} pictures={pictures} />
       ) : report.versions.length > 0 ? (
         <History desk={desk} pictures={pictures} />
-      ) : null}
+      ) : AT_REST.has(report.stage) ? null : (
+        <p class="quiet">{rt("notIssued")}</p>
+      )}
     </>
   );
 }

@@ -12,7 +12,7 @@ const CHECK_AFTER_MS = 400;
 const RENEW_EVERY_MS = 5 * 60_000;
 
 /** Stages in which nobody writes. */
-const AT_REST = new Set(["unread", "idle", "cancelled", "recalled"]);
+export const AT_REST = new Set(["unread", "idle", "cancelled", "recalled"]);
 
 export class Desk {
   readonly exams = signal<readonly Exam[] | undefined>(undefined);
@@ -120,8 +120,8 @@ export class Desk {
     this.report.value = report;
     window.clearInterval(this.renewing);
     const draft = this.draft.value;
-    // Nothing is being written: not begun, issued, or over.
-    if (AT_REST.has(report.stage)) {
+    // Nothing is being written (not begun, issued, or over), or not for this reader's eyes.
+    if (AT_REST.has(report.stage) || !model.seesUnissued()) {
       draft?.close();
       this.draft.value = undefined;
       this.findings.value = [];

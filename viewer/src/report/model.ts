@@ -1,6 +1,10 @@
 // Reports as the server tells of them (/api/v1/reports), and the calls that read and change them.
 
+import { may } from "../access/session";
 import { rest, withQuery, type Answer } from "../net/rest";
+
+/** Whether the reader is shown what is being written; others are shown what was issued. */
+export const seesUnissued = (): boolean => may("draft") || may("sign") || may("review") || may("manage-reports");
 
 export const SECTIONS = ["history", "technique", "comparison", "findings", "impression", "recommendation"] as const;
 export type SectionName = (typeof SECTIONS)[number];
