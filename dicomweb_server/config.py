@@ -69,7 +69,10 @@ class Config:
         choices=("required", "optional"),
     )
     session_idle_s: float = setting(
-        1800.0, "Seconds without a request after which a session ends.", low=60, high=86400
+        1800.0,
+        "Seconds unused after which a session ends; what open pages ask by themselves is no use.",
+        low=60,
+        high=86400,
     )
     session_max_s: float = setting(
         43200.0, "Seconds after which a session ends in any case.", low=60, high=30 * 86400

@@ -41,11 +41,14 @@ class Doors:
         with self.records.read() as session:
             return not any_account(session)
 
-    def find(self, shown: str, *, address: str) -> Found | None:
-        """Who shows that token; None when it is good for nothing. Asks the database."""
+    def find(self, shown: str, *, address: str, used: bool = True) -> Found | None:
+        """Who shows that token; None when it is good for nothing. Asks the database.
+
+        used  whether it counts as use of a session
+        """
         if shown.startswith(tokens.PREFIX):
             return tokens.find(self.records, shown, address=address)
-        return sessions.find(self.records, self._config, shown, address=address)
+        return sessions.find(self.records, self._config, shown, address=address, used=used)
 
     def changed(self) -> None:
         """Somebody's rights have changed, and that is committed."""

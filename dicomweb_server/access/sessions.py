@@ -184,8 +184,14 @@ def _begun(session: Session, config: Config, row: AccountRow, who: Caller) -> Si
     return SignedIn(token, begun.session_id, begun.expires_at)
 
 
-def find(records: Database, config: Config, token: str, *, address: str) -> Found | None:
-    """Who has signed in with this token; None when nobody has, or has no more."""
+def find(
+    records: Database, config: Config, token: str, *, address: str, used: bool = True
+) -> Found | None:
+    """Who has signed in with this token; None when nobody has, or has no more.
+
+    used  whether somebody does something with the session; a page that asks by itself does not,
+          and a session of which that is all becomes idle
+    """
     moment = now()
     with records.read() as session:
         shown = SessionRow.token_hash == token_hash(token)
@@ -198,7 +204,7 @@ def find(records: Database, config: Config, token: str, *, address: str) -> Foun
             return None
         enrolling = row.enrolling and config.second_factor == "required"
         acts = frozenset() if enrolling else acts_of_roles(session, owner.roles)
-    if moment - row.seen_at >= min(SEEN_EVERY, idle / 4):
+    if used and moment - row.seen_at >= min(SEEN_EVERY, idle / 4):
         with records.write() as session:
             session.execute(
                 sa.update(SessionRow)

@@ -32,6 +32,10 @@ session may end that nobody uses."""
 SHARED_LIFE_S = 2.0
 """The same where other machines may write the database: what they change is seen after so long."""
 
+UNATTENDED, YES = b"unattended", b"?1"
+"""A header (a boolean of RFC 9651) by which a page says that it asks by itself, and that nobody has
+touched it since it last did: that is no use of the session, which ends unused all the same."""
+
 ENTRIES = 10_000
 _BEARER = b"bearer "
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -64,7 +68,7 @@ class Identities:
         self._doors: Doors = service.doors
         self._workers: Workers = service.workers
         self._life_s = SHARED_LIFE_S if self._doors.shares_records else LIFE_S
-        self._entries: dict[tuple[bytes, str], _Entry] = {}
+        self._entries: dict[_Question, _Entry] = {}
 
     def ready(self, scope: Scope) -> Visit | None:
         """Who asks, when that is known already."""
@@ -80,12 +84,12 @@ class Identities:
         return await self._workers.run(self._find, scope) if visit is None else visit
 
     def _find(self, scope: Scope) -> Visit:
-        question = said, address = _question(scope)
+        question = said, address, unattended = _question(scope)
         # Before the database is asked: what changes meanwhile makes this one worthless.
         revision = self._doors.revision.current()
         bearer = said[: len(_BEARER)].lower() == _BEARER
         shown = said[len(_BEARER) :].strip().decode("latin-1") if bearer else _cookie(said)
-        found = self._doors.find(shown, address=address) if shown else None
+        found = self._doors.find(shown, address=address, used=not unattended) if shown else None
         if found is not None:
             caller: Caller = found.caller
         elif bearer and shown:
@@ -104,17 +108,23 @@ class Identities:
         return visit
 
 
-def _question(scope: Scope) -> tuple[bytes, str]:
-    """What the request shows, and where it comes from. A token goes before a cookie."""
-    cookie = b""
+_Question = tuple[bytes, str, bool]
+
+
+def _question(scope: Scope) -> _Question:
+    """What the request shows, where it comes from, and whether nobody is there. A token goes before
+    a cookie."""
+    cookie, unattended = b"", False
     for name, value in scope["headers"]:
         if name == b"authorization":
             cookie = value
             break
         if name == b"cookie":
             cookie = value
+        elif name == UNATTENDED:
+            unattended = value == YES
     client = scope.get("client")
-    return cookie, client[0] if client else ""
+    return cookie, client[0] if client else "", unattended
 
 
 def _cookie(header: bytes) -> str:

@@ -355,6 +355,16 @@ def test_a_short_session_that_is_used_does_not_become_idle_either(records: Datab
         assert now() - seen < timedelta(seconds=15)
 
 
+def test_a_page_that_asks_by_itself_does_not_keep_a_session(records: Database) -> None:
+    token = sign_in(records, ONE_FACTOR).token
+    set_back(records, SessionRow, seen_at=now() - timedelta(seconds=ONE_FACTOR.session_idle_s - 5))
+    asked = sessions.find(records, ONE_FACTOR, token, address="127.0.0.1", used=False)
+    assert asked is not None
+    with records.read() as session:
+        seen = session.scalars(sa.select(SessionRow.seen_at)).one()
+    assert now() - seen > timedelta(seconds=ONE_FACTOR.session_idle_s - 10)
+
+
 def test_who_is_disabled_does_not_sign_in(records: Database) -> None:
     ended_disabled(records, "")
     with pytest.raises(LoginFailed):

@@ -8,11 +8,13 @@ from pathlib import Path
 import httpx
 import pyotp
 import pytest
+import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from dicomweb_server.access import accounts, passwords, persons
 from dicomweb_server.access.caller import SYSTEM
 from dicomweb_server.access.revision import Revision
+from dicomweb_server.access.tables import SessionRow
 from dicomweb_server.archive.archive import Archive, open_archive
 from dicomweb_server.config import Config
 from dicomweb_server.web.access_routes import ACCESS_ROUTES
@@ -266,6 +268,33 @@ def test_a_session_that_is_ended_is_over_in_every_process_at_once(site: Site, by
         headers = {**ANY, "Cookie": f"session={cookie}"}
         answer = httpx.get(f"{site.url}/dicom-web{FRAME}", headers=headers)
         assert answer.status_code == 401
+
+
+def test_what_a_page_asks_by_itself_is_no_use_of_a_session(site: Site) -> None:
+    site.account("wang", "administrator")
+    client = site.signed_in("wang")
+    records = site.here.service.records
+
+    def seen() -> datetime:
+        with records.read() as session:
+            return session.scalars(sa.select(SessionRow.seen_at)).one()
+
+    def unused(seconds: float) -> datetime:
+        with records.write() as session:
+            earlier = datetime.now(UTC) - timedelta(seconds=seconds)
+            session.execute(sa.update(SessionRow).values(seen_at=earlier))
+        site.here.service.doors.changed()
+        return seen()
+
+    before = unused(site.config.session_idle_s - 30)
+    alone = {"Unattended": "?1"}
+    assert client.get("/api/v1/worklists/unread", headers=alone).status_code == 200
+    assert seen() == before
+    # What was found for the page is not what is found for who comes back to it.
+    assert client.get("/api/v1/worklists/unread").status_code == 200
+    assert seen() > before
+    unused(site.config.session_idle_s + 1)
+    assert client.get("/api/v1/worklists/unread", headers=alone).status_code == 401
 
 
 def test_a_session_whose_cookie_is_not_good_may_still_sign_in(site: Site) -> None:

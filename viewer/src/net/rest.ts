@@ -27,6 +27,8 @@ export interface Asked {
   /** Idempotency-Key: the same key and body twice are done once. */
   readonly key?: string;
   readonly signal?: AbortSignal;
+  /** The page asks by itself and nobody has touched it: no use of the session (net/attended.ts). */
+  readonly unattended?: boolean;
   /** What is done about 401: by default the reader is asked to sign in. */
   readonly anonymous?: boolean;
 }
@@ -40,6 +42,7 @@ export async function rest<T>(method: string, path: string, asked: Asked = {}): 
   if (asked.body !== undefined) headers["Content-Type"] = "application/json";
   if (asked.ifMatch) headers["If-Match"] = asked.ifMatch;
   if (asked.key) headers["Idempotency-Key"] = asked.key;
+  if (asked.unattended) headers["Unattended"] = "?1";
   let response: Response;
   try {
     response = await fetch(apiUrl(path), {

@@ -1,6 +1,7 @@
 // The state of the report panel: which exam, which report, the draft, what may be done.
 
 import { computed, signal } from "@preact/signals";
+import { turns } from "../net/attended";
 import { Problem, rest } from "../net/rest";
 import { reader } from "../access/session";
 import { Draft } from "./draft";
@@ -133,7 +134,11 @@ export class Desk {
       this.draft.value = await Draft.open(report, reader.value?.person_id ?? "", (etag) => this.taken(etag));
     }
     if (this.writing.value) {
-      this.renewing = window.setInterval(() => void rest("PUT", `/reports/${report.report_id}/lease`).catch(() => undefined), RENEW_EVERY_MS);
+      // Who has left the page to itself holds the report no longer than the lease, and uses no session.
+      const attended = turns();
+      this.renewing = window.setInterval(() => {
+        if (attended()) void rest("PUT", `/reports/${report.report_id}/lease`).catch(() => undefined);
+      }, RENEW_EVERY_MS);
       void this.check();
     }
   }

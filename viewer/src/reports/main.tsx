@@ -7,6 +7,7 @@ import { PageHeader } from "../access/PageHeader";
 import { SignInDialog } from "../access/SignInDialog";
 import { gate } from "../access/session";
 import { formatAge, formatMoment, formatNumber, locale, t } from "../i18n";
+import { turns } from "../net/attended";
 import { rest, withQuery } from "../net/rest";
 import type { WorklistItem } from "../report/model";
 import { rt, rtOr } from "../report/texts";
@@ -36,7 +37,7 @@ const now = signal(Date.now());
 
 let request: AbortController | undefined;
 
-async function load(after?: string): Promise<void> {
+async function load(after?: string, unattended = false): Promise<void> {
   request?.abort();
   const own = (request = new AbortController());
   loading.value = true;
@@ -45,7 +46,7 @@ async function load(after?: string): Promise<void> {
     const { value } = await rest<{ items: WorklistItem[]; next: string | null; total: number }>(
       "GET",
       withQuery(`/worklists/${list.value}`, query),
-      { signal: own.signal },
+      { signal: own.signal, unattended },
     );
     items.value = after ? [...items.value, ...value.items] : value.items;
     next.value = value.next;
@@ -246,7 +247,10 @@ window.addEventListener("hashchange", () => {
 await gate();
 render(<Page />, document.getElementById("app")!);
 void load();
-// Only the first page is refreshed: what was opened beyond it stays as it is.
+// Only the first page is refreshed: what was opened beyond it stays as it is. What still waits, for
+// somebody to sign in again perhaps, is not asked a second time.
+const attended = turns();
 window.setInterval(() => {
-  if (!document.hidden && items.value.length <= PAGE) void load();
+  const unattended = !attended();
+  if (!document.hidden && !loading.value && items.value.length <= PAGE) void load(undefined, unattended);
 }, REFRESH_MS);
