@@ -207,6 +207,8 @@ def move(
     }
     if new.version != before.version:
         detail["version"] = new.version
+    if present.said.images_seen and "images-seen" in transition.guards:
+        detail["images_seen"] = present.said.images_seen[:40]
     if flags := exceptions(transition, present):
         detail["exceptions"] = list(flags)
     event = Event(f"report.{transition.action}", report.report_id, detail=detail)

@@ -2,7 +2,8 @@
 which their report is wanted (REP-30, REP-31).
 
 An exam is an accession number of an issuer for a patient, or a study that has none. It is completed
-once; images that come later change nothing of that.
+once; images that come later change nothing of that. Who signs a report is told of them
+(situation.py).
 """
 
 import hashlib

@@ -90,6 +90,11 @@ class Situation(Protocol):
     def identity_matches(self) -> bool:
         """Whether patient and exam are what they were at the first signature."""
 
+    @property
+    def unseen_images(self) -> str:
+        """When the last image came or changed (RFC 3339), if that was after the text was begun or
+        first signed and the actor does not say to have seen it; else empty."""
+
 
 Guard = Callable[[Situation], Refusal | None]
 
@@ -326,6 +331,17 @@ def _identity_matches(s: Situation) -> Refusal | None:
     return Refusal("identity-changed", detail)
 
 
+def _images_seen(s: Situation) -> Refusal | None:
+    if not s.unseen_images:
+        return None
+    detail = (
+        f"images have come or changed since the text was written or signed, the last at "
+        f"{s.unseen_images}: look at them, and say by images_seen that you have"
+    )
+    members = {"field": "images_seen", "images_at": s.unseen_images}
+    return Refusal("images-arrived", detail, members)
+
+
 def _recall_asked(s: Situation) -> Refusal | None:
     return None if s.state.recall_by else Refusal("wrong-state", "nobody has asked for the recall")
 
@@ -377,6 +393,7 @@ GUARDS: Mapping[str, Guard] = {
     "differs": _differs,
     "base-carried": _base_carried,
     "identity-matches": _identity_matches,
+    "images-seen": _images_seen,
 }
 
 SAID = frozenset(
@@ -389,6 +406,7 @@ SAID = frozenset(
         "differs",
         "base-carried",
         "identity-matches",
+        "images-seen",
     }
 )
 """Guards that look at the content or what is said of it; all others are standing."""

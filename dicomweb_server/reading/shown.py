@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dicomweb_server.reading import outbox, rows
 from dicomweb_server.reading.errors import Refused
 from dicomweb_server.reading.reading import Reading
-from dicomweb_server.reading.situation import ASSUMED, Present
+from dicomweb_server.reading.situation import ASSUMED, Present, late_images
 from dicomweb_server.reading.staff import names_of, reader_of
 from dicomweb_server.reading.tables import (
     ExamRow,
@@ -116,6 +116,7 @@ def report_document(reading: Reading, session: Session, report: ReportRow) -> di
         }
         if report.returned_by and reading.sees_unissued
         else None,
+        "late_images": moment(late_images(reading, session, report)),
         "recall_requested_by": _person(report.recall_by, people),
         "current_version": report.current_version,
         "versions": [

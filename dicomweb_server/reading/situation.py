@@ -16,12 +16,21 @@ from dicomweb_server.reading.checks import check
 from dicomweb_server.reading.content import Content, Exam, Patient
 from dicomweb_server.reading.reading import Reading
 from dicomweb_server.reading.staff import staff
-from dicomweb_server.reading.state import ADDENDUM, CORRECTION, Reader, State
-from dicomweb_server.reading.studies import study_facts
+from dicomweb_server.reading.state import (
+    ADDENDUM,
+    CORRECTION,
+    ENDED,
+    IDLE,
+    UNREAD,
+    Reader,
+    State,
+)
+from dicomweb_server.reading.studies import images_changed_at, study_facts
 from dicomweb_server.reading.tables import (
     AmendmentRequestRow,
     ExamRow,
     ReportRow,
+    RevisionRow,
     SignatureRow,
     VersionRow,
 )
@@ -38,6 +47,7 @@ class Said:
     content_hash  what the signer has seen
     text          of an annotation
     request_id    the amendment request that a correction answers
+    images_seen   when the last image came (RFC 3339) that the signer says to have seen
     """
 
     reason: str = ""
@@ -45,6 +55,7 @@ class Said:
     text: str = ""
     difficult: bool = False
     request_id: str = ""
+    images_seen: str = ""
 
 
 ASSUMED = Said(reason="assumed")
@@ -153,18 +164,7 @@ class Present:
     @cached_property
     def first_signature(self) -> SignatureRow | None:
         """The one that stands in the open cycle."""
-        if not self.report.signer:
-            return None
-        return self.session.scalars(
-            sa.select(SignatureRow)
-            .where(
-                SignatureRow.report_id == self.report.report_id,
-                SignatureRow.round == self.report.round,
-                SignatureRow.person_id == self.report.signer,
-            )
-            .order_by(SignatureRow.version.desc())
-            .limit(1)
-        ).one()
+        return _first_signature(self.session, self.report)
 
     @property
     def identity_matches(self) -> bool:
@@ -177,6 +177,13 @@ class Present:
             now_exam.accession,
             now_exam.study_uids,
         )
+
+    @property
+    def unseen_images(self) -> str:
+        late = late_images(self.reading, self.session, self.report)
+        if late is None or self.said.images_seen == rfc3339(late):
+            return ""
+        return rfc3339(late)
 
     @cached_property
     def request(self) -> AmendmentRequestRow | None:
@@ -226,6 +233,48 @@ class Present:
             return True
         before = rows.content(self.session, self.base.content_hash)
         return carries(before, self.content)
+
+
+def _first_signature(session: Session, report: ReportRow) -> SignatureRow | None:
+    if not report.signer:
+        return None
+    return session.scalars(
+        sa.select(SignatureRow)
+        .where(
+            SignatureRow.report_id == report.report_id,
+            SignatureRow.round == report.round,
+            SignatureRow.person_id == report.signer,
+        )
+        .order_by(SignatureRow.version.desc())
+        .limit(1)
+    ).one()
+
+
+def late_images(reading: Reading, session: Session, report: ReportRow) -> datetime | None:
+    """When the last image of a report's exams came or changed, if that was after its text was
+    issued, or first signed, or before that begun, handed on or returned."""
+    if report.stage == UNREAD or report.stage in ENDED:
+        return None
+    if report.stage == IDLE:
+        issued = (report.report_id, report.current_version)
+        since = session.get_one(VersionRow, issued).issued_at
+    elif (signature := _first_signature(session, report)) is not None:
+        since = signature.signed_at
+    else:
+        since = session.scalars(
+            sa.select(RevisionRow.at)
+            .where(
+                RevisionRow.report_id == report.report_id,
+                RevisionRow.branch == "main",
+                RevisionRow.action != "save",
+            )
+            .order_by(RevisionRow.rev.desc())
+            .limit(1)
+        ).one()
+    studies = rows.studies_of(session, rows.exams_of(session, report.report_id))
+    uids = [uid for each in studies.values() for uid in each]
+    last = images_changed_at(reading.archive, uids)
+    return last if last is not None and last > since else None
 
 
 def subject(reading: Reading, session: Session, exams: Sequence[ExamRow]) -> tuple[Patient, Exam]:

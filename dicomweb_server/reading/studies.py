@@ -1,7 +1,9 @@
 """What the archive and the order say of a study: whom it shows, what was done, who wanted it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from dicomweb_server.archive import orders
 from dicomweb_server.archive.archive import Archive
@@ -71,6 +73,28 @@ def study_facts(archive: Archive, desk: Desk, study_uid: str) -> StudyFacts | No
         requesting_physician=wish.get("requesting_physician") or _name(document, "00321032"),
         reason=wish.get("reason") or first(document, "00401002"),
         urgent=wish.get("priority") in _URGENT,
+    )
+
+
+def images_changed_at(archive: Archive, study_uids: Iterable[str]) -> datetime | None:
+    """When the last image of these studies was stored, replaced, edited, or deleted from a series
+    that is still there; None when there are no images. What is said of images (reports,
+    measurements, key images: NOT_READ) does not count."""
+    index, last = archive.storage.index, 0
+    for study_uid in study_uids:
+        try:
+            keys = series_keys(archive, Scope(study_uid))
+            for key in keys:
+                document = example_of_series(archive, key)
+                if document and _modality(document) not in NOT_READ:
+                    # The version of a series is the number of its last change.
+                    last = max(last, index.version_of(key))
+        except NotFound:
+            continue
+    if not last:
+        return None
+    return datetime.fromtimestamp(0, UTC) + timedelta(
+        microseconds=index.changes(after=last - 1, limit=1)[0].at_us
     )
 
 

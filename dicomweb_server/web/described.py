@@ -68,6 +68,7 @@ _SAID: Mapping[str, Schema] = {
     "text": TEXT,
     "difficult": FLAG,
     "request_id": TEXT,
+    "images_seen": MOMENT,
 }
 _PAGE: Mapping[str, Schema] = {"limit": COUNT, "after": TEXT}
 

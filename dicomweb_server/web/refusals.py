@@ -26,6 +26,7 @@ STATUS: Mapping[str, int] = {
     "exam-incomplete": 409,
     "request-not-accepted": 409,
     "images-not-opened": 409,
+    "images-arrived": 409,
     "nothing-changed": 409,
     "base-changed": 409,
     "senior-available": 409,

@@ -92,6 +92,7 @@ async def _acted(service: Service, request: Request, action: str) -> Reply:
         text=member(document, "text", str, ""),
         difficult=member(document, "difficult", bool, False),
         request_id=member(document, "request_id", str, ""),
+        images_seen=member(document, "images_seen", str, ""),
     )
     for name, text in (("reason", said.reason), ("text", said.text)):
         if len(text) > amendments.TEXT_CHARACTERS:

@@ -66,6 +66,7 @@ class Moment:
     differs: bool = True
     base_carried: bool = True
     identity_matches: bool = True
+    unseen_images: str = ""
 
 
 @dataclass
@@ -289,6 +290,7 @@ SIGNED_WRONGLY = {
     "seen_hash": ("other", "content-changed"),
     "missing": (("findings",), "missing-field"),
     "blocking": (({"rule": "side"},), "qc-blocking"),
+    "unseen_images": ("2026-11-27T08:00:00Z", "images-arrived"),
 }
 
 

@@ -20,6 +20,7 @@ HELPERS: dict[str, str] = {
     "reading.refused": "records a refusal",
     "shown.possible": "within a verb's transaction",
     "shown.report_document": "within a verb's transaction",
+    "situation.late_images": "within a verb's transaction",
     "situation.findings": "within a verb's transaction",
     "situation.subject": "within a verb's transaction",
     "verification.verify": "of the command line; verification.verified is the verb",

@@ -16,6 +16,8 @@ from dicomweb_server.access.errors import Denied
 from dicomweb_server.access.tables import AuditRow, SigningIdentityRow
 from dicomweb_server.archive import edit
 from dicomweb_server.archive.edit import Why
+from dicomweb_server.archive.store import Received, store
+from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.reading import acting, amendments, exams, opening, reports, rows, working
 from dicomweb_server.reading.errors import Refused
 from dicomweb_server.reading.once import Once
@@ -29,6 +31,7 @@ from dicomweb_server.reading.tables import (
 )
 from dicomweb_server.reading.verification import verify
 from dicomweb_server.records.moments import now
+from tests.dicom.build import part10
 from tests.reading.department import RADIOLOGIST, TEXT, Department
 
 
@@ -446,6 +449,55 @@ def test_409_identity_changed_when_the_patient_is_corrected_between_the_signatur
     staffed.act("attending", report_id, "issue")
     document, _ = reports.version(staffed.as_("chief"), report_id, 1)
     assert document["patient"]["ideographic"] == "李^四"
+
+
+def test_images_that_came_after_the_text_was_written_are_told_and_confirmed_before_it_is_signed(
+    staffed: Department,
+) -> None:
+    report_id = staffed.report()
+    staffed.act("resident", report_id, "claim")
+    staffed.write("resident", report_id)
+    assert staffed.state(report_id)["late_images"] is None
+    staffed.arrive(InstanceNumber=2)
+    with refused("images-arrived") as told:
+        staffed.act("resident", report_id, "sign-initial")
+    first = told.error.members["images_at"]
+    assert staffed.state(report_id)["late_images"] == first
+    staffed.act("resident", report_id, "sign-initial", images_seen=first)
+    assert staffed.state(report_id)["late_images"] is None
+    staffed.act("attending", report_id, "claim-review")
+    staffed.arrive(InstanceNumber=3)
+    with refused("images-arrived") as told:
+        staffed.act("attending", report_id, "issue", images_seen=first)
+    second = told.error.members["images_at"]
+    assert second > first
+    # Yet another one: what was seen is not the last any more.
+    staffed.arrive(InstanceNumber=4)
+    with refused("images-arrived"):
+        staffed.act("attending", report_id, "issue", images_seen=second)
+    third = staffed.state(report_id)["late_images"]
+    state = staffed.act("attending", report_id, "issue", images_seen=third)
+    assert (state["status"], state["late_images"]) == ("final", None)
+    issued = reports.timeline(staffed.as_("chief"), report_id)[-1]
+    assert (issued["action"], issued["detail"]["images_seen"]) == ("report.issue", third)
+    # Issued: an addendum or a correction is for who reads it to open; the page says so.
+    staffed.arrive(InstanceNumber=5)
+    assert staffed.state(report_id)["late_images"] > third
+
+
+def test_what_readers_store_about_images_are_no_images_that_came_late(staffed: Department) -> None:
+    report_id = staffed.signed()
+    study_uid = staffed.state(report_id)["exams"][0]["study_uids"][0]
+    measured = part10(
+        study_uid=study_uid,
+        series_uid=f"{study_uid}.9",
+        instance_uid=f"{study_uid}.9.1",
+        Modality="PR",
+        PatientID="P1",
+    )
+    store(staffed.reading.archive, [Received(BytesSource(measured), "a test")])
+    staffed.act("attending", report_id, "claim-review")
+    assert staffed.act("attending", report_id, "issue")["late_images"] is None
 
 
 # ---------------------------------------------------------------------------- saving

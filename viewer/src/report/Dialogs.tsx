@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { reader } from "../access/session";
+import { formatMoment } from "../i18n";
 import { Dialog } from "../ui/dialogs";
 import type { Desk } from "./desk";
 import { ReasonDialog } from "./ReasonDialog";
@@ -15,6 +16,8 @@ export function SignDialog({ desk, action, close }: { desk: Desk; action: string
   const blocking = desk.findings.value.some((finding) => finding.severity === "block" && !finding.overridden);
   const saved = draft.state.value.kind === "saved";
   const reading = reader.value;
+  const late = desk.report.value?.late_images ?? undefined;
+  const seen = useSignal<string | undefined>(undefined);
   return (
     <Dialog title={rtOr("action", action)} close={close}>
       <div class="sign">
@@ -31,6 +34,12 @@ export function SignDialog({ desk, action, close }: { desk: Desk; action: string
           {rt("signHash")} <code>{draft.hash.value.slice(0, 16)}</code>
         </p>
         <Findings desk={desk} />
+        {late && (
+          <label class="report-message error">
+            <input type="checkbox" name="images-seen" checked={seen.value === late} onChange={(event) => (seen.value = event.currentTarget.checked ? late : undefined)} />{" "}
+            {rt("lateSeen", { time: formatMoment(late) })}
+          </label>
+        )}
         {desk.failed.value && <p class="error-text" role="alert">{desk.failed.value}</p>}
         <footer>
           <button type="button" class="button" onClick={close}>
@@ -39,8 +48,8 @@ export function SignDialog({ desk, action, close }: { desk: Desk; action: string
           <button
             type="button"
             class="button primary"
-            disabled={blocking || !saved || desk.busy.value}
-            onClick={() => void desk.act(action, { content_hash: draft.hash.value }).then((done) => done && close())}
+            disabled={blocking || !saved || desk.busy.value || seen.value !== late}
+            onClick={() => void desk.act(action, { content_hash: draft.hash.value, ...(late ? { images_seen: late } : {}) }).then((done) => done && close())}
           >
             {rt("signTitle")}
           </button>

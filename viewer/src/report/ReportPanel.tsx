@@ -170,6 +170,11 @@ function Body({ desk, pictures }: { desk: Desk; pictures: Pictures }): JSX.Eleme
       {report.returned && (
         <p class="report-message">{rt("returned", { reason: report.returned.reason, by: report.returned.by?.name ?? "" })}</p>
       )}
+      {report.late_images && (
+        <p class="report-message error" role="alert">
+          {rt(report.stage === "idle" ? "lateIssued" : "late", { time: formatMoment(report.late_images) })}
+        </p>
+      )}
       <Recovered desk={desk} />
       <ConflictChoice desk={desk} />
       {draft && desk.writing.value ? (

@@ -120,6 +120,8 @@ export interface Report {
   readonly exams: readonly Exam[];
   readonly difficult: boolean;
   readonly returned: { readonly reason: string; readonly by: Who | null; readonly at: string } | null;
+  /** When the last image came that is not in the text: it was begun, signed or issued before. */
+  readonly late_images: string | null;
   readonly current_version: number;
   readonly versions: readonly Version[];
   readonly allowed: readonly string[];
@@ -230,6 +232,7 @@ export interface ActionBody {
   readonly text?: string;
   readonly difficult?: boolean;
   readonly request_id?: string;
+  readonly images_seen?: string;
 }
 
 export const act = async (report: Report, action: string, body: ActionBody = {}): Promise<Report> =>

@@ -5,7 +5,7 @@ import { image } from "../instances";
 import { findings } from "../browser/axe";
 import type { Content } from "../../src/report/model";
 import { drag, measured, open, until, type Opened } from "../browser/support";
-import { arrive, button, giveReason, PASSWORD, saved, shot, sign, signIn, stage } from "./support";
+import { arrive, button, giveReason, hired, PASSWORD, saved, shot, sign, signIn, stage } from "./support";
 
 const SIDE = 64;
 const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
@@ -105,6 +105,37 @@ test("a report is drafted, signed, returned, signed again, issued, and read in t
   expect(String.fromCharCode(...head)).toBe("%PDF-");
   await associate.waitForSelector('iframe.report-pdf[src^="blob:"]', { timeout: 20_000 });
   await associate.keyboard.press("Escape");
+});
+
+test("images that come after the first signature are seen before the report is issued; a clinician reads it then", async () => {
+  const study = await arrive(about("R-LATE", "RP-LATE"));
+  const path = `read.html?lang=zh&study=${study}&report`;
+  const resident = await signIn("resident", path);
+  await resident.click(".report-body .button.primary");
+  await stage(resident, "初诊书写中");
+  await resident.fill("#report-findings", "双肺纹理清晰，未见实变。");
+  await resident.fill("#report-impression", "胸部未见明显异常。");
+  await resident.selectOption(".report-tools select >> nth=1", "false");
+  await saved(resident);
+  await sign(resident, "签名提交审核");
+  const clinician = await signIn(await hired("clinician"), path);
+  await clinician.waitForSelector('.report-body:has-text("报告正在书写或审核，签发后可见。")');
+  expect(await clinician.textContent("body")).not.toContain("双肺纹理清晰");
+  const associate = await signIn("associate", path);
+  await associate.click(button("开始审核"));
+  await stage(associate, "审核中");
+  await arrive({ ...about("R-LATE", "RP-LATE"), "0020000D": ["UI", study] });
+  await associate.click(button("审核签发"));
+  await associate.click("dialog .sign footer .button.primary:not([disabled])");
+  // Refused, and told why; the box is there now, and the button waits for it.
+  await associate.waitForSelector('dialog .sign input[name="images-seen"]');
+  expect(await associate.isDisabled("dialog .sign footer .button.primary")).toBe(true);
+  await associate.check('dialog .sign input[name="images-seen"]');
+  await associate.click("dialog .sign footer .button.primary:not([disabled])");
+  await stage(associate, "已签发");
+  await clinician.reload();
+  await clinician.waitForSelector('.issued[open] .report-shown:has-text("双肺纹理清晰")');
+  expect(clinician.complaints.filter((each) => each.includes("403"))).toEqual([]);
 });
 
 test("what changed between two revisions is shown", async () => {

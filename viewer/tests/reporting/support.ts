@@ -20,6 +20,19 @@ export async function cookieOf(login: string): Promise<string> {
   return response.headers.getSetCookie()[0]!.split(";")[0]!;
 }
 
+/** Somebody new with an account of that role; the login, which is the role's name. */
+export async function hired(role: string): Promise<string> {
+  const headers = { Cookie: await cookieOf("chief"), Origin: BASE, "Content-Type": "application/json" };
+  const made = async (path: string, body: object): Promise<{ person_id: string }> => {
+    const response = await fetch(`${BASE}/api/v1${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    expect(response.status, await response.clone().text()).toBe(201);
+    return (await response.json()) as { person_id: string };
+  };
+  const { person_id } = await made("/persons", { name: role, rank: 0 });
+  await made("/accounts", { login: role, person_id, roles: [role], password: PASSWORD });
+  return role;
+}
+
 /** Stores an object and waits until its study is an exam that can be read. */
 export async function arrive(object: Item): Promise<string> {
   const cookie = await cookieOf("chief");
