@@ -25,7 +25,7 @@ from dicomweb_server.reading.reading import Reading, attempted
 from dicomweb_server.reading.shown import report_document
 from dicomweb_server.reading.situation import Present, Said
 from dicomweb_server.reading.staff import identity_of, names_of, reader_of
-from dicomweb_server.reading.state import ENDED, IDLE, PRELIMINARY, RECALLED, State
+from dicomweb_server.reading.state import CANCELLED, ENDED, IDLE, PRELIMINARY, RECALLED, State
 from dicomweb_server.reading.tables import (
     AnnotationRow,
     ReportExamRow,
@@ -196,7 +196,8 @@ def move(
             .where(ReportExamRow.report_id == report.report_id)
             .values(live=False)
         )
-    if new.stage == RECALLED:
+    if new.stage == RECALLED or (new.stage == CANCELLED and new.version):
+        # Cancelled (T14): what left as preliminary is called back.
         enqueue_rejection(session, report.report_id, PATIENT_SAFETY)
     placed(session, report, present.exams, at=at)
     detail: dict[str, Any] = {

@@ -15,8 +15,9 @@ from dicomweb_server.reading.delivery import stored_file
 from dicomweb_server.reading.document_uids import PDF, REJECTION
 from dicomweb_server.reading.emission_tables import EmittedRow, IssuanceRow, OutboxRow
 from dicomweb_server.reading.encapsulated import pdf_in
-from dicomweb_server.reading.errors import Unknown
+from dicomweb_server.reading.errors import Refused, Unknown
 from dicomweb_server.reading.outbox import now_us, verification_code
+from dicomweb_server.reading.reading import Reading
 from dicomweb_server.records.database import Database
 from storage.errors import Corrupt
 
@@ -168,13 +169,27 @@ def masked(patient: Patient) -> str:
 
 def _status(session: Session, issued: IssuedVersion) -> str:
     report_id = issued.report_id
-    recalled = sa.select(OutboxRow.instance_uid).where(
-        OutboxRow.report_id == report_id, OutboxRow.kind == REJECTION
-    )
-    if session.scalars(recalled).first() is not None:
+    if is_recalled(session, report_id):
         return "recalled"
     newest = sa.select(sa.func.max(IssuanceRow.version)).where(IssuanceRow.report_id == report_id)
     return "current" if session.scalar(newest) == issued.version else "superseded"
+
+
+def is_recalled(session: Session, report_id: str) -> bool:
+    """Whether what was issued of a report was called back: recalled, or cancelled after a
+    preliminary had left."""
+    rejections = sa.select(OutboxRow.instance_uid).where(
+        OutboxRow.report_id == report_id, OutboxRow.kind == REJECTION
+    )
+    return session.scalars(rejections.limit(1)).first() is not None
+
+
+def permit_recalled(reading: Reading, session: Session, report_id: str) -> None:
+    """Raises Refused when the report was recalled and the caller is shown what holds alone (REPORTS
+    4.7: hidden from ordinary readers); what was issued stays on record for who writes and reviews.
+    """
+    if is_recalled(session, report_id) and not reading.sees_unissued:
+        raise Refused("recalled", f"report {report_id} was recalled: nothing of it holds")
 
 
 def waiting(session: Session) -> list[Waiting]:

@@ -13,6 +13,7 @@ from dicomweb_server.access.caller import Act
 from dicomweb_server.access.tables import AuditRow
 from dicomweb_server.reading import rows
 from dicomweb_server.reading.content_json import as_json
+from dicomweb_server.reading.emitted import permit_recalled
 from dicomweb_server.reading.errors import Refused, Unknown
 from dicomweb_server.reading.once import Answer
 from dicomweb_server.reading.reading import Reading
@@ -175,10 +176,14 @@ def _summaries(session: Session, found: Sequence[ReportRow]) -> list[dict[str, A
 
 
 def version(reading: Reading, report_id: str, number: int) -> tuple[dict[str, Any], bool]:
-    """VERSION with its content, patient and exam; and whether a later one was issued."""
+    """VERSION with its content, patient and exam; and whether a later one was issued.
+
+    Raises Unknown, Refused, Denied.
+    """
     reading.caller.permit(Act.READ_REPORTS)
     with reading.records.read() as session:
         report_ = rows.report_row(session, report_id)
+        permit_recalled(reading, session, report_id)
         row = session.get(VersionRow, (report_id, number)) if number < 2**31 else None
         if row is None:
             raise Unknown("version", f"{number} of report {report_id}")

@@ -32,6 +32,7 @@ STATUS: Mapping[str, int] = {
     "senior-available": 409,
     "not-urgent": 409,
     "not-ready": 409,
+    "recalled": 410,
     "stale-revision": 412,
     "qc-blocking": 422,
     "missing-field": 422,

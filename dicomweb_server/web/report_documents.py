@@ -16,7 +16,7 @@ from dicomweb_server.reading.document_uids import PDF, SR
 from dicomweb_server.web.http import Reply, Request, header
 from dicomweb_server.web.orders import moment, reply
 from dicomweb_server.web.problems import Problem
-from dicomweb_server.web.service import Service
+from dicomweb_server.web.service import Service, reading_of
 
 _TYPES = {PDF: "application/pdf", SR: "application/dicom"}
 _FOR_EVER = header("cache-control", "private, max-age=31536000, immutable")
@@ -48,7 +48,11 @@ def _read(
 ) -> Reply:
     request.caller.permit(Act.READ_REPORTS)
     with service.records.read() as session:
+        emitted.permit_recalled(reading_of(service, request), session, report_id)
         document = emitted.document(session, report_id, kind, version)
+        if version is None and emitted.is_recalled(session, report_id):
+            none = f"report {report_id} was recalled: no version of it is current"
+            raise Problem(410, none, name="recalled")
     if not document.instance_uid:
         raise Problem(
             409,

@@ -11,6 +11,7 @@ HELPERS: dict[str, str] = {
     "acting.allowed": "of a caller that a verb has asked about",
     "acting.permit": "the question itself, by action",
     "acting.presence": "within a verb's transaction",
+    "emitted.permit_recalled": "within a verb's reading, of a caller it has asked about",
     "intake.complete": "of the program's own process",
     "intake.mark": "of the program's own process",
     "intake.read_changes": "of the program's own process",

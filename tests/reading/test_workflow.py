@@ -18,7 +18,18 @@ from dicomweb_server.archive import edit
 from dicomweb_server.archive.edit import Why
 from dicomweb_server.archive.store import Received, store
 from dicomweb_server.dicom.source import BytesSource
-from dicomweb_server.reading import acting, amendments, exams, opening, reports, rows, working
+from dicomweb_server.reading import (
+    acting,
+    amendments,
+    emitted,
+    exams,
+    opening,
+    reports,
+    rows,
+    working,
+)
+from dicomweb_server.reading.document_uids import REJECTION
+from dicomweb_server.reading.emission_tables import OutboxRow
 from dicomweb_server.reading.errors import Refused
 from dicomweb_server.reading.once import Once
 from dicomweb_server.reading.situation import Said
@@ -33,6 +44,8 @@ from dicomweb_server.reading.verification import verify
 from dicomweb_server.records.moments import now
 from tests.dicom.build import part10
 from tests.reading.department import RADIOLOGIST, TEXT, Department
+
+CLINICIAN = frozenset({Act.SEARCH, Act.VIEW, Act.READ_REPORTS})
 
 
 def events(department: Department, report_id: str) -> list[tuple[str, str]]:
@@ -397,6 +410,25 @@ def test_a_recall_is_by_two_persons_one_of_rank_3(staffed: Department) -> None:
     state = staffed.act("associate", report_id, "recall")
     assert (state["status"], state["stage"]) == ("entered-in-error", "recalled")
     assert state["exams"][0]["report"] is None, "the exam may get another report"
+    assert reports.version(staffed.as_("attending"), report_id, 1)[0]["content"]
+    staffed.hire("clinician", 0, CLINICIAN)
+    with refused("recalled"):
+        reports.version(staffed.as_("clinician"), report_id, 1)
+
+
+def test_t14_a_cancelled_report_calls_back_what_left_as_preliminary(staffed: Department) -> None:
+    report_id = staffed.signed(urgent=True)
+    state = staffed.act("resident", report_id, "release-preliminary")
+    staffed.act("attending", report_id, "cancel", reason="the order was cancelled")
+    with staffed.reading.records.read() as session:
+        kinds = list(
+            session.scalars(sa.select(OutboxRow.kind).where(OutboxRow.report_id == report_id))
+        )
+        found = emitted.verification(session, state["versions"][0]["verification_code"])
+    assert REJECTION in kinds
+    assert found is not None and found.status == "recalled"
+    never_left = staffed.signed(2)
+    assert staffed.act("attending", never_left, "cancel", reason="twice")["stage"] == "cancelled"
 
 
 def test_rep_28_a_remark_is_signed_by_rank_3_and_leaves_the_content_as_it_is(
@@ -752,6 +784,16 @@ def test_a_report_about_several_exams_of_one_patient(staffed: Department) -> Non
     assert [e["exam_id"] for e in made.document["exams"]] == [first, second]
     with refused("wrong-state"):
         opening.create(staffed.as_("resident"), [second, other])
+    report_id = str(made.document["report_id"])
+    staffed.act("resident", report_id, "claim")
+    staffed.write("resident", report_id)
+    staffed.act("resident", report_id, "sign-initial")
+    staffed.act("attending", report_id, "claim-review")
+    # The second exam turns out to be somebody else's: no report of the first one's patient has it.
+    study_uid = made.document["exams"][1]["study_uids"][0]
+    edit.correct(staffed.reading.archive, study_uid, {"PatientID": "P-OTHER"}, Why())
+    with refused("identity-changed"):
+        staffed.act("attending", report_id, "issue")
 
 
 def test_an_exam_that_is_not_complete_is_claimed_with_a_reason_only(staffed: Department) -> None:
@@ -819,8 +861,6 @@ def test_of_many_who_claim_at_once_one_has_it_and_the_others_are_told(staffed: D
 
 
 # ---------------------------------------------------------------------------- who may see what
-
-CLINICIAN = frozenset({Act.SEARCH, Act.VIEW, Act.READ_REPORTS})
 
 
 @pytest.fixture

@@ -89,6 +89,20 @@ def test_the_current_pdf_is_the_newest_versions_and_older_ones_say_what_follows(
         assert api.get(f"{REPORT}/versions/{wrong}/pdf").status_code == 404
 
 
+def test_no_version_of_a_recalled_report_is_current(
+    server: Server, api: httpx.Client, records: Database
+) -> None:
+    issue(records, issued())
+    deliver(server, records)
+    assert api.get(f"{REPORT}/pdf").status_code == 200
+    with records.write() as session:
+        outbox.enqueue_rejection(session, REPORT_ID, outbox.PATIENT_SAFETY)
+    current = api.get(f"{REPORT}/pdf")
+    assert (current.status_code, current.json()["type"]) == (410, "/problems/recalled")
+    # For who writes and reviews it stays on record (REP-25).
+    assert api.get(f"{REPORT}/versions/1/pdf").status_code == 200
+
+
 def test_a_code_tells_whether_a_paper_is_genuine_and_no_more(
     api: httpx.Client, records: Database
 ) -> None:
