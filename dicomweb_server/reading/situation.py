@@ -173,10 +173,24 @@ class Present:
             return False
         patient, exam = rows.snapshot_of(first.payload)
         now_patient, now_exam = self.subject
-        return patient == now_patient and (exam.accession, exam.study_uids) == (
-            now_exam.accession,
-            now_exam.study_uids,
+        return (
+            patient == now_patient
+            and (exam.accession, exam.study_uids) == (now_exam.accession, now_exam.study_uids)
+            and self._are_of(now_patient)
         )
+
+    def _are_of(self, patient: Patient) -> bool:
+        """Whether all studies are this patient's: each exam of several may be corrected to be
+        another's (only the first gives the report its patient)."""
+        for uids in rows.studies_of(self.session, self.exams).values():
+            for uid in uids:
+                facts = study_facts(self.reading.archive, self.reading.desk, uid)
+                if facts is not None and (facts.patient.patient_id, facts.patient.issuer) != (
+                    patient.patient_id,
+                    patient.issuer,
+                ):
+                    return False
+        return True
 
     @property
     def unseen_images(self) -> str:
