@@ -36,6 +36,9 @@ from dicomweb_server.reading.tables import (
     VersionSignatureRow,
 )
 
+VIEWED = "report.view"
+"""Action of the audit's events of somebody who was given a report's text (SEC-01)."""
+
 MOST = 500
 USUAL = 50
 
@@ -216,12 +219,15 @@ def annotations(reading: Reading, report_id: str) -> list[dict[str, Any]]:
 
 
 def timeline(reading: Reading, report_id: str) -> list[dict[str, Any]]:
-    """Everything that happened to a report, refusals included, oldest first (REP-19)."""
+    """Everything that happened to a report, refusals included, oldest first (REP-19); who read it
+    is for the audit."""
     reading.caller.permit(Act.READ_REPORTS)
     with reading.records.read() as session:
         rows.report_row(session, report_id)
         found = session.scalars(
-            sa.select(AuditRow).where(AuditRow.subject == report_id).order_by(AuditRow.seq)
+            sa.select(AuditRow)
+            .where(AuditRow.subject == report_id, AuditRow.action != VIEWED)
+            .order_by(AuditRow.seq)
         ).all()
         people = names_of(session, {each.person_id for each in found})
         return [

@@ -65,6 +65,18 @@ def _moment(name: str, text: str) -> datetime:
     return found
 
 
+async def text_of(service: Service, request: Request, verb: Any, *arguments: Any) -> Any:
+    """What a verb tells of a report's text, counted as a view of it by who asks."""
+    reading, report_id = reading_of(service, request), request.parameters["report"]
+
+    def told() -> Any:
+        found = verb(reading, report_id, *arguments)
+        service.doors.journal.count(service.caller, verbs.VIEWED, report_id)
+        return found
+
+    return await service.workers.run(told)
+
+
 async def one(service: Service, request: Request) -> Reply:
     """Handler of GET /api/v1/reports/{report}."""
     return answered(
@@ -126,9 +138,7 @@ async def check(service: Service, request: Request) -> Reply:
 async def version(service: Service, request: Request) -> Reply:
     """Handler of GET /api/v1/reports/{report}/versions/{version}."""
     report_id, number = request.parameters["report"], numbered(request, "version")
-    document, superseded = await service.workers.run(
-        verbs.version, reading_of(service, request), report_id, number
-    )
+    document, superseded = await text_of(service, request, verbs.version, number)
     # RFC 5829 §3.4: where what replaced it is.
     link = f'</api/v1/reports/{report_id}>; rel="successor-version"'
     return reply(200, document, *([header("link", link)] if superseded else []))
@@ -171,13 +181,8 @@ async def _list(service: Service, request: Request, name: str, verb: Any) -> Rep
 
 async def revision(service: Service, request: Request) -> Reply:
     """Handler of GET /api/v1/reports/{report}/revisions/{revision}."""
-    found = await service.workers.run(
-        working.revision,
-        reading_of(service, request),
-        request.parameters["report"],
-        numbered(request, "revision"),
-    )
-    return reply(200, found)
+    number = numbered(request, "revision")
+    return reply(200, await text_of(service, request, working.revision, number))
 
 
 async def difference(service: Service, request: Request) -> Reply:
@@ -189,10 +194,7 @@ async def difference(service: Service, request: Request) -> Reply:
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             raise Problem(400, f"{name} is no revision", name="malformed", field=name)
         numbers.append(int(text))
-    found = await service.workers.run(
-        working.difference, reading_of(service, request), request.parameters["report"], *numbers
-    )
-    return reply(200, found)
+    return reply(200, await text_of(service, request, working.difference, *numbers))
 
 
 async def verify(service: Service, request: Request) -> Reply:

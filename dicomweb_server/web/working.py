@@ -5,17 +5,13 @@ from dicomweb_server.reading.errors import Refused
 from dicomweb_server.web.bodies import CONTENT_BYTES, if_match, json_of
 from dicomweb_server.web.http import Reply, Request
 from dicomweb_server.web.orders import reply
-from dicomweb_server.web.reports import answered
+from dicomweb_server.web.reports import answered, text_of
 from dicomweb_server.web.service import Service, reading_of
 
 
 async def working(service: Service, request: Request) -> Reply:
     """Handler of GET: the text as it is."""
-    return answered(
-        await service.workers.run(
-            verbs.working, reading_of(service, request), request.parameters["report"]
-        )
-    )
+    return answered(await text_of(service, request, verbs.working))
 
 
 async def save(service: Service, request: Request) -> Reply:
@@ -61,21 +57,14 @@ async def release(service: Service, request: Request) -> Reply:
 
 async def conflicts(service: Service, request: Request) -> Reply:
     """Handler of GET .../conflicts."""
-    found = await service.workers.run(
-        verbs.conflicts, reading_of(service, request), request.parameters["report"]
-    )
+    found = await text_of(service, request, verbs.conflicts)
     return reply(200, {"conflicts": found})
 
 
 async def conflict(service: Service, request: Request) -> Reply:
     """Handler of GET .../conflicts/{conflict}: settled or not."""
-    found = await service.workers.run(
-        verbs.conflict,
-        reading_of(service, request),
-        request.parameters["report"],
-        request.parameters["conflict"],
-    )
-    return reply(200, found)
+    wanted = request.parameters["conflict"]
+    return reply(200, await text_of(service, request, verbs.conflict, wanted))
 
 
 async def handle_conflict(service: Service, request: Request) -> Reply:

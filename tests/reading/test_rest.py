@@ -361,6 +361,12 @@ def test_a_clinician_sees_how_a_report_stands_and_reads_it_once_it_is_issued(
         issued = clinician.get(f"{path}/versions/1").json()
         assert issued["content"]["sections"]["findings"] == "双肺未见异常。\n"
         problem(clinician.get(f"{path}/working"), 403, "not-issued")
+        # SEC-01: who was given the text is in the audit; that is nothing done to the report.
+        params = {"action": "report.view", "subject": report_id}
+        seen = chief.get("/audit", params=params).json()["events"]
+        assert [event["actor"] for event in seen] == ["clinician"]
+        timeline = chief.get(f"{path}/timeline").json()["timeline"]
+        assert "report.view" not in [event["action"] for event in timeline]
 
 
 def test_a_server_on_postgresql_issues_and_proves(tmp_path: Path, postgresql: str) -> None:
