@@ -6,7 +6,7 @@ import { regionsOf, spacingOf, type Region, type Spacing } from "../geometry/spa
 import { lutFrom, type Lut } from "../pixels/lut";
 import { formatOf, type PixelFormat } from "./format";
 import { inlineBytes, item, items, number, numbers, text, texts, type Dataset } from "./json";
-import { suvFactor } from "./suv";
+import { suvFactor, type NoSuv } from "./suv";
 import { Tag } from "./tags";
 
 export interface BulkLut {
@@ -35,6 +35,10 @@ export interface Modality {
   readonly intercept: number;
   readonly unit: string; // HU, SUV, Bq/ml, "" when not known
   readonly lut?: Lut;
+  /** What of slope and intercept makes SUV: without it, values are what the scanner wrote. */
+  readonly suv?: number;
+  /** Why values in Bq/ml are not SUV. */
+  readonly noSuv?: NoSuv;
 }
 
 export interface Frame {
@@ -71,7 +75,8 @@ export function hasPixels(instance: Dataset): boolean {
   return STORED_PIXELS.some((tag) => instance[tag]) || number(instance, Tag.BitsAllocated) !== undefined;
 }
 
-export function framesOf(instance: Dataset): Frame[] {
+/** `acquired`: when the first image of the series was taken, where known (`acquiredAt`). */
+export function framesOf(instance: Dataset, acquired?: number): Frame[] {
   if (!hasPixels(instance)) return [];
   const count = Math.max(number(instance, Tag.NumberOfFrames) ?? 1, 1);
   const shared = item(instance, Tag.SharedFunctionalGroups) ?? {};
@@ -97,7 +102,7 @@ export function framesOf(instance: Dataset): Frame[] {
     const measures = group(Tag.PixelMeasuresSequence);
     const spacing = spacingOf(instance, measures);
     const voi = group(Tag.FrameVOILUTSequence);
-    const modality = modalityOf(instance, group(Tag.PixelValueTransformationSequence), format.signed);
+    const modality = modalityOf(instance, group(Tag.PixelValueTransformationSequence), format.signed, acquired);
     return {
       ...common,
       id: `${common.instance}/${index + 1}`,
@@ -115,12 +120,12 @@ export function framesOf(instance: Dataset): Frame[] {
               [format.columns, format.rows],
             ),
       modality,
-      windows: windowsOf(voi),
-      voiFunction: voiFunctionOf(voi),
-      // Its input is negative where rescaling makes it so (PS3.3 §C.11.2.1.1).
-      voiLuts: items(voi, Tag.VOILUTSequence).flatMap(
-        (lut) => sequenceLut(lut, format.signed || modality.intercept < 0) ?? [],
-      ),
+      windows: windowsOf(voi, modality.suv ?? 1),
+      voiFunction: voiFunctionOf(voi, modality),
+      // Its input is negative where rescaling makes it so (PS3.3 §C.11.2.1.1); no SUV is.
+      voiLuts: modality.suv
+        ? []
+        : items(voi, Tag.VOILUTSequence).flatMap((lut) => sequenceLut(lut, format.signed || modality.intercept < 0) ?? []),
       inverse: format.photometric === "MONOCHROME1",
       thickness: number(measures, Tag.SliceThickness),
     };
@@ -133,15 +138,15 @@ function aspectOf(instance: Dataset, spacing: Spacing): number {
   return vertical && horizontal && vertical > 0 && horizontal > 0 ? vertical / horizontal : 1;
 }
 
-function modalityOf(instance: Dataset, transformation: Dataset, signed: boolean): Modality {
+function modalityOf(instance: Dataset, transformation: Dataset, signed: boolean, acquired: number | undefined): Modality {
   const lut = item(instance, Tag.ModalityLUTSequence);
   const table = lut && sequenceLut(lut, signed);
   if (table) return { slope: 1, intercept: 0, unit: lutUnit(text(lut, Tag.ModalityLUTType)), lut: table };
   const slope = number(transformation, Tag.RescaleSlope) ?? 1;
   const intercept = number(transformation, Tag.RescaleIntercept) ?? 0;
-  const suv = suvFactor(instance);
-  if (suv !== undefined) return { slope: slope * suv, intercept: intercept * suv, unit: "SUV" };
-  return { slope, intercept, unit: unitOf(instance, text(transformation, Tag.RescaleType)) };
+  const suv = suvFactor(instance, acquired);
+  if (typeof suv === "number") return { slope: slope * suv, intercept: intercept * suv, unit: "SUV", suv };
+  return { slope, intercept, unit: unitOf(instance, text(transformation, Tag.RescaleType)), noSuv: suv };
 }
 
 const lutUnit = (type: string | undefined): string => (type && type !== "US" ? type : "");
@@ -154,25 +159,35 @@ function unitOf(instance: Dataset, rescaleType: string | undefined): string {
   }
   if (modality === "PT" || modality === "NM") {
     const units = text(instance, Tag.Units);
-    return units === "BQML" ? "Bq/ml" : (units ?? "");
+    if (units === "BQML") return "Bq/ml";
+    const type = text(instance, Tag.SUVType);
+    // Grams a millilitre are SUV already, by body weight where nothing else is said.
+    if (units === "GML" && (type ?? "BW") in SUV_UNITS) return SUV_UNITS[type ?? "BW"]!;
+    if (units === "CM2ML" && type === "BSA") return "SUVbsa";
+    return units ?? "";
   }
   return rescaleType && rescaleType !== "US" ? rescaleType : "";
 }
 
-function windowsOf(voi: Dataset): Window[] {
+/** By what the uptake is divided: SUV Type, PS3.3 §C.8.9.1.1.3. */
+const SUV_UNITS: Readonly<Record<string, string>> = { BW: "SUV", LBM: "SUVlbm", LBMJANMA: "SUVlbm", LBMJAMES128: "SUVlbm", IBW: "SUVibw" };
+
+/** `factor`: of the values shown over those the window was written for. */
+function windowsOf(voi: Dataset, factor: number): Window[] {
   const centers = numbers(voi, Tag.WindowCenter);
   const widths = numbers(voi, Tag.WindowWidth);
   const explanations = texts(voi, Tag.WindowExplanation);
   return centers.flatMap((center, i) => {
     const width = widths[i];
     if (!Number.isFinite(center) || width === undefined || !(width > 0)) return [];
-    return [{ center, width, explanation: explanations[i] || undefined }];
+    return [{ center: center * factor, width: width * factor, explanation: explanations[i] || undefined }];
   });
 }
 
-function voiFunctionOf(voi: Dataset): VoiFunction {
+function voiFunctionOf(voi: Dataset, modality: Modality): VoiFunction {
   const name = text(voi, Tag.VOILUTFunction);
-  return name === "SIGMOID" || name === "LINEAR_EXACT" ? name : "LINEAR";
+  // LINEAR is one unit short of what is written: of Bq/ml next to nothing, of SUV a fifth.
+  return name === "SIGMOID" || name === "LINEAR_EXACT" ? name : modality.suv ? "LINEAR_EXACT" : "LINEAR";
 }
 
 function sequenceLut(lut: Dataset, signed: boolean): Lut | undefined {

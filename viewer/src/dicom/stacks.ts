@@ -3,6 +3,7 @@
 import { dot, type Vec3 } from "../geometry/vector";
 import { framesOf, type Frame } from "./image";
 import { number, text, type Dataset } from "./json";
+import { acquiredAt } from "./suv";
 import { Tag } from "./tags";
 import { isVideo } from "./video";
 
@@ -35,8 +36,9 @@ export interface Document {
 export function arrange(instances: readonly Dataset[], alone = false): { stacks: Stack[]; documents: Document[] } {
   const groups = new Map<string, Frame[]>();
   const documents: Document[] = [];
+  const acquired = firstAcquired(instances);
   for (const instance of instances) {
-    const frames = (isOverlayObject(instance) && !alone) || isVideo(instance) ? [] : framesOf(instance);
+    const frames = (isOverlayObject(instance) && !alone) || isVideo(instance) ? [] : framesOf(instance, acquired.get(text(instance, Tag.SeriesInstanceUID)));
     if (frames.length === 0) documents.push(documentOf(instance));
     const key = frames.length > 1 ? frames[0]!.instance : groupKey(frames[0]);
     const group = groups.get(key);
@@ -46,6 +48,17 @@ export function arrange(instances: readonly Dataset[], alone = false): { stacks:
   const stacks = [...groups].map(([key, frames]) => stackOf(key, frames));
   stacks.sort((a, b) => a.frames[0]!.order - b.frames[0]!.order);
   return { stacks, documents };
+}
+
+/** When the first image of each series was taken. */
+function firstAcquired(instances: readonly Dataset[]): Map<string | undefined, number> {
+  const first = new Map<string | undefined, number>();
+  for (const instance of instances) {
+    const series = text(instance, Tag.SeriesInstanceUID);
+    const at = acquiredAt(instance);
+    if (at !== undefined && at < (first.get(series) ?? Infinity)) first.set(series, at);
+  }
+  return first;
 }
 
 const SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4";

@@ -49,6 +49,15 @@ export function windowVoi(window: Window, shape: VoiFunction): Voi {
   return { kind: "window", center: window.center, width: window.width, shape: exact ? "LINEAR_EXACT" : shape };
 }
 
+export const isSuv = (unit: string): boolean => unit.startsWith("SUV");
+
+/**
+ * What a window's ends mean where nothing is said: LINEAR counts whole values, the ends half a unit and
+ * one unit off (PS3.3 §C.11.2.1.2.1), which of values with fractions, SUV above all, is far off.
+ */
+export const straight = ({ modality, format }: Frame): VoiFunction =>
+  format.float || isSuv(modality.unit) || !Number.isInteger(modality.slope) || !Number.isInteger(modality.intercept) ? "LINEAR_EXACT" : "LINEAR";
+
 /** A window around all but the darkest and brightest 0.5 % of the values, padding left out. */
 export function autoVoi(frame: Frame, pixels: Pixels): Voi {
   const { slope, intercept } = frame.modality;
@@ -60,7 +69,7 @@ export function autoVoi(frame: Frame, pixels: Pixels): Voi {
   if (seen.length === 0) return { kind: "window", center: 0.5, width: 2, shape: "LINEAR" };
   const at = (part: number): number => seen[Math.min(Math.max(Math.ceil(part * seen.length) - 1, 0), seen.length - 1)]!;
   const [low, high] = [at(0.005), at(0.995)];
-  if (high - low >= 1) return { kind: "window", center: (low + high + 1) / 2, width: high - low + 1, shape: "LINEAR" };
+  if (high - low >= 1 && straight(frame) === "LINEAR") return { kind: "window", center: (low + high + 1) / 2, width: high - low + 1, shape: "LINEAR" };
   return { kind: "window", center: (low + high) / 2, width: high - low || 1, shape: "LINEAR_EXACT" };
 }
 
@@ -92,7 +101,7 @@ const SUV_PRESETS: readonly Preset[] = [
 
 export function presets(modality: string, unit: string): readonly Preset[] {
   if (modality === "CT" && unit === "HU") return CT_PRESETS;
-  if (unit === "SUV") return SUV_PRESETS;
+  if (isSuv(unit)) return SUV_PRESETS;
   return [];
 }
 

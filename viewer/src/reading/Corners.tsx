@@ -1,6 +1,7 @@
 // Four-corner information, from the data; what is missing is shown as missing.
 
 import type { JSX } from "preact";
+import { yearsBetween } from "../dicom/dates";
 import { number, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { letters } from "../geometry/plane";
@@ -19,11 +20,8 @@ export function sexText(value: string | undefined): string {
 export function ageText(dataset: Dataset): string {
   const age = text(dataset, Tag.PatientAge);
   if (age) return formatAge(age);
-  const birth = text(dataset, Tag.PatientBirthDate);
-  const study = text(dataset, Tag.StudyDate);
-  if (!birth || !study || birth.length < 8) return missing;
-  const years = Number(study.slice(0, 4)) - Number(birth.slice(0, 4)) - (study.slice(4) < birth.slice(4) ? 1 : 0);
-  return years >= 0 ? `${years}${t("age.years")}` : missing;
+  const years = yearsBetween(text(dataset, Tag.PatientBirthDate), text(dataset, Tag.StudyDate));
+  return years === undefined ? missing : `${years}${t("age.years")}`;
 }
 
 function patientLines(d: Dataset): string[] {
@@ -78,6 +76,7 @@ export function Corners({ viewport }: { viewport: Viewport }): JSX.Element | nul
       ? `x ${Math.floor(pointer.image[0])} y ${Math.floor(pointer.image[1])}: ${formatNumber(value, Number.isInteger(value) ? 0 : 2)} ${frame.modality.unit}`
       : undefined,
     !colour && voi?.kind === "window" ? `W ${formatNumber(voi.width, voi.width < 10 ? 2 : 0)} L ${formatNumber(voi.center, voi.width < 10 ? 2 : 0)}` : undefined,
+    frame.modality.noSuv && `${t("suv.none")}: ${t(`suv.no.${frame.modality.noSuv}`)}`,
     voi?.kind === "table" ? `LUT ${voi.lut.explanation ?? ""}` : undefined,
     placement && source?.kind !== "volume" ? `${t("corner.zoom")} ${formatNumber(placement.zoom * 100, 0)}%` : undefined,
     techniqueLine(d, modality),

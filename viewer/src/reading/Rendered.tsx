@@ -4,7 +4,6 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Frame } from "../dicom/image";
-import { suvFactor } from "../dicom/suv";
 import { t } from "../i18n";
 import { instancePath, root } from "../net/dicomweb";
 import type { Voi } from "../pixels/voi";
@@ -85,6 +84,6 @@ const FUNCTIONS = { LINEAR: "linear", LINEAR_EXACT: "linear-exact", SIGMOID: "si
 function urlOf(frame: Frame, voi: Voi | undefined): string {
   const url = `${root()}${instancePath(frame.study, frame.series, frame.instance)}/frames/${frame.number}/rendered?accept=image/png`;
   if (voi?.kind !== "window" || frame.format.samples !== 1) return url;
-  const suv = suvFactor(frame.dataset) ?? 1; // the server counts as the scanner wrote
+  const suv = frame.modality.suv ?? 1; // the server counts as the scanner wrote
   return `${url}&window=${voi.center / suv},${voi.width / suv},${FUNCTIONS[voi.shape]}`;
 }

@@ -2,7 +2,7 @@
 
 import type { Key } from "../i18n";
 import type { IconName } from "../ui/icons";
-import { presets } from "../pixels/voi";
+import { presets, straight } from "../pixels/voi";
 import { togglePlay } from "./cine";
 import type { Reading } from "./context";
 import { endShowing } from "./presentations";
@@ -47,8 +47,8 @@ const preset = (n: number): Action =>
     const frame = viewport.reference.value;
     const list = frame ? presets(frame.modality.unit === "HU" ? "CT" : "", frame.modality.unit) : [];
     const chosen = list[n - 1];
-    if (!chosen) return;
-    viewport.chosenVoi.value = { kind: "window", center: chosen.center, width: chosen.width, shape: "LINEAR" };
+    if (!frame || !chosen) return;
+    viewport.chosenVoi.value = { kind: "window", center: chosen.center, width: chosen.width, shape: straight(frame) };
     session.sync.windowed(viewport);
   });
 

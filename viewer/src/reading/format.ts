@@ -2,6 +2,7 @@
 
 import type { Result } from "../tools/tool";
 import { formatNumber, t } from "../i18n";
+import { isSuv } from "../pixels/voi";
 
 export function resultText(result: Result): string {
   const name = t(`quantity.${result.quantity}`);
@@ -17,7 +18,7 @@ export const caveat = ({ source }: Result): string =>
   source === "detector" ? ` (${t("spacing.detector")})` : source === "calibrated" ? ` (${t("spacing.calibrated")})` : "";
 
 function digits(value: number, unit: string): number {
-  if (unit === "SUV") return 2;
+  if (isSuv(unit)) return 2;
   if (Math.abs(value) < 1 && value !== 0) return 3;
   return 1;
 }

@@ -11,7 +11,7 @@ import { add, dot, length, rotateAbout, scale, subtract, type Vec2, type Vec3 } 
 import { fitZoom, imageToScreen, invert, type Affine, type Placement } from "../geometry/view";
 import type { FrameStore } from "../net/frames";
 import type { ColormapName } from "../pixels/colormap";
-import { autoVoi, defaultVoi, type Voi } from "../pixels/voi";
+import { autoVoi, defaultVoi, isSuv, type Voi } from "../pixels/voi";
 import type { Rect } from "../render/stage";
 import type { TransferName } from "../render/transfer";
 import type { Picture } from "../tools/annotation";
@@ -176,7 +176,7 @@ export class Viewport {
     if (!fusion) return undefined;
     const { frames } = fusion.group.volume;
     // The usual window of uptake; other values get what their images ask for.
-    if (frames[0]!.modality.unit === "SUV") return { kind: "window", center: 3.5, width: 7, shape: "LINEAR_EXACT" };
+    if (isSuv(frames[0]!.modality.unit)) return { kind: "window", center: 3.5, width: 7, shape: "LINEAR_EXACT" };
     return this.stackVoi(frames);
   });
 

@@ -6,7 +6,6 @@ import { da, tm } from "../dicom/dates";
 import { grouped } from "../dicom/grouped";
 import type { Frame } from "../dicom/image";
 import { item, items, number, numbers, text, inlineBytes, type Dataset } from "../dicom/json";
-import { suvFactor } from "../dicom/suv";
 import { Tag } from "../dicom/tags";
 import type { Item } from "../dicom/write";
 import type { Vec2 } from "../geometry/vector";
@@ -98,7 +97,7 @@ const images = (frames: readonly Frame[]): Item[] =>
 function modalityTransformation(frame: Frame): Item {
   const { slope, intercept, unit, lut } = frame.modality;
   if (lut) return { "00283000": ["SQ", [{ ...lutItem(lut), "00283004": ["LO", unit || "US"] }]] };
-  const suv = suvFactor(frame.dataset) ?? 1; // in the archive values are what the scanner wrote
+  const suv = frame.modality.suv ?? 1; // in the archive values are what the scanner wrote
   return {
     "00281052": ["DS", decimal(intercept / suv)],
     "00281053": ["DS", decimal(slope / suv)],
@@ -108,7 +107,7 @@ function modalityTransformation(frame: Frame): Item {
 
 function voiTransformation(voi: Voi, frame: Frame): Item {
   if (voi.kind === "table") return { "00283010": ["SQ", [lutItem(voi.lut)]] };
-  const suv = suvFactor(frame.dataset) ?? 1;
+  const suv = frame.modality.suv ?? 1;
   return {
     "00281050": ["DS", decimal(voi.center / suv)],
     "00281051": ["DS", decimal(voi.width / suv)],
@@ -292,7 +291,7 @@ function names(about: Dataset, frame: Frame): boolean {
 }
 
 function voiOf(voi: Dataset, frame: Frame): Voi | undefined {
-  const suv = suvFactor(frame.dataset) ?? 1;
+  const suv = frame.modality.suv ?? 1;
   const [center, width] = [number(voi, Tag.WindowCenter), number(voi, Tag.WindowWidth)];
   if (center !== undefined && width !== undefined) {
     const named = text(voi, Tag.VOILUTFunction);

@@ -43,6 +43,9 @@ export const UNITS: Readonly<Record<string, Code>> = {
   "°": ["deg", "UCUM", "degree"],
   HU: ["[hnsf'U]", "UCUM", "Hounsfield unit"],
   SUV: ["{SUVbw}g/ml", "UCUM", "Standardized Uptake Value body weight"],
+  SUVlbm: ["{SUVlbm}g/ml", "UCUM", "Standardized Uptake Value lean body mass"],
+  SUVibw: ["{SUVibw}g/ml", "UCUM", "Standardized Uptake Value ideal body weight"],
+  SUVbsa: ["{SUVbsa}cm2/ml", "UCUM", "Standardized Uptake Value body surface area"],
   "Bq/ml": ["Bq/ml", "UCUM", "Becquerels/milliliter"],
 };
 

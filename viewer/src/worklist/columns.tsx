@@ -2,6 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import type { JSX } from "preact";
+import { yearsBetween } from "../dicom/dates";
 import { number, text, texts, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, formatNumber, formatTime, t } from "../i18n";
@@ -40,12 +41,7 @@ export function usualColumns(): void {
 
 export const nameOf = (row: Dataset): string => text(row, Tag.PatientName) ?? "—";
 
-function years(row: Dataset): number | undefined {
-  const [birth, study] = [text(row, Tag.PatientBirthDate), text(row, Tag.StudyDate)];
-  if (!birth || !study) return undefined;
-  const whole = Number(study.slice(0, 4)) - Number(birth.slice(0, 4)) - (study.slice(4) < birth.slice(4) ? 1 : 0);
-  return whole >= 0 && whole < 130 ? whole : undefined;
-}
+const years = (row: Dataset): number | undefined => yearsBetween(text(row, Tag.PatientBirthDate), text(row, Tag.StudyDate));
 
 function sexAge(row: Dataset): string {
   const sex = text(row, Tag.PatientSex);

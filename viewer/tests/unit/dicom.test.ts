@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { dateOf, yearsBetween } from "../../src/dicom/dates";
 import { framesOf } from "../../src/dicom/image";
 import { nameText, number, text } from "../../src/dicom/json";
 import { arrange } from "../../src/dicom/stacks";
@@ -98,22 +99,88 @@ test("a localizer of another direction is a stack of its own", () => {
   expect(arrange([slice, scout]).stacks).toHaveLength(2);
 });
 
-test("SUV by body weight needs weight, dose, half-life, times and both corrections", () => {
-  const pet: Item = {
-    "00080021": ["DA", "20240102"],
-    "00080031": ["TM", "110000"],
-    "00080060": ["CS", "PT"],
-    "00101030": ["DS", "70"],
-    "00280051": ["CS", ["ATTN", "DECY"]],
-    "00541001": ["CS", "BQML"],
-    "00541102": ["CS", "START"],
-    "00540016": ["SQ", [{ "00181072": ["TM", "100000"], "00181074": ["DS", "370000000"], "00181075": ["DS", "6586.2"] }]],
-  };
-  const expected = 70000 / (370e6 * 2 ** (-3600 / 6586.2));
-  expect(suvFactor(json(image({ extra: pet })))).toBeCloseTo(expected, 10);
+const tracer = (more: Item = {}): Item => ({
+  "00540016": ["SQ", [{ "00181072": ["TM", "100000"], "00181074": ["DS", "370000000"], "00181075": ["DS", "6586.2"], ...more }]],
+});
+const pet: Item = {
+  "00080021": ["DA", "20240102"],
+  "00080022": ["DA", "20240102"],
+  "00080031": ["TM", "110000"],
+  "00080032": ["TM", "110000"],
+  "00080060": ["CS", "PT"],
+  "00101030": ["DS", "70"],
+  "00280051": ["CS", ["ATTN", "DECY"]],
+  "00541001": ["CS", "BQML"],
+  "00541102": ["CS", "START"],
+  ...tracer(),
+};
+const suv = (extra: Item = {}) => suvFactor(json(image({ extra: { ...pet, ...extra } })));
+const factorAfter = (seconds: number): number => 70000 / (370e6 * 2 ** (-seconds / 6586.2));
+
+test("SUV by body weight needs weight, dose, half-life, times and both corrections, and says which is missing", () => {
+  expect(suv()).toBeCloseTo(factorAfter(3600), 10);
   expect(frame(pet).modality.unit).toBe("SUV");
-  expect(suvFactor(json(image({ extra: { ...pet, "00280051": ["CS", ["ATTN"]] } })))).toBeUndefined();
-  expect(frame({ ...pet, "00101030": ["DS", []] }).modality.unit).toBe("Bq/ml");
+  expect(suv({ "00280051": ["CS", ["ATTN"]] })).toBe("corrections");
+  expect(suv({ "00101030": ["DS", []] })).toBe("weight");
+  expect(suv(tracer({ "00181075": ["DS", []] }))).toBe("halfLife");
+  expect(suv(tracer({ "00181072": ["TM", ""] }))).toBe("time");
+  expect(frame({ ...pet, "00101030": ["DS", []] }).modality).toMatchObject({ unit: "Bq/ml", noSuv: "weight" });
+  expect(suv(tracer({ "00181074": ["DS", "370"] }))).toBe("dose"); // in MBq
+  expect(frame().modality.noSuv).toBeUndefined();
+});
+
+test("a series made again after the scan does not count from its own time: GE's, or the frame's, or no SUV", () => {
+  const late: Item = { "00080031": ["TM", "140000"] };
+  expect(suv(late)).toBe("time");
+  expect(suv({ ...late, "00090010": ["LO", "GEMS_PETD_01"], "0009100D": ["DT", "20240102110000.00"] })).toBeCloseTo(factorAfter(3600), 10);
+  // The second bed, begun 5 minutes after the scan: its mean rate a bit before its middle.
+  const rate = Math.LN2 / 6586.2;
+  const mean = Math.log((rate * 120) / (1 - Math.exp(-rate * 120))) / rate;
+  const bed: Item = { ...late, "00080032": ["TM", "110500"], "00181242": ["IS", 120000], "00541300": ["DS", String((300 + mean) * 1000)] };
+  expect(suv(bed)).toBeCloseTo(factorAfter(3600), 10);
+});
+
+test("Series Time is held against the first image of the series, not against a later bed", () => {
+  const bed = (time: string, n: number) =>
+    json(image({ series: "1.5", number: n, extra: { ...pet, "00080031": ["TM", "110200"], "00080032": ["TM", time], "00200032": ["DS", ["0", "0", String(n)]] } }));
+  const { stacks } = arrange([bed("110000", 1), bed("110500", 2)]);
+  expect(stacks[0]!.frames.map((f) => f.modality.noSuv)).toEqual(["time", "time"]);
+});
+
+test("decay is corrected to the scan or to the injection; otherwise values are no SUV", () => {
+  expect(suv({ "00541102": ["CS", "ADMIN"] })).toBeCloseTo(factorAfter(0), 10);
+  expect(suv({ "00541102": ["CS", "NONE"] })).toBe("decay");
+});
+
+test("an injection before midnight is one of the day before; of a long-lived tracer it has to have a date", () => {
+  expect(suv({ "00080031": ["TM", "003000"], "00080032": ["TM", "003000"], ...tracer({ "00181072": ["TM", "233000"] }) })).toBeCloseTo(factorAfter(3600), 10);
+  expect(suv(tracer({ "00181072": ["TM", "110100"] }))).toBe("time"); // a minute after the scan
+  const zirconium = { "00181075": ["DS", "282276"] } satisfies Item;
+  expect(suv(tracer(zirconium))).toBe("time");
+  const dated = suv(tracer({ ...zirconium, "00181078": ["DT", "20231231110000"] }));
+  expect(dated).toBeCloseTo(70000 / (370e6 * 2 ** (-172800 / 282276)), 10);
+});
+
+test("a window of an image in Bq/ml is that of its SUV, as wide as it is written", () => {
+  const shown = frame({ ...pet, "00281050": ["DS", "5000"], "00281051": ["DS", "10000"] });
+  const factor = factorAfter(3600);
+  expect(shown.windows[0]!.center).toBeCloseTo(5000 * factor, 10);
+  expect(shown.windows[0]!.width).toBeCloseTo(10000 * factor, 10);
+  expect(shown.voiFunction).toBe("LINEAR_EXACT");
+});
+
+test("g/ml are SUV already, by what SUV Type says (PS3.3 C.8.9.1.1.3)", () => {
+  const unit = (extra: Item): string => frame({ ...pet, "00541001": ["CS", "GML"], ...extra }).modality.unit;
+  expect(unit({})).toBe("SUV");
+  expect(unit({ "00541006": ["CS", "BW"] })).toBe("SUV");
+  expect(unit({ "00541006": ["CS", "LBM"] })).toBe("SUVlbm");
+});
+
+test("what is no day of the calendar is no date, and gives no age", () => {
+  expect(dateOf("00000000")).toBeUndefined();
+  expect(dateOf("20240230")).toBeUndefined();
+  expect(yearsBetween("19800203", "20240202")).toBe(43);
+  expect(yearsBetween("00000000", "00000000")).toBeUndefined();
 });
 
 test("padding written with the wrong sign is read with the pixels' sign", () => {

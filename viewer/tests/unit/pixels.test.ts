@@ -3,7 +3,9 @@ import { decodeRle } from "../../src/decode/rle";
 import { decodeFrame, type FrameFormat } from "../../src/decode/frame";
 import { widen422, ybrFullToRgb } from "../../src/pixels/color";
 import { expandSegments, lookUp, lutFrom } from "../../src/pixels/lut";
-import { grey } from "../../src/pixels/voi";
+import { framesOf } from "../../src/dicom/image";
+import { grey, straight } from "../../src/pixels/voi";
+import { image, json } from "../instances";
 
 const NATIVE = "1.2.840.10008.1.2.1";
 const format: FrameFormat = {
@@ -25,6 +27,14 @@ test("LINEAR counts half a unit off the centre (PS3.3 C.11.2.1.2.1)", () => {
   expect(grey(voi, 0)).toBe(0);
   expect(grey(voi, 4095)).toBe(1);
   expect(grey(voi, 2047.5)).toBeCloseTo(0.5);
+});
+
+test("a window chosen for SUV runs from end to end as it is written, one for whole values by LINEAR", () => {
+  const frame = (extra = {}) => framesOf(json(image({ extra })))[0]!;
+  expect(straight(frame())).toBe("LINEAR");
+  const shape = straight(frame({ "00080060": ["CS", "PT"], "00541001": ["CS", "GML"] }));
+  const chosen = { kind: "window", center: 2.5, width: 5, shape } as const;
+  expect([grey(chosen, 0), grey(chosen, 4), grey(chosen, 5)]).toEqual([0, 0.8, 1]);
 });
 
 test("LINEAR of width 1 is a step; LINEAR_EXACT and SIGMOID are as written", () => {

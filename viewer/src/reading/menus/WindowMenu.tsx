@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { text } from "../../dicom/json";
 import { Tag } from "../../dicom/tags";
 import { formatNumber, isKey, t } from "../../i18n";
-import { autoVoi, presets, windowVoi, type Voi } from "../../pixels/voi";
+import { autoVoi, presets, straight, windowVoi, type Voi } from "../../pixels/voi";
 import { Menu, MenuItem } from "../../ui/controls";
 import { useReading } from "../context";
 
@@ -29,7 +29,7 @@ export function WindowMenu(): JSX.Element | null {
             <MenuItem
               key={`own${i}`}
               label={window.explanation ?? t("window.own", { number: i + 1 })}
-              hint={`${formatNumber(window.width, 0)} / ${formatNumber(window.center, 0)}`}
+              hint={`${formatNumber(window.width, window.width < 10 ? 2 : 0)} / ${formatNumber(window.center, window.width < 10 ? 2 : 0)}`}
               onClick={() => choose(windowVoi(window, frame.voiFunction), close)}
             />
           ))}
@@ -48,14 +48,14 @@ export function WindowMenu(): JSX.Element | null {
               key={preset.key}
               label={isKey(preset.key) ? t(preset.key) : preset.key}
               hint={`${preset.width} / ${preset.center}${i < 9 && unit === "HU" ? `  ${i + 1}` : ""}`}
-              onClick={() => choose({ kind: "window", center: preset.center, width: preset.width, shape: "LINEAR" }, close)}
+              onClick={() => choose({ kind: "window", center: preset.center, width: preset.width, shape: straight(frame) }, close)}
             />
           ))}
           {voi?.kind === "window" && (
             <MenuItem
               label={t("window.sigmoid")}
               checked={voi.shape === "SIGMOID"}
-              onClick={() => choose({ ...voi, shape: voi.shape === "SIGMOID" ? "LINEAR" : "SIGMOID" }, close)}
+              onClick={() => choose({ ...voi, shape: voi.shape === "SIGMOID" ? straight(frame) : "SIGMOID" }, close)}
             />
           )}
           {voi?.kind === "window" && <WindowFields voi={voi} apply={(next) => choose(next, () => undefined)} />}
@@ -70,11 +70,11 @@ function WindowFields({ voi, apply }: { voi: Extract<Voi, { kind: "window" }>; a
     <div class="fields">
       <label>
         {t("window.width")}
-        <input type="number" min="1" value={Math.round(voi.width * 100) / 100} onChange={(e) => apply({ ...voi, width: Math.max(Number(e.currentTarget.value), 1e-3) })} />
+        <input type="number" min="0" step="any" value={Math.round(voi.width * 100) / 100} onChange={(e) => apply(windowVoi({ ...voi, width: Math.max(Number(e.currentTarget.value), 1e-3) }, voi.shape))} />
       </label>
       <label>
         {t("window.center")}
-        <input type="number" value={Math.round(voi.center * 100) / 100} onChange={(e) => apply({ ...voi, center: Number(e.currentTarget.value) })} />
+        <input type="number" step="any" value={Math.round(voi.center * 100) / 100} onChange={(e) => apply({ ...voi, center: Number(e.currentTarget.value) })} />
       </label>
     </div>
   );
