@@ -190,7 +190,8 @@ function voiFunctionOf(voi: Dataset, modality: Modality): VoiFunction {
   return name === "SIGMOID" || name === "LINEAR_EXACT" ? name : modality.suv ? "LINEAR_EXACT" : "LINEAR";
 }
 
-function sequenceLut(lut: Dataset, signed: boolean): Lut | undefined {
+/** The table of a LUT sequence's item. */
+export function sequenceLut(lut: Dataset, signed: boolean): Lut | undefined {
   const data = inlineBytes(lut[Tag.LUTData]) ?? numbers(lut, Tag.LUTData);
   return lutFrom(numbers(lut, Tag.LUTDescriptor), data, signed, text(lut, Tag.LUTExplanation));
 }

@@ -308,6 +308,7 @@ export const en: Dictionary = {
   "stored.removed": "Deleted from the archive.",
   "stored.removeConfirm": "Delete “{name}” ({moment}) from the archive?",
   "stored.noImages": "The images it speaks of are not among the opened studies.",
+  "stored.unlike": "The state counts the values by a table of its own: its grey levels cannot be shown, the image's window stays.",
   "stored.colourWindow": "A presentation state of a colour image keeps neither window nor inversion: reset them first.",
   "film.unsupported": "This browser cannot record films.",
   "film.single": "There is only one image, which is no film.",

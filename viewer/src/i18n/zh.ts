@@ -308,6 +308,7 @@ export const zh = {
   "stored.removed": "已从归档删除。",
   "stored.removeConfirm": "从归档删除“{name}”（{moment}）？",
   "stored.noImages": "所指的图像不在已打开的检查中。",
+  "stored.unlike": "此呈现状态使用自己的数值查找表，无法显示其灰度；仍按图像自身的窗显示。",
   "stored.colourWindow": "彩色图像的呈现状态不能保存窗宽窗位与反相，请先复位。",
   "film.unsupported": "此浏览器不能录制影片。",
   "film.single": "只有一幅图像，不能录成影片。",

@@ -82,10 +82,11 @@ export function showPresentation(session: Session, document: Document): void {
   const index = stack.frames.findIndex((f) => isAbout(ids, f));
   const frame = stack.frames[index]!;
   const presentation = presentationOf(document.dataset, frame);
+  if (presentation.voi === "unlike") say("error", t("stored.unlike"));
   batch(() => {
     session.showStack(viewport, stack, index);
     session.activeId.value = viewport.id;
-    viewport.chosenVoi.value = presentation.voi;
+    viewport.chosenVoi.value = presentation.voi === "unlike" ? undefined : presentation.voi;
     viewport.inverted.value = !isColour(frame) && frame.inverse !== presentation.inverse;
     // A state takes the place of the image's own shutter (PS3.4 §N.2).
     viewport.chosenShutter.value = presentation.shutter ?? "none";

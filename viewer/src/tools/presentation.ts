@@ -4,12 +4,12 @@
 
 import { da, tm } from "../dicom/dates";
 import { grouped } from "../dicom/grouped";
-import type { Frame } from "../dicom/image";
-import { item, items, number, numbers, text, inlineBytes, type Dataset } from "../dicom/json";
+import { sequenceLut, type Frame } from "../dicom/image";
+import { item, items, number, numbers, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import type { Item } from "../dicom/write";
 import type { Vec2 } from "../geometry/vector";
-import { lutFrom, type Lut } from "../pixels/lut";
+import type { Lut } from "../pixels/lut";
 import type { Voi } from "../pixels/voi";
 import type { Annotation } from "./annotation";
 import { graphic, type Graphic } from "./graphic";
@@ -239,7 +239,8 @@ export interface Shown {
 
 export interface Presentation {
   readonly frames: readonly string[]; // ids
-  readonly voi?: Voi;
+  /** Undefined of colour; "unlike" where the page cannot count the values as the state does. */
+  readonly voi?: Voi | "unlike";
   readonly inverse: boolean;
   readonly shutter?: Shutter;
   readonly turn: Turn;
@@ -253,10 +254,9 @@ export interface Presentation {
 export function presentationOf(state: Dataset, frame: Frame): Presentation {
   const area = items(state, "0070005A").find((i) => names(i, frame));
   const [first, last] = area ? [numbers(area, "00700052"), numbers(area, "00700053")] : [[], []];
-  const voi = items(state, "00283110").find((i) => names(i, frame));
   return {
     frames: referenced(state),
-    voi: voi && voiOf(voi, frame),
+    voi: isColour(frame) ? undefined : voiOf(state, frame),
     inverse: text(state, "20500020") === "INVERSE",
     shutter: shutterOf(state),
     turn: turnOf(state),
@@ -290,17 +290,61 @@ function names(about: Dataset, frame: Frame): boolean {
   });
 }
 
-function voiOf(voi: Dataset, frame: Frame): Voi | undefined {
-  const suv = frame.modality.suv ?? 1;
+/**
+ * Grey levels of the page's values as the state makes them of its own: PS3.4 §N.2 has its modality
+ * transformation instead of the image's, and what it leaves out is the identity.
+ */
+function voiOf(state: Dataset, frame: Frame): Voi | "unlike" | undefined {
+  const voi = items(state, Tag.SoftcopyVOILUTSequence).find((i) => names(i, frame));
+  const values = pageValues(state, frame);
+  if (!values) return "unlike";
+  if (!voi) return wholeRange(frame);
+  const { scale, offset, signed } = values;
+  const same = Math.abs(scale - 1) < 1e-6;
   const [center, width] = [number(voi, Tag.WindowCenter), number(voi, Tag.WindowWidth)];
-  if (center !== undefined && width !== undefined) {
+  if (center !== undefined && width !== undefined && width > 0) {
     const named = text(voi, Tag.VOILUTFunction);
-    const shape = named === "SIGMOID" || named === "LINEAR_EXACT" ? named : suv === 1 ? "LINEAR" : "LINEAR_EXACT";
-    return { kind: "window", center: center * suv, width: width * suv, shape };
+    const shape = named === "SIGMOID" || named === "LINEAR_EXACT" ? named : "LINEAR";
+    if (same) return { kind: "window", center: center + offset, width, shape };
+    if (shape !== "LINEAR") return { kind: "window", center: center * scale + offset, width: width * scale, shape };
+    // LINEAR's half a unit and one unit are of the state's values.
+    return { kind: "window", center: (center - 0.5) * scale + offset, width: Math.max(width - 1, 1e-3) * scale, shape: "LINEAR_EXACT" };
   }
   const table = item(voi, Tag.VOILUTSequence);
-  const lut = table && lutFrom(numbers(table, Tag.LUTDescriptor), inlineBytes(table[Tag.LUTData]) ?? numbers(table, Tag.LUTData), frame.modality.intercept < 0, text(table, Tag.LUTExplanation));
-  return lut && { kind: "table", lut };
+  const lut = table && sequenceLut(table, signed);
+  if (!lut) return wholeRange(frame);
+  const shift = Math.round(offset);
+  return same && Math.abs(offset - shift) < 1e-6 ? { kind: "table", lut: { ...lut, first: lut.first + shift } } : "unlike";
+}
+
+interface Values {
+  readonly scale: number;
+  readonly offset: number;
+  readonly signed: boolean; // the state's values
+}
+
+/** What makes the page's values of the state's; undefined where that is no straight line. */
+function pageValues(state: Dataset, frame: Frame): Values | undefined {
+  const { slope, intercept, lut } = frame.modality;
+  const { signed } = frame.format;
+  const table = item(state, Tag.ModalityLUTSequence);
+  const theirs = table && sequenceLut(table, signed);
+  if (theirs || lut) return theirs && lut && alike(theirs, lut) ? { scale: 1, offset: 0, signed: false } : undefined;
+  const start = number(state, Tag.RescaleIntercept) ?? 0;
+  const scale = slope / (number(state, Tag.RescaleSlope) || 1);
+  return scale > 0 ? { scale, offset: intercept - scale * start, signed: signed || start < 0 } : undefined;
+}
+
+const alike = (a: Lut, b: Lut): boolean =>
+  a.first === b.first && a.entries.length === b.entries.length && a.entries.every((entry, i) => entry === b.entries[i]);
+
+/** From the least value that the pixels can have to the greatest; floats have neither. */
+function wholeRange({ format, modality }: Frame): Voi | undefined {
+  if (format.float) return undefined;
+  const bits = modality.lut?.bits ?? format.bitsStored;
+  const least = format.signed && !modality.lut ? -(2 ** (bits - 1)) : 0;
+  const width = 2 ** bits - 1;
+  return { kind: "window", center: (least + width / 2) * modality.slope + modality.intercept, width: width * Math.abs(modality.slope), shape: "LINEAR_EXACT" };
 }
 
 function turnOf(state: Dataset): Turn {
