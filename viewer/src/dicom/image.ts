@@ -108,7 +108,7 @@ export function framesOf(instance: Dataset, acquired?: number): Frame[] {
       id: `${common.instance}/${index + 1}`,
       number: index + 1,
       spacing,
-      aspect: aspectOf(instance, spacing),
+      aspect: spacing.row / spacing.column,
       // A multi-frame image without functional groups has one position for all its frames: no plane.
       plane:
         count > 1 && perFrame.length === 0
@@ -130,12 +130,6 @@ export function framesOf(instance: Dataset, acquired?: number): Frame[] {
       thickness: number(measures, Tag.SliceThickness),
     };
   });
-}
-
-function aspectOf(instance: Dataset, spacing: Spacing): number {
-  if (spacing.source !== "none") return spacing.row / spacing.column;
-  const [vertical, horizontal] = numbers(instance, Tag.PixelAspectRatio);
-  return vertical && horizontal && vertical > 0 && horizontal > 0 ? vertical / horizontal : 1;
 }
 
 function modalityOf(instance: Dataset, transformation: Dataset, signed: boolean, acquired: number | undefined): Modality {

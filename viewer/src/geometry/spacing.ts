@@ -12,7 +12,7 @@ export type SpacingSource =
   | "none"; // no physical size: pixels
 
 export interface Spacing {
-  readonly row: number; // mm between rows, or 1 when source is "none"
+  readonly row: number; // mm between rows; when source is "none", in widths of a pixel
   readonly column: number;
   readonly source: SpacingSource;
 }
@@ -31,6 +31,16 @@ const positive = (pair: readonly number[]): pair is readonly [number, number] =>
 
 const NONE: Spacing = { row: 1, column: 1, source: "none" };
 
+/** Whether lengths mean anything: in millimetres, or in pixels where these are as high as wide. */
+export const measurable = ({ row, column, source }: Spacing): boolean => source !== "none" || row === column;
+
+/** Modalities whose images are shadows: what is nearer to the tube is larger (PS3.3 §10.7.1.1). */
+const PROJECTIONS = ["CR", "DX", "MG", "RG", "XA", "RF", "IO", "PX"];
+
+/** Whether a scale may be the detector's; reconstructed slices of these modalities have a place in the patient. */
+const isProjection = (instance: Dataset, measures: Dataset): boolean =>
+  measures === instance && !instance[Tag.ImageOrientationPatient] && PROJECTIONS.includes(text(instance, Tag.Modality) ?? "");
+
 /**
  * `measures`: the dataset that holds Pixel Spacing (the Pixel Measures item of an enhanced image,
  * else the instance itself).
@@ -40,11 +50,12 @@ export function spacingOf(instance: Dataset, measures: Dataset = instance): Spac
   const imager = numbers(instance, Tag.ImagerPixelSpacing);
   if (positive(pixel)) {
     const [row, column] = pixel;
-    if (!positive(imager)) return { row, column, source: "patient" };
-    // Equal to the detector's: uncorrected, whatever the type says. Different: calibrated.
+    const typed = text(instance, Tag.PixelSpacingCalibrationType) !== undefined;
+    // By itself on a projection it may be the detector's as well as a calibration.
+    if (!positive(imager)) return { row, column, source: !isProjection(instance, measures) ? "patient" : typed ? "calibrated" : "detector" };
+    // Equal to the detector's: uncorrected, unless it is said how. Different: calibrated.
     const same = Math.abs(row - imager[0]) < 1e-6 && Math.abs(column - imager[1]) < 1e-6;
-    const corrected = text(instance, Tag.PixelSpacingCalibrationType) !== undefined || !same;
-    return { row, column, source: corrected ? "calibrated" : "detector" };
+    return { row, column, source: typed || !same ? "calibrated" : "detector" };
   }
   if (positive(imager)) {
     const magnification = number(instance, Tag.EstimatedRadiographicMagnificationFactor);
@@ -55,7 +66,8 @@ export function spacingOf(instance: Dataset, measures: Dataset = instance): Spac
   }
   const nominal = numbers(instance, Tag.NominalScannedPixelSpacing);
   if (positive(nominal)) return { row: nominal[0], column: nominal[1], source: "detector" };
-  return NONE;
+  const [vertical, horizontal] = numbers(instance, Tag.PixelAspectRatio);
+  return vertical && horizontal && vertical > 0 && horizontal > 0 ? { ...NONE, row: vertical / horizontal } : NONE;
 }
 
 export function regionsOf(instance: Dataset): Region[] {
@@ -98,7 +110,7 @@ export function spacingAt(spacing: Spacing, regions: readonly Region[], points: 
       column: Math.abs(smallest.deltaX) * 10,
       source: "patient",
     };
-  if (regions.length > 0 && spacing.source !== "patient") return NONE;
+  if (regions.length > 0 && !["patient", "none"].includes(spacing.source)) return NONE;
   return spacing;
 }
 

@@ -202,6 +202,7 @@ export const en: Dictionary = {
   "suv.no.decay": "decay correction unknown",
   "suv.no.time": "times of scan and injection in doubt",
   "spacing.none": "No scale",
+  "spacing.oblong": "No scale, pixels not square: no lengths",
   "spacing.detector": "at the detector",
   "spacing.calibrated": "calibrated",
   "quantity.length": "Length",

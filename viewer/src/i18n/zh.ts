@@ -202,6 +202,7 @@ export const zh = {
   "suv.no.decay": "衰变校正方式不明",
   "suv.no.time": "扫描或注射时间存疑",
   "spacing.none": "无标尺",
+  "spacing.oblong": "无标尺，像素非正方：不能测量长度",
   "spacing.detector": "探测器平面",
   "spacing.calibrated": "已校准",
   "quantity.length": "长度",

@@ -5,6 +5,7 @@ import { yearsBetween } from "../dicom/dates";
 import { number, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { letters } from "../geometry/plane";
+import { measurable } from "../geometry/spacing";
 import { add, normalize, scale } from "../geometry/vector";
 import { screenDirections } from "../geometry/view";
 import { formatAge, formatDate, formatNumber, formatTime, t } from "../i18n";
@@ -88,7 +89,7 @@ export function Corners({ viewport }: { viewport: Viewport }): JSX.Element | nul
     source?.kind === "mpr"
       ? `${t(`mpr.${source.view}`)}${slab.thickness > 0 ? ` · ${t(`slab.${slab.mode}`)} ${formatNumber(slab.thickness, 0)} mm` : ""}`
       : undefined,
-    spacing?.source === "none" && frame.regions.length === 0 ? t("spacing.none") : undefined,
+    spacing?.source === "none" && frame.regions.length === 0 ? t(measurable(spacing) ? "spacing.none" : "spacing.oblong") : undefined,
     count > 0 ? `${at + 1} / ${count}` : undefined,
   ];
   const corner = (name: string, lines: readonly (string | undefined)[]): JSX.Element => (

@@ -1,5 +1,6 @@
 // Two perpendicular diameters (RECIST, WHO). Points: long axis ends, then short axis ends.
 
+import { measurable } from "../geometry/spacing";
 import { add2, middle2, subtract2, type Vec2 } from "../geometry/vector";
 import type { Surface } from "./surface";
 import { lengthUnit, moved, physical, type Tool } from "./tool";
@@ -45,6 +46,7 @@ export const bidirectionalTool: Tool = {
     const [a, b, c, d] = points;
     if (!a || !b || !c || !d) return [];
     const spacing = surface.spacingAt(points);
+    if (!measurable(spacing)) return [];
     const unit = lengthUnit(spacing);
     const { source } = spacing;
     const sizes = [physical(a, b, spacing), physical(c, d, spacing)];

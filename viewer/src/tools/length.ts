@@ -1,3 +1,4 @@
+import { measurable } from "../geometry/spacing";
 import { lengthUnit, physical, type Tool } from "./tool";
 
 export const lengthTool: Tool = {
@@ -8,6 +9,7 @@ export const lengthTool: Tool = {
   results: ([a, b], surface) => {
     if (!a || !b) return [];
     const spacing = surface.spacingAt([a, b]);
+    if (!measurable(spacing)) return [];
     return [{ quantity: "length", value: physical(a, b, spacing), unit: lengthUnit(spacing), source: spacing.source }];
   },
 };

@@ -7,7 +7,7 @@ import type { Vec2 } from "../geometry/vector";
 export interface Surface {
   readonly size: Vec2;
   readonly plane?: Plane;
-  /** Millimetres per pixel around these points. */
+  /** Millimetres per pixel around these points, or without a scale the proportions of a pixel. */
   spacingAt(points: readonly Vec2[]): Spacing;
   /**
    * The modality value of the pixel that holds the point; undefined outside, in padding, in colour;

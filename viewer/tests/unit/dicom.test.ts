@@ -27,6 +27,24 @@ test("Pixel Spacing equal to the detector's is at the detector, different is cal
   expect(frame({ ...detector, "00280030": ["DS", ["0.4", "0.4"]] }).spacing.source).toBe("calibrated");
 });
 
+test("Pixel Spacing by itself is not one in the patient on a projection, unless it is said how it was calibrated", () => {
+  const projection: Item = { "00080060": ["CS", "DX"], "00200032": ["DS", []], "00200037": ["DS", []] };
+  const source = (extra: Item) => {
+    const { "00200037": _, ...instance } = json(image({ extra: { ...projection, ...extra } }));
+    return framesOf(instance)[0]!.spacing.source;
+  };
+  expect(source({})).toBe("detector");
+  expect(source({ "00280A02": ["CS", "FIDUCIAL"] })).toBe("calibrated");
+  expect(source({ "00080060": ["CS", "US"] })).toBe("patient");
+  expect(frame({ "00080060": ["CS", "MG"] }).spacing.source).toBe("patient"); // a slice of a tomosynthesis
+});
+
+test("without a scale a pixel still has proportions", () => {
+  const { spacing, aspect } = frame({ "00280030": ["DS", []], "00280034": ["IS", [2, 1]] });
+  expect(spacing).toEqual({ row: 2, column: 1, source: "none" });
+  expect(aspect).toBe(2);
+});
+
 test("a magnification factor brings the detector's spacing into the patient", () => {
   const { spacing } = frame({ "00280030": ["DS", []], "00181164": ["DS", ["0.3", "0.3"]], "00181114": ["DS", "1.5"] });
   expect(spacing.row).toBeCloseTo(0.2);

@@ -77,6 +77,14 @@ test("without a scale lengths are pixels", () => {
   expect(TOOLS.length.results([[0, 0], [3, 4]], bare)[0]).toMatchObject({ value: 5, unit: "px" });
 });
 
+test("pixels that are not square and have no size give angles and statistics, no lengths and areas", () => {
+  const oblong: Surface = { ...surface, spacingAt: () => ({ row: 2, column: 1, source: "none" }) };
+  expect(TOOLS.angle.results([[60, 80], [20, 80], [0, 70]], oblong)[0]!.value).toBeCloseTo(135);
+  expect(TOOLS.length.results([[0, 0], [3, 4]], oblong)).toEqual([]);
+  expect(TOOLS.bidirectional.results([[0, 0], [4, 0], [2, -1], [2, 1]], oblong)).toEqual([]);
+  expect(TOOLS.rectangle.results([[10, 10], [14, 12]], oblong).map((r) => r.quantity)).toEqual(["mean", "deviation", "min", "max"]);
+});
+
 test("statistics of one pixel have no deviation", () => {
   expect(statistics(surface, { min: [5, 5], max: [6, 6] }, () => true)).toMatchObject({ count: 1, mean: 5, deviation: 0 });
 });
