@@ -201,6 +201,9 @@ function paddingOf(instance: Dataset, format: PixelFormat): readonly [number, nu
   return a < b ? [a, b] : [b, a];
 }
 
+export const isPadding = ({ padding }: Frame, stored: number): boolean =>
+  padding !== undefined && stored >= padding[0] && stored <= padding[1];
+
 function paletteOf(instance: Dataset): Palette | undefined {
   if (text(instance, Tag.PhotometricInterpretation) !== "PALETTE COLOR") return undefined;
   const channel = (descriptor: string, plain: string, segments: string): BulkLut => {

@@ -15,7 +15,6 @@ export interface Volume {
   readonly inverse: readonly [Vec3, Vec3, Vec3]; // rows that give voxel steps from mm
   readonly center: Vec3;
   readonly finest: number; // mm, the smallest voxel edge
-  readonly uneven: number; // greatest departure of a slice from even spacing, in slices
 }
 
 export type NoVolume = "few" | "noPlane" | "mixed" | "colour" | "uneven";
@@ -27,13 +26,16 @@ export function volumeOf(stack: Stack, phase = 0): Volume | NoVolume {
   const first = frames[0]!;
   const last = frames.at(-1)!;
   if (first.format.samples !== 1 || first.palette) return "colour";
-  if (!frames.every((f) => f.plane)) return "noPlane";
+  if (!frames.every((f) => f.plane && f.spacing.source !== "none")) return "noPlane";
   const plane = first.plane!;
   const alike = frames.every(
     (f) =>
       f.format.rows === first.format.rows &&
       f.format.columns === first.format.columns &&
       f.frameOfReference === first.frameOfReference &&
+      f.modality.unit === first.modality.unit &&
+      near(f.plane!.columnSpacing, plane.columnSpacing) &&
+      near(f.plane!.rowSpacing, plane.rowSpacing) &&
       dot(f.plane!.normal, plane.normal) > 0.9999 &&
       dot(f.plane!.right, plane.right) > 0.9999,
   );
@@ -42,10 +44,11 @@ export function volumeOf(stack: Stack, phase = 0): Volume | NoVolume {
   const step = scale(subtract(last.plane!.origin, plane.origin), 1 / (count - 1));
   const along = dot(step, plane.normal);
   if (Math.abs(along) < 1e-4) return "noPlane";
-  const uneven = Math.max(
-    ...frames.map((f, k) => Math.abs(dot(subtract(f.plane!.origin, plane.origin), plane.normal) / along - k)),
-  );
-  if (uneven > 0.5) return "uneven";
+  const off = frames.map((f, k) => subtract(subtract(f.plane!.origin, plane.origin), scale(step, k)));
+  const depth = off.map((d) => dot(d, plane.normal) / along);
+  const sideways = off.map((d, k) => length(subtract(d, scale(plane.normal, depth[k]! * along))));
+  if (Math.max(...sideways) > Math.max(plane.columnSpacing, plane.rowSpacing)) return "mixed";
+  if (Math.max(...depth.map(Math.abs)) > DRIFT || gapped(depth)) return "uneven";
   const i = scale(plane.right, plane.columnSpacing);
   const j = scale(plane.down, plane.rowSpacing);
   const size = [first.format.columns, first.format.rows, count] as const;
@@ -58,8 +61,23 @@ export function volumeOf(stack: Stack, phase = 0): Volume | NoVolume {
     inverse: inverse3(i, j, step),
     center: add(plane.origin, half),
     finest: Math.min(plane.columnSpacing, plane.rowSpacing, length(step)),
-    uneven,
   };
+}
+
+/** Slices farther from where even spacing has them, in slices, are not where a cut would show them. */
+const DRIFT = 0.25;
+
+const near = (a: number, b: number): boolean => Math.abs(a - b) < 1e-3 * b;
+
+/**
+ * Whether a slice is missing: two neighbours lie half as far again from each other as most do. All
+ * slices together do not show it, a gap in the middle being shared out among them. `depth`: of each
+ * slice from even spacing.
+ */
+function gapped(depth: readonly number[]): boolean {
+  const gaps = depth.slice(1).map((d, k) => 1 + d - depth[k]!);
+  const usual = [...gaps].sort((a, b) => a - b)[(gaps.length - 1) >> 1]!;
+  return gaps.some((gap) => Math.abs(gap - usual) > 0.5 * usual);
 }
 
 /** Rows of the inverse of the matrix with columns a, b, c. */

@@ -1,6 +1,6 @@
 // From modality values to grey levels: PS3.3 §C.11.2.1.2 and §C.11.2.1.3.
 
-import type { Frame, VoiFunction, Window } from "../dicom/image";
+import { isPadding, type Frame, type VoiFunction, type Window } from "../dicom/image";
 import { lookUp, type Lut } from "./lut";
 import type { Pixels } from "./pixels";
 
@@ -62,7 +62,7 @@ export const straight = ({ modality, format }: Frame): VoiFunction =>
 export function autoVoi(frame: Frame, pixels: Pixels): Voi {
   const { slope, intercept } = frame.modality;
   const seen = Float64Array.from(pixels.values as ArrayLike<number>, (v) =>
-    frame.padding && v >= frame.padding[0] && v <= frame.padding[1] ? NaN : v * slope + intercept,
+    isPadding(frame, v) ? NaN : v * slope + intercept,
   )
     .filter(Number.isFinite)
     .sort();

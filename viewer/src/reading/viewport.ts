@@ -2,7 +2,7 @@
 // overlay and corner texts follow by themselves.
 
 import { computed, signal } from "@preact/signals";
-import type { Frame } from "../dicom/image";
+import { isPadding, type Frame } from "../dicom/image";
 import type { Document, Stack } from "../dicom/stacks";
 import { corners, cut, extent, toVoxel, type Volume } from "../geometry/volume";
 import { toPatient, type Plane } from "../geometry/plane";
@@ -335,7 +335,7 @@ export function frameSurface(store: FrameStore, frame: Frame): Surface {
       const [column, row] = [Math.floor(x), Math.floor(y)];
       if (column < 0 || row < 0 || column >= columns || row >= rows) return undefined;
       const stored = pixels.values[row * columns + column]!;
-      if (frame.padding && stored >= frame.padding[0] && stored <= frame.padding[1]) return undefined;
+      if (isPadding(frame, stored)) return undefined;
       return stored * slope + intercept;
     },
   };
@@ -352,7 +352,7 @@ export function cutSurface(store: FrameStore, volume: Volume, plane: Plane): Sur
   };
 }
 
-/** The modality value at a voxel coordinate, trilinear, as the renderer draws it; null while a slice is missing. */
+/** The modality value at a voxel coordinate, trilinear; undefined where padding is part of it, null while a slice is missing. */
 function voxel(store: FrameStore, volume: Volume, [x, y, z]: Vec3): number | null | undefined {
   const [columns, rows, slices] = volume.size;
   if (x < 0 || y < 0 || z < 0 || x >= columns || y >= rows || z >= slices) return undefined;
@@ -368,6 +368,7 @@ function voxel(store: FrameStore, volume: Volume, [x, y, z]: Vec3): number | nul
     const pixels = store.get(frame);
     if (!pixels) return null;
     const stored = pixels.values[clamp(j + b, rows) * columns + clamp(i + a, columns)]!;
+    if (isPadding(frame, stored)) return undefined;
     sum += weight * (stored * frame.modality.slope + frame.modality.intercept);
   }
   return sum;

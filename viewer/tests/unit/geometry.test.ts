@@ -2,8 +2,11 @@ import { expect, test } from "vitest";
 import { fromPatient, letters, plane, referenceLine, toPatient } from "../../src/geometry/plane";
 import { apply, fitZoom, imageToScreen, invert, screenDirections } from "../../src/geometry/view";
 import { cut, toVoxel, volumeOf, type Volume } from "../../src/geometry/volume";
+import type { FrameStore } from "../../src/net/frames";
+import { cutSurface } from "../../src/reading/viewport";
 import { distance } from "../../src/geometry/vector";
 import { arrange } from "../../src/dicom/stacks";
+import type { Item } from "../../src/dicom/write";
 import { image, json } from "../instances";
 
 const axial = plane([-100, -120, 30], [1, 0, 0, 0, 1, 0], [0.8, 0.4], [512, 256])!;
@@ -52,10 +55,10 @@ test("fitting respects pixels that are not square", () => {
   expect(fitZoom([100, 50], 1, 90, [300, 200])).toBe(2);
 });
 
-function block(count: number, step: (n: number) => readonly number[]): ReturnType<typeof arrange>["stacks"][0] {
+function block(count: number, step: (n: number) => readonly number[], more: (n: number) => Item = () => ({})): ReturnType<typeof arrange>["stacks"][0] {
   const series = "1.2.3";
   const instances = Array.from({ length: count }, (_, n) =>
-    json(image({ series, study: "1.2", number: n + 1, extra: { "00200032": ["DS", step(n).map(String)] } })),
+    json(image({ series, study: "1.2", number: n + 1, extra: { "00200032": ["DS", step(n).map(String)], ...more(n) } })),
   );
   return arrange(instances).stacks[0]!;
 }
@@ -69,8 +72,21 @@ test("slices become a volume whose voxels are where the slices are, tilted gantr
   expect(voxel[2]).toBeCloseTo(1.5);
 });
 
-test("a missing slice is no volume to measure in", () => {
+test("a missing slice is no volume to measure in, wherever among many it is", () => {
   expect(volumeOf(block(6, (n) => [0, 0, n < 3 ? n : n + 2]))).toBe("uneven");
+  for (const missing of [1, 20, 39]) expect(volumeOf(block(40, (n) => [0, 0, (n < missing ? n : n + 1) * 5]))).toBe("uneven");
+  expect(volumeOf(block(3, (n) => [0, 0, [0, 1, 3][n]!]))).toBe("uneven");
+});
+
+test("positions rounded to a tenth of a millimetre are even, a spacing that changes on the way is not", () => {
+  expect(volumeOf(block(40, (n) => [0, 0, Math.round(n * 6.25) / 10]))).toMatchObject({ size: [64, 64, 40] });
+  expect(volumeOf(block(40, (n) => [0, 0, n < 20 ? n : 20 + (n - 20) * 1.25]))).toBe("uneven");
+});
+
+test("slices of another scale, or moved sideways, are no part of the volume", () => {
+  expect(volumeOf(block(5, (n) => [n === 2 ? 3 : 0, 0, n]))).toBe("mixed");
+  expect(volumeOf(block(5, (n) => [0, 0, n], (n): Item => (n === 2 ? { "00280030": ["DS", ["0.6", "0.6"]] } : {})))).toBe("mixed");
+  expect(volumeOf(block(5, (n) => [0, 0, n], () => ({ "00280030": ["DS", []] })))).toBe("noPlane");
 });
 
 test("a cut through a volume keeps millimetres", () => {
@@ -78,4 +94,13 @@ test("a cut through a volume keeps millimetres", () => {
   const coronal = cut(volume, volume.center, [1, 0, 0], [0, 0, -1]);
   expect(distance(toPatient(coronal, [0, 0]), toPatient(coronal, [0, 10]))).toBeCloseTo(10 * volume.finest);
   expect(fromPatient(coronal, volume.center).distance).toBeCloseTo(0);
+});
+
+test("a value on a cut that padding is part of is none", () => {
+  const volume = volumeOf(block(4, (n) => [0, 0, n], () => ({ "00280120": ["SS", -2000] }))) as Volume;
+  const values = Int16Array.from({ length: 64 * 64 }, (_, i) => (i % 64 < 10 ? -2000 : 100));
+  const store = { get: () => ({ values, samples: 1, columns: 64, rows: 64 }) } as unknown as FrameStore;
+  const plane = volume.frames[1]!.plane!;
+  const surface = cutSurface(store, volume, plane);
+  expect([5.5, 9.9, 10.5, 20.25].map((x) => surface.value(x, 30.5))).toEqual([undefined, undefined, 100, 100]);
 });
