@@ -23,7 +23,7 @@ interface Props {
 }
 
 export function Rendered({ viewport, frame, title, reason, retry }: Props): JSX.Element {
-  const wanted = urlOf(frame, viewport.chosenVoi.value);
+  const wanted = urlOf(frame, viewport.askedVoi.value);
   const [url, setUrl] = useState(wanted);
   const [state, setState] = useState<"asked" | "shown" | "failed">("asked");
   useEffect(() => {

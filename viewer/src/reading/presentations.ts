@@ -3,11 +3,13 @@
 import { batch, signal } from "@preact/signals";
 import type { Document } from "../dicom/stacks";
 import type { Frame } from "../dicom/image";
+import type { Dataset } from "../dicom/json";
 import { t } from "../i18n";
 import { apply, fitZoom } from "../geometry/view";
 import type { Vec2 } from "../geometry/vector";
+import type { Voi } from "../pixels/voi";
 import { resultsOf } from "../tools";
-import { COLOR_PRESENTATION_STATE, GRAYSCALE_PRESENTATION_STATE, isAbout, isColour, presentationOf, presentationState, referenced, type Drawn, type Presentation } from "../tools/presentation";
+import { COLOR_PRESENTATION_STATE, GRAYSCALE_PRESENTATION_STATE, isAbout, isColour, presentationOf, presentationState, presentedVoi, referenced, type Drawn, type Presentation } from "../tools/presentation";
 import { say } from "../ui/notices";
 import { resultText } from "./format";
 import { send } from "./saving";
@@ -82,11 +84,11 @@ export function showPresentation(session: Session, document: Document): void {
   const index = stack.frames.findIndex((f) => isAbout(ids, f));
   const frame = stack.frames[index]!;
   const presentation = presentationOf(document.dataset, frame);
-  if (presentation.voi === "unlike") say("error", t("stored.unlike"));
+  if (presentedVoi(document.dataset, frame) === "unlike") say("error", t("stored.unlike"));
   batch(() => {
     session.showStack(viewport, stack, index);
     session.activeId.value = viewport.id;
-    viewport.chosenVoi.value = presentation.voi === "unlike" ? undefined : presentation.voi;
+    viewport.presentedVoi.value = voiByFrame(document.dataset, presentation.frames, frame);
     viewport.inverted.value = !isColour(frame) && frame.inverse !== presentation.inverse;
     // A state takes the place of the image's own shutter (PS3.4 §N.2).
     viewport.chosenShutter.value = presentation.shutter ?? "none";
@@ -94,6 +96,19 @@ export function showPresentation(session: Session, document: Document): void {
     const hidden = session.annotations.value.filter((a) => a.target.kind === "frame" && isAbout(presentation.frames, a.target.frame)).map((a) => a.id);
     showing.value = new Map(showing.value).set(viewport.id, { presentation, source: viewport.source.value!, hidden: new Set(hidden) });
   });
+}
+
+/** A state may have a window for each image; images it is not about keep that of the first. */
+function voiByFrame(state: Dataset, ids: readonly string[], first: Frame): (frame: Frame) => Voi | undefined {
+  const known = new Map<Frame, Voi | undefined>();
+  return (shown) => {
+    const frame = isAbout(ids, shown) ? shown : first;
+    if (!known.has(frame)) {
+      const voi = presentedVoi(state, frame);
+      known.set(frame, voi === "unlike" ? undefined : voi);
+    }
+    return known.get(frame);
+  };
 }
 
 /** What puts the displayed area into the pane; nothing when that is the whole image. */

@@ -4,6 +4,7 @@
 import { computed, signal } from "@preact/signals";
 import { isPadding, type Frame } from "../dicom/image";
 import type { Document, Stack } from "../dicom/stacks";
+import { isSuv } from "../dicom/suv";
 import { corners, cut, extent, toVoxel, type Volume } from "../geometry/volume";
 import { toPatient, type Plane } from "../geometry/plane";
 import { spacingAt, type Spacing } from "../geometry/spacing";
@@ -11,7 +12,7 @@ import { add, dot, length, rotateAbout, scale, subtract, type Vec2, type Vec3 } 
 import { fitZoom, imageToScreen, invert, type Affine, type Placement } from "../geometry/view";
 import type { FrameStore } from "../net/frames";
 import type { ColormapName } from "../pixels/colormap";
-import { autoVoi, defaultVoi, isSuv, type Voi } from "../pixels/voi";
+import { autoVoi, defaultVoi, type Voi } from "../pixels/voi";
 import type { Rect } from "../render/stage";
 import type { TransferName } from "../render/transfer";
 import type { Picture } from "../tools/annotation";
@@ -55,6 +56,8 @@ export class Viewport {
   readonly index = signal(0);
   readonly chosen = signal<Chosen>(UPRIGHT);
   readonly chosenVoi = signal<Voi | undefined>(undefined);
+  /** What a presentation state has for each frame, as long as nothing else is chosen. */
+  readonly presentedVoi = signal<((frame: Frame) => Voi | undefined) | undefined>(undefined);
   readonly inverted = signal(false);
   readonly colormap = signal<ColormapName | undefined>(undefined);
   readonly interpolate = signal(true);
@@ -161,9 +164,15 @@ export class Viewport {
 
   readonly toImage = computed(() => this.toScreen.value && invert(this.toScreen.value));
 
+  /** The window that was asked for, by the reader or a state; undefined: the image's own. */
+  readonly askedVoi = computed((): Voi | undefined => {
+    const frame = this.frame.value;
+    return this.chosenVoi.value ?? (frame && this.presentedVoi.value?.(frame));
+  });
+
   readonly voi = computed((): Voi | undefined => {
-    const chosen = this.chosenVoi.value;
-    if (chosen) return chosen;
+    const asked = this.askedVoi.value;
+    if (asked) return asked;
     const source = this.source.value;
     if (source?.kind === "mpr" || source?.kind === "volume") return this.stackVoi(source.group.volume.frames);
     const frame = this.frame.value;
@@ -204,6 +213,7 @@ export class Viewport {
     this.source.value = source;
     this.chosen.value = UPRIGHT;
     this.chosenVoi.value = undefined;
+    this.presentedVoi.value = undefined;
     this.inverted.value = false;
     this.colormap.value = undefined;
     this.filter.value = 0;
@@ -283,6 +293,7 @@ export class Viewport {
   reset(): void {
     this.chosen.value = UPRIGHT;
     this.chosenVoi.value = undefined;
+    this.presentedVoi.value = undefined;
     this.inverted.value = false;
     this.colormap.value = undefined;
     this.filter.value = 0;

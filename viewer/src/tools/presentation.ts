@@ -239,8 +239,6 @@ export interface Shown {
 
 export interface Presentation {
   readonly frames: readonly string[]; // ids
-  /** Undefined of colour; "unlike" where the page cannot count the values as the state does. */
-  readonly voi?: Voi | "unlike";
   readonly inverse: boolean;
   readonly shutter?: Shutter;
   readonly turn: Turn;
@@ -256,7 +254,6 @@ export function presentationOf(state: Dataset, frame: Frame): Presentation {
   const [first, last] = area ? [numbers(area, "00700052"), numbers(area, "00700053")] : [[], []];
   return {
     frames: referenced(state),
-    voi: isColour(frame) ? undefined : voiOf(state, frame),
     inverse: text(state, "20500020") === "INVERSE",
     shutter: shutterOf(state),
     turn: turnOf(state),
@@ -291,10 +288,12 @@ function names(about: Dataset, frame: Frame): boolean {
 }
 
 /**
- * Grey levels of the page's values as the state makes them of its own: PS3.4 §N.2 has its modality
- * transformation instead of the image's, and what it leaves out is the identity.
+ * Grey levels of the page's values as a state makes them of its own: PS3.4 §N.2 has its modality
+ * transformation instead of the image's, and what it leaves out is the identity. Undefined of colour;
+ * "unlike" where the page cannot count the values as the state does.
  */
-function voiOf(state: Dataset, frame: Frame): Voi | "unlike" | undefined {
+export function presentedVoi(state: Dataset, frame: Frame): Voi | "unlike" | undefined {
+  if (isColour(frame)) return undefined;
   const voi = items(state, Tag.SoftcopyVOILUTSequence).find((i) => names(i, frame));
   const values = pageValues(state, frame);
   if (!values) return "unlike";

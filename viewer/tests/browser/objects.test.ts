@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import type { Item } from "../../src/dicom/write";
 import { image } from "../instances";
-import { canvas, open, read, settled, store, uid, until } from "./support";
+import { canvas, open, read, settled, shown, store, uid, until } from "./support";
 
 const SIDE = 64;
 const flat = new Int16Array(SIDE * SIDE);
@@ -227,6 +227,48 @@ test("a layout saved as a hanging protocol hangs by itself when the next study i
   expect(await page.evaluate(() => window.reading.session.viewports.value.map((v) => v.stack.value?.description))).toEqual(["Bone", "Phantom"]);
   expect(await page.evaluate(() => window.reading.session.viewports.value[0]!.voi.value)).toMatchObject({ center: 500, width: 2000 });
   expect(page.complaints).toEqual([]);
+});
+
+test("a state shows each image as it says, counted as it counts, and says what it cannot show", async () => {
+  const study = newUid();
+  const values = new Int16Array(SIDE * SIDE).fill(1280);
+  const [one, two, three] = slices(study, 3, { "00281052": ["DS", "-1024"] }, values) as [Item, Item, Item];
+  const named = (object: Item): Item => ({ "00081150": ["UI", uid(object, "00080016")], "00081155": ["UI", uid(object, "00080018")] });
+  const windowOf = (object: Item, center: string, width: string): Item => ({ "00081140": ["SQ", [named(object)]], "00281050": ["DS", center], "00281051": ["DS", width] });
+  const state = (label: string, more: Item): Item => ({
+    ...Object.fromEntries(["00080020", "00080030", "00100010", "00100020"].map((tag) => [tag, HEAD[tag]!])),
+    "00080016": ["UI", "1.2.840.10008.5.1.4.1.1.11.1"],
+    "00080018": ["UI", newUid()],
+    "00080060": ["CS", "PR"],
+    "0020000D": ["UI", study],
+    "0020000E": ["UI", newUid()],
+    "00081115": ["SQ", [{ "0020000E": ["UI", uid(one, "0020000E")], "00081140": ["SQ", [one, two, three].map(named)] }]],
+    "00700080": ["CS", label],
+    "00700081": ["LO", label],
+    "20500020": ["CS", "IDENTITY"],
+    ...more,
+  });
+  const table: Item = { "00283002": ["US", [2, 0, 8]], "00283004": ["LO", "US"], "00283006": ["OW", Uint8Array.of(9, 0, 5, 0)] };
+  await store(
+    one,
+    two,
+    three,
+    state("STORED", { "00281052": ["DS", "0"], "00281053": ["DS", "1"], "00281054": ["LO", "US"], "00283110": ["SQ", [windowOf(one, "1280", "2560"), windowOf(two, "960", "2560")]] }),
+    state("TABLE", { "00283000": ["SQ", [table]] }),
+  );
+  const page = await read(study);
+  await page.click('button[aria-label="Measurements and key images"]');
+  await page.click(".stored >> text=STORED");
+  const greys: number[] = [];
+  for (const index of [0, 1, 2]) {
+    await page.evaluate((to) => window.reading.session.active.value!.scrollTo(to), index);
+    await settled(page);
+    greys.push((await shown(page, [30, 30]))[0]![0]!);
+  }
+  // The third has no window of its own: the whole range of 16 bits.
+  [127.5, 159.4, (255 * (1280 + 32768)) / 65535].forEach((grey, i) => expect(Math.abs(greys[i]! - grey)).toBeLessThanOrEqual(1));
+  await page.click(".stored >> text=TABLE");
+  await until(page, () => document.querySelector(".notice.error")?.textContent?.includes("a table of its own") ?? false);
 });
 
 test("the pane as it is seen is saved as PNG, lines and texts included", async () => {

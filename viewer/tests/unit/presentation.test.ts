@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { framesOf } from "../../src/dicom/image";
 import type { Item } from "../../src/dicom/write";
 import { grey } from "../../src/pixels/voi";
-import { presentationOf } from "../../src/tools/presentation";
+import { presentedVoi } from "../../src/tools/presentation";
 import { image, json } from "../instances";
 
 const CT: Item = { "00280103": ["US", 0], "00280101": ["US", 12], "00280102": ["US", 11], "00281052": ["DS", "-1024"] };
@@ -14,7 +14,7 @@ const window = (center: string, width: string, more: Item = {}): Item => ({
 const rescale = (slope: string, intercept: string): Item => ({ "00281052": ["DS", intercept], "00281053": ["DS", slope] });
 
 const frameOf = (extra: Item) => framesOf(json(image({ extra })))[0]!;
-const voiOf = (state: Item, extra: Item = CT) => presentationOf(json(state), frameOf(extra)).voi;
+const voiOf = (state: Item, extra: Item = CT) => presentedVoi(json(state), frameOf(extra));
 
 /** What the page shows of a stored value, 0 to 1. */
 function level(state: Item, stored: number, extra: Item = CT): number {
