@@ -2,7 +2,7 @@
 
 import type { PixelFormat } from "../dicom/format";
 import { applyPalette, interleave, widen422, ybrFullToRgb, type PaletteTable } from "../pixels/color";
-import { lookUp, type Lut } from "../pixels/lut";
+import { lookUp, PADDED, type Lut } from "../pixels/lut";
 import { pixels, type Pixels, type Values } from "../pixels/pixels";
 import { codec, type Decoded } from "./codecs";
 import { EXPLICIT_LITTLE_ENDIAN } from "./parts";
@@ -14,6 +14,8 @@ const NATIVE = new Set(["1.2.840.10008.1.2", EXPLICIT_LITTLE_ENDIAN, "1.2.840.10
 export interface FrameFormat extends PixelFormat {
   readonly palette?: PaletteTable;
   readonly modalityLut?: Lut;
+  /** Stored values that the table is not for: they become PADDED. */
+  readonly padding?: readonly [low: number, high: number];
 }
 
 /** Raised when no codec here knows the transfer syntax: the server can still decode it for us. */
@@ -86,8 +88,11 @@ function finish(bytes: Uint8Array<ArrayBuffer>, format: FrameFormat, decodedRgb:
   const values = storedBits(typed(bytes, format), format);
   if (format.palette) return pixels(rows, columns, 3, applyPalette(values, format.palette));
   if (format.modalityLut) {
-    const lut = format.modalityLut;
-    return pixels(rows, columns, 1, Uint16Array.from(values as ArrayLike<number>, (v) => lookUp(lut, v)));
+    const { modalityLut: lut, padding } = format;
+    const stored = values as ArrayLike<number>;
+    if (!padding) return pixels(rows, columns, 1, Uint16Array.from(stored, (v) => lookUp(lut, v)));
+    const [low, high] = padding;
+    return pixels(rows, columns, 1, Int32Array.from(stored, (v) => (v >= low && v <= high ? PADDED : lookUp(lut, v))));
   }
   return pixels(rows, columns, 1, values);
 }

@@ -3,7 +3,7 @@
 
 import { plane, type Plane } from "../geometry/plane";
 import { regionsOf, spacingOf, type Region, type Spacing } from "../geometry/spacing";
-import { lutFrom, type Lut } from "../pixels/lut";
+import { lutFrom, PADDED, type Lut } from "../pixels/lut";
 import { formatOf, type PixelFormat } from "./format";
 import { inlineBytes, item, items, number, numbers, text, texts, type Dataset } from "./json";
 import { suvFactor, type NoSuv } from "./suv";
@@ -35,6 +35,8 @@ export interface Modality {
   readonly intercept: number;
   readonly unit: string; // HU, SUV, Bq/ml, "" when not known
   readonly lut?: Lut;
+  /** With a table: stored values that it is not for. */
+  readonly padding?: readonly [low: number, high: number];
   /** What of slope and intercept makes SUV: without it, values are what the scanner wrote. */
   readonly suv?: number;
   /** Why values in Bq/ml are not SUV. */
@@ -60,7 +62,7 @@ export interface Frame {
   readonly voiFunction: VoiFunction;
   readonly voiLuts: readonly Lut[];
   readonly inverse: boolean; // the smallest value is shown white
-  readonly padding?: readonly [low: number, high: number]; // stored values
+  readonly padding?: readonly [low: number, high: number]; // stored values, or PADDED after a Modality LUT
   readonly palette?: Palette;
   readonly lossy?: string; // compression ratio or "" when only the fact is known
   readonly thickness?: number;
@@ -82,6 +84,7 @@ export function framesOf(instance: Dataset, acquired?: number): Frame[] {
   const shared = item(instance, Tag.SharedFunctionalGroups) ?? {};
   const perFrame = items(instance, Tag.PerFrameFunctionalGroups);
   const format = formatOf(instance);
+  const padding = paddingOf(instance, format);
   const common = {
     study: text(instance, Tag.StudyInstanceUID) ?? "",
     series: text(instance, Tag.SeriesInstanceUID) ?? "",
@@ -91,7 +94,6 @@ export function framesOf(instance: Dataset, acquired?: number): Frame[] {
     format,
     frameOfReference: text(instance, Tag.FrameOfReferenceUID),
     regions: regionsOf(instance),
-    padding: paddingOf(instance, format),
     palette: paletteOf(instance),
     lossy: lossyOf(instance),
     order: number(instance, Tag.InstanceNumber) ?? 0,
@@ -102,7 +104,7 @@ export function framesOf(instance: Dataset, acquired?: number): Frame[] {
     const measures = group(Tag.PixelMeasuresSequence);
     const spacing = spacingOf(instance, measures);
     const voi = group(Tag.FrameVOILUTSequence);
-    const modality = modalityOf(instance, group(Tag.PixelValueTransformationSequence), format.signed, acquired);
+    const modality = modalityOf(instance, group(Tag.PixelValueTransformationSequence), format.signed, padding, acquired);
     return {
       ...common,
       id: `${common.instance}/${index + 1}`,
@@ -120,6 +122,7 @@ export function framesOf(instance: Dataset, acquired?: number): Frame[] {
               [format.columns, format.rows],
             ),
       modality,
+      padding: modality.lut ? modality.padding && [PADDED, PADDED] : padding,
       windows: windowsOf(voi, modality.suv ?? 1),
       voiFunction: voiFunctionOf(voi, modality),
       // Its input is negative where rescaling makes it so (PS3.3 §C.11.2.1.1); no SUV is.
@@ -132,10 +135,10 @@ export function framesOf(instance: Dataset, acquired?: number): Frame[] {
   });
 }
 
-function modalityOf(instance: Dataset, transformation: Dataset, signed: boolean, acquired: number | undefined): Modality {
+function modalityOf(instance: Dataset, transformation: Dataset, signed: boolean, padding: Modality["padding"], acquired: number | undefined): Modality {
   const lut = item(instance, Tag.ModalityLUTSequence);
   const table = lut && sequenceLut(lut, signed);
-  if (table) return { slope: 1, intercept: 0, unit: lutUnit(text(lut, Tag.ModalityLUTType)), lut: table };
+  if (table) return { slope: 1, intercept: 0, unit: lutUnit(text(lut, Tag.ModalityLUTType)), lut: table, padding };
   const slope = number(transformation, Tag.RescaleSlope) ?? 1;
   const intercept = number(transformation, Tag.RescaleIntercept) ?? 0;
   const suv = suvFactor(instance, acquired);

@@ -47,6 +47,10 @@ export function suvFactor(instance: Dataset, acquired = acquiredAt(instance)): n
   return (weight * 1000) / (dose * Math.pow(2, -elapsed / halfLife));
 }
 
+/** Whether a unit is one of uptake, by body weight or something else. */
+export const isSuv = (unit: string): boolean => unit.startsWith("SUV");
+
+/** When an image was taken, as `momentOf` counts. */
 export const acquiredAt = (instance: Dataset): number | undefined =>
   momentOf(text(instance, Tag.AcquisitionDate), text(instance, Tag.AcquisitionTime));
 

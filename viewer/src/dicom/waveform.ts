@@ -41,12 +41,13 @@ async function waveformOf(group: Dataset): Promise<Waveform> {
     channels: Array.from({ length: count }, (_, c): Channel => {
       const definition = definitions[c] ?? {};
       const scale = (number(definition, "003A0210") ?? 1) * (number(definition, "003A0212") ?? 1);
+      // Where an encoded 0 lies, in the channel's unit and not in steps of the encoding: PS3.3 §C.10.9.
       const baseline = number(definition, "003A0213") ?? 0;
       const source = item(definition, "003A0208");
       return {
         label: text(definition, "003A0203") ?? (source && text(source, Tag.CodeMeaning)) ?? `${c + 1}`,
         unit: text(item(definition, "003A0211") ?? {}, Tag.CodeValue) ?? "",
-        samples: Float32Array.from({ length: samples }, (_, i) => (read(i * count + c) + baseline) * scale),
+        samples: Float32Array.from({ length: samples }, (_, i) => read(i * count + c) * scale + baseline),
       };
     }),
   };

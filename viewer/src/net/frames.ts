@@ -420,7 +420,7 @@ export class FrameStore {
 
   private async format(frame: Frame): Promise<FrameFormat> {
     const { palette, format, modality } = frame;
-    if (!palette) return { ...format, modalityLut: modality.lut };
+    if (!palette) return { ...format, modalityLut: modality.lut, padding: modality.padding };
     let table = this.palettes.get(palette);
     if (!table) this.palettes.set(palette, (table = paletteTable(palette)));
     return { ...format, palette: await table, modalityLut: modality.lut };

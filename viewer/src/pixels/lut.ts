@@ -1,5 +1,8 @@
 // Look-up tables of DICOM: descriptor and data (PS3.3 §C.11.1.1.1, §C.7.6.3.1.5).
 
+/** No table has it: what padding is where a Modality LUT has been applied. */
+export const PADDED = -1;
+
 export interface Lut {
   readonly first: number; // the input value that maps to entry 0
   readonly entries: Uint16Array;

@@ -1,6 +1,7 @@
 // From modality values to grey levels: PS3.3 §C.11.2.1.2 and §C.11.2.1.3.
 
 import { isPadding, type Frame, type VoiFunction, type Window } from "../dicom/image";
+import { isSuv } from "../dicom/suv";
 import { lookUp, type Lut } from "./lut";
 import type { Pixels } from "./pixels";
 
@@ -48,8 +49,6 @@ export function windowVoi(window: Window, shape: VoiFunction): Voi {
   const exact = shape === "LINEAR" && window.width < 1;
   return { kind: "window", center: window.center, width: window.width, shape: exact ? "LINEAR_EXACT" : shape };
 }
-
-export const isSuv = (unit: string): boolean => unit.startsWith("SUV");
 
 /**
  * What a window's ends mean where nothing is said: LINEAR counts whole values, the ends half a unit and

@@ -1,15 +1,15 @@
 // Numbers of measurements as a reader expects them.
 
+import { isSuv } from "../dicom/suv";
 import type { Result } from "../tools/tool";
 import { formatNumber, t } from "../i18n";
-import { isSuv } from "../pixels/voi";
 
 export function resultText(result: Result): string {
   const name = t(`quantity.${result.quantity}`);
   return `${name} ${valueText(result)}${caveat(result)}`;
 }
 
-export function valueText({ value, unit }: Result): string {
+export function valueText({ value, unit }: Pick<Result, "value" | "unit">): string {
   return `${formatNumber(value, digits(value, unit))}${unit === "°" ? "" : " "}${unit}`.trim();
 }
 

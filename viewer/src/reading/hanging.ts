@@ -6,7 +6,7 @@ import { Kept } from "../access/kept";
 import { may } from "../access/session";
 import { newUid } from "../dicom/uid";
 import type { ColormapName } from "../pixels/colormap";
-import type { Voi } from "../pixels/voi";
+import { straight, type Voi } from "../pixels/voi";
 import type { Key } from "../i18n";
 import type { Stack } from "../dicom/stacks";
 import type { Session } from "./session";
@@ -88,7 +88,7 @@ export function hang(session: Session, protocol: Protocol): void {
       if (!viewport) return;
       if (!stack) return viewport.show(undefined);
       session.showStack(viewport, stack);
-      if (rule.window) viewport.chosenVoi.value = { kind: "window", ...rule.window, shape: "LINEAR" };
+      if (rule.window) viewport.chosenVoi.value = { kind: "window", ...rule.window, shape: straight(stack.frames[0]!) };
       viewport.colormap.value = rule.colormap;
     });
     const { sync } = session;

@@ -1,6 +1,6 @@
 // Text put in at the caret of a section, and which measurement is worth which words.
 
-import { formatNumber } from "../i18n";
+import { valueText } from "../reading/format";
 import type { Content, Field, MeasurementReference, SectionName, Template } from "./model";
 import { SECTIONS } from "./model";
 
@@ -12,12 +12,13 @@ export function inserted(before: string, at: number, text: string): { text: stri
   return { text: head + glue + text + tail, caret: head.length + glue.length + text.length };
 }
 
-const SHOWN_UNITS: Readonly<Record<string, string>> = { "[hnsf'U]": "HU", deg: "°", mm2: "mm²", "{pixels}": "px" };
+const SUV_UNITS = { "{SUVbw}g/ml": "SUV", "{SUVlbm}g/ml": "SUVlbm", "{SUVibw}g/ml": "SUVibw", "{SUVbsa}cm2/ml": "SUVbsa" };
+const SHOWN_UNITS: Readonly<Record<string, string>> = { "[hnsf'U]": "HU", deg: "°", mm2: "mm²", "{pixels}": "px", ...SUV_UNITS };
 
 export const unitShown = (unit: string): string => SHOWN_UNITS[unit] ?? unit;
 
 export const measurementText = (m: MeasurementReference): string =>
-  `${m.label} ${formatNumber(m.value, 1)} ${unitShown(m.unit)}`.trim();
+  `${m.label} ${valueText({ value: m.value, unit: unitShown(m.unit) })}`;
 
 /** The content with what a template brings: sections that are empty, fields that are not there yet. */
 export function withTemplate(content: Content, template: Template): Content {

@@ -244,7 +244,9 @@ test("PET counts in SUV when the dose is known: a region's mean", async () => {
     "00080016": ["UI", "1.2.840.10008.5.1.4.1.1.128"],
     "00080060": ["CS", "PT"],
     "00080021": ["DA", "20240102"],
+    "00080022": ["DA", "20240102"],
     "00080031": ["TM", "100000"],
+    "00080032": ["TM", "100000"],
     "00101030": ["DS", "70"],
     "00280051": ["CS", ["ATTN", "DECY"]],
     "00281052": ["DS", "0"],
@@ -254,7 +256,8 @@ test("PET counts in SUV when the dose is known: a region's mean", async () => {
     "00541102": ["CS", "START"],
   };
   const uptake = new Int16Array(SIDE * SIDE).fill(1234);
-  const object = image({ rows: SIDE, columns: SIDE, values: uptake, extra: pet });
+  const level: Item = { "00281050": ["DS", "12340"], "00281051": ["DS", "20000"] }; // of Bq/ml
+  const object = image({ rows: SIDE, columns: SIDE, values: uptake, extra: { ...pet, ...level } });
   await store(object);
   const scan = await read(uid(object, "0020000D"), "", SMALL);
   await scan.evaluate(() => (window.reading.session.tool.value = "rectangle"));
@@ -262,6 +265,13 @@ test("PET counts in SUV when the dose is known: a region's mean", async () => {
   const decayed = 350e6 * 2 ** (-3600 / 6586.2);
   const suv = (12340 * 70000) / decayed;
   expect((await measured(scan))[0]).toContain(`Mean ${suv.toFixed(2)} SUV`);
+  const [grey] = await shown(scan, [10, 10]);
+  expect(Math.abs(grey![0]! - 127.5)).toBeLessThanOrEqual(2);
+  // The same, made again in the afternoon.
+  const late = image({ rows: SIDE, columns: SIDE, values: uptake, extra: { ...pet, "00080031": ["TM", "150000"] } });
+  await store(late);
+  const again = await read(uid(late, "0020000D"), "", SMALL);
+  expect(await again.locator(".corner.bottom.left").textContent()).toContain("No SUV: times of scan and injection in doubt");
 });
 
 test("what the data do not say is shown as missing", async () => {

@@ -3,6 +3,7 @@ import { dateOf, yearsBetween } from "../../src/dicom/dates";
 import { framesOf } from "../../src/dicom/image";
 import { nameText, number, text } from "../../src/dicom/json";
 import { arrange } from "../../src/dicom/stacks";
+import { waveformsOf } from "../../src/dicom/waveform";
 import { suvFactor } from "../../src/dicom/suv";
 import { spacingAt } from "../../src/geometry/spacing";
 import type { Item } from "../../src/dicom/write";
@@ -203,4 +204,12 @@ test("what is no day of the calendar is no date, and gives no age", () => {
 
 test("padding written with the wrong sign is read with the pixels' sign", () => {
   expect(frame({ "00280120": ["US", 63536] }).padding).toEqual([-2000, -2000]);
+});
+
+test("a channel's baseline is in its unit, not in steps of the encoding (PS3.3 C.10.9)", async () => {
+  const channel = { "003A0210": ["DS", "2.5"], "003A0211": ["SQ", [{ "00080100": ["SH", "uV"] }]], "003A0212": ["DS", "2"], "003A0213": ["DS", "100"] } satisfies Item;
+  const group = { "003A0005": ["US", 1], "003A0010": ["UL", 2], "003A0200": ["SQ", [channel]], "003A001A": ["DS", "500"], "54001004": ["US", 16], "54001006": ["CS", "SS"] } satisfies Item;
+  const samples = btoa(String.fromCharCode(0, 0, 10, 0));
+  const [waveform] = await waveformsOf({ "54000100": { vr: "SQ", Value: [{ ...json(group), "54001010": { vr: "OW", InlineBinary: samples } }] } });
+  expect([...waveform!.channels[0]!.samples]).toEqual([100, 150]);
 });

@@ -3,7 +3,8 @@ import { decodeRle } from "../../src/decode/rle";
 import { decodeFrame, type FrameFormat } from "../../src/decode/frame";
 import { widen422, ybrFullToRgb } from "../../src/pixels/color";
 import { expandSegments, lookUp, lutFrom } from "../../src/pixels/lut";
-import { framesOf } from "../../src/dicom/image";
+import { framesOf, isPadding } from "../../src/dicom/image";
+import type { Item } from "../../src/dicom/write";
 import { grey, straight } from "../../src/pixels/voi";
 import { image, json } from "../instances";
 
@@ -61,6 +62,13 @@ test("bits above Bits Stored are no part of the value", async () => {
   expect([...pixels.values]).toEqual([4095, 1, 2048, 7]);
   const signed = await decodeFrame(bytes(0x0fff, 0xf001, 0x0800, 7), NATIVE, { ...format, signed: true });
   expect([...signed.values]).toEqual([-1, 1, -2048, 7]);
+});
+
+test("padding does not go through a Modality LUT, and no value of the table is padding", async () => {
+  const table: Item = { "00283000": ["SQ", [{ "00283002": ["US", [4, 0, 16]], "00283004": ["LO", "OD"], "00283006": ["US", [7, 3, 2, 0]] }]] };
+  const frame = framesOf(json(image({ extra: { ...table, "00280103": ["US", 0], "00280120": ["US", 0] } })))[0]!;
+  const pixels = await decodeFrame(bytes(0, 1, 2, 3), NATIVE, { ...format, modalityLut: frame.modality.lut, padding: frame.modality.padding });
+  expect([...pixels.values].map((v) => (isPadding(frame, v) ? "padding" : v))).toEqual(["padding", 3, 2, 0]);
 });
 
 test("a frame shorter than its size says so", async () => {

@@ -13,6 +13,9 @@ test("a measurement reads with its unit as people write it", () => {
   const one = { tracking_uid: "1", label: "Length", kind: "length", value: 12.34, unit: "mm", image };
   expect(measurementText(one)).toBe("Length 12.3 mm");
   expect(measurementText({ ...one, label: "Mean", unit: "[hnsf'U]", value: -840 })).toBe("Mean -840.0 HU");
+  expect(measurementText({ ...one, label: "Maximum", unit: "{SUVbw}g/ml", value: 2.345 })).toBe("Maximum 2.35 SUV");
+  expect(measurementText({ ...one, value: 0.034 })).toBe("Length 0.034 mm");
+  expect(measurementText({ ...one, label: "Angle", unit: "deg", value: 45 })).toBe("Angle 45.0°");
 });
 
 const TEMPLATE: Template = {
