@@ -60,7 +60,7 @@ export default defineConfig({
         codeSplitting: {
           includeDependenciesRecursively: false,
           groups: [
-            { name: "shared", test: /src.(ui|i18n|access|net|dicom|report.model)\b|node_modules.(preact|@preact)|preload-helper/, minShareCount: 2, priority: 1 },
+            { name: "shared", test: /src.(ui|i18n|access|net|dicom|report.(model|units))\b|node_modules.(preact|@preact)|preload-helper/, minShareCount: 2, priority: 1 },
             { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|decode|dicom|net.(?!api)|report.insertion|access.kept)|openjphjs\.wasm/ },
           ],
         },

@@ -21,7 +21,13 @@ import segno
 import typst
 
 from dicomweb_server.reading.ages import age_text
-from dicomweb_server.reading.content import SECTIONS, ImageReference, IssuedVersion, Signature
+from dicomweb_server.reading.content import (
+    SECTIONS,
+    ImageReference,
+    IssuedVersion,
+    MeasurementReference,
+    Signature,
+)
 from dicomweb_server.reading.errors import Unwritable
 from dicomweb_server.reading.outbox import verification_code
 from dicomweb_server.reading.pdf_words import Words, words_of
@@ -176,7 +182,7 @@ def _sections(
                 (
                     each.label or words.measurement,
                     words.kinds.get(each.kind, each.kind),
-                    f"{each.value:.4g} {_UNITS.get(each.unit, each.unit)}",
+                    _measured(each),
                 )
                 for each in content.measurements
             ]
@@ -192,7 +198,27 @@ def _sections(
     return found
 
 
-_UNITS = {"[hnsf'U]": "HU", "deg": "°", "mm2": "mm²", "cm2": "cm²", "mm3": "mm³", "cm3": "cm³"}
+_UNITS = {
+    "[hnsf'U]": "HU",
+    "deg": "°",
+    "mm2": "mm²",
+    "cm2": "cm²",
+    "mm3": "mm³",
+    "cm3": "cm³",
+    "{pixels}": "px",
+    "{pixels}2": "px²",
+    "{SUVbw}g/ml": "SUV",
+    "{SUVlbm}g/ml": "SUVlbm",
+    "{SUVibw}g/ml": "SUVibw",
+    "{SUVbsa}cm2/ml": "SUVbsa",
+}
+
+
+def _measured(measurement: MeasurementReference) -> str:
+    """Four digits, or all before the point, where more: 12345.6 mm² is not 1.235e+04."""
+    value, unit = measurement.value, measurement.unit
+    digits = f"{value:.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{digits} {_UNITS.get(unit, unit)}"
 
 
 def _mark(issued: IssuedVersion, words: Words, version: str) -> str:

@@ -162,6 +162,12 @@ _UNITS = {
     "ml": "milliliter",
     "deg": "degree",
     "[hnsf'U]": "Hounsfield unit",
+    "{pixels}": "pixels",
+    "{pixels}2": "square pixels",
+    "{SUVbw}g/ml": "Standardized Uptake Value body weight",
+    "{SUVlbm}g/ml": "Standardized Uptake Value lean body mass",
+    "{SUVibw}g/ml": "Standardized Uptake Value ideal body weight",
+    "{SUVbsa}cm2/ml": "Standardized Uptake Value body surface area",
     "1": "no units",
 }
 

@@ -314,6 +314,20 @@ def test_the_english_layout_is_english(tmp_path: Path) -> None:
     assert "所见" not in said
 
 
+def test_measurements_in_the_pdf_have_all_their_digits_and_units_as_people_write_them(
+    tmp_path: Path,
+) -> None:
+    measured = (
+        MeasurementReference("1.9", "腹水", "area", 12345.6, "mm2"),
+        MeasurementReference("1.8", "本底", "mean", 10000, "Bq/ml"),
+        MeasurementReference("1.7", "结节", "max", 2.345, "{SUVbw}g/ml"),
+        MeasurementReference("1.6", "胶片", "length", 8.25, "{pixels}"),
+    )
+    said = text_of(printed(issued(content=content(measurements=measured))), tmp_path)
+    for each in ("12345.6 mm²", "10000.0 Bq/ml", "2.345 SUV", "8.25 px"):
+        assert each in said
+
+
 def test_rare_characters_are_text_in_the_pdf(tmp_path: Path) -> None:
     assert text_of(printed(FULL), tmp_path).count("㛃䶮𠮷") == 2
 

@@ -9,15 +9,15 @@ import { Tag } from "../dicom/tags";
 import { t } from "../i18n";
 import type { Pictures } from "../report/Editor";
 import type { ImageReference, MeasurementReference } from "../report/model";
-import { resultsOf } from "../tools";
 import type { ReportPanelProps } from "../report/ReportPanel";
+import { ucum } from "../report/units";
+import { resultsOf } from "../tools";
 import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
+import { caveat } from "./format";
 import { goTo } from "./goTo";
 import type { Session } from "./session";
 import { surfaceOf } from "./surfaces";
-
-const UCUM: Readonly<Record<string, string>> = { HU: "[hnsf'U]", "°": "deg", "mm²": "mm2", px: "{pixels}", "px²": "{pixels}2" };
 
 const reference = (frame: Frame): ImageReference => ({
   study_uid: frame.study,
@@ -34,10 +34,11 @@ function measurements(session: Session): MeasurementReference[] {
     const image = annotation.target.kind === "frame" ? reference(annotation.target.frame) : null;
     return resultsOf(annotation, surfaceOf(session, annotation)).map((result) => ({
       tracking_uid: annotation.uid,
-      label: `${label} ${t(`quantity.${result.quantity}`)}`,
+      // What the length rests on goes into the report with it.
+      label: `${label} ${t(`quantity.${result.quantity}`)}${caveat(result)}`,
       kind: result.quantity,
       value: result.value,
-      unit: UCUM[result.unit] ?? result.unit,
+      unit: ucum(result.unit),
       image,
     }));
   });

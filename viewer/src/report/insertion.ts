@@ -3,6 +3,7 @@
 import { valueText } from "../reading/format";
 import type { Content, Field, MeasurementReference, SectionName, Template } from "./model";
 import { SECTIONS } from "./model";
+import { unitShown } from "./units";
 
 /** `text` put in at `at`, on a line of its own where it would run into another. */
 export function inserted(before: string, at: number, text: string): { text: string; caret: number } {
@@ -11,11 +12,6 @@ export function inserted(before: string, at: number, text: string): { text: stri
   const glue = head && !/[\s（(]$/.test(head) && /[。.；;]$/.test(head) ? "\n" : "";
   return { text: head + glue + text + tail, caret: head.length + glue.length + text.length };
 }
-
-const SUV_UNITS = { "{SUVbw}g/ml": "SUV", "{SUVlbm}g/ml": "SUVlbm", "{SUVibw}g/ml": "SUVibw", "{SUVbsa}cm2/ml": "SUVbsa" };
-const SHOWN_UNITS: Readonly<Record<string, string>> = { "[hnsf'U]": "HU", deg: "°", mm2: "mm²", "{pixels}": "px", ...SUV_UNITS };
-
-export const unitShown = (unit: string): string => SHOWN_UNITS[unit] ?? unit;
 
 export const measurementText = (m: MeasurementReference): string =>
   `${m.label} ${valueText({ value: m.value, unit: unitShown(m.unit) })}`;

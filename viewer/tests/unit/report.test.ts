@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { inserted, measurementText, withTemplate } from "../../src/report/insertion";
+import { ucum } from "../../src/report/units";
 import { EMPTY, type Template } from "../../src/report/model";
 
 test("a phrase goes in at the caret, after a finished sentence on a line of its own", () => {
@@ -14,6 +15,7 @@ test("a measurement reads with its unit as people write it", () => {
   expect(measurementText(one)).toBe("Length 12.3 mm");
   expect(measurementText({ ...one, label: "Mean", unit: "[hnsf'U]", value: -840 })).toBe("Mean -840.0 HU");
   expect(measurementText({ ...one, label: "Maximum", unit: "{SUVbw}g/ml", value: 2.345 })).toBe("Maximum 2.35 SUV");
+  expect(measurementText({ ...one, label: "Area", unit: ucum("px²"), value: 9 })).toBe("Area 9.0 px²");
   expect(measurementText({ ...one, value: 0.034 })).toBe("Length 0.034 mm");
   expect(measurementText({ ...one, label: "Angle", unit: "deg", value: 45 })).toBe("Angle 45.0°");
 });
