@@ -77,5 +77,5 @@ export function ReportSide(): JSX.Element {
   }, []);
   const Loaded = panel.value;
   if (!Loaded || !study) return <aside class="panel"><span class="spinner small" /></aside>;
-  return <Loaded key={study} study={study} pictures={pictures} priors={session.priors.value} />;
+  return <Loaded key={study} study={study} own={session.studies.value[0]?.facts} pictures={pictures} priors={session.priors.value} />;
 }

@@ -9,6 +9,7 @@ import { Tag } from "../dicom/tags";
 import { formatDate, t } from "../i18n";
 import { picture } from "../pixels/picture";
 import { autoVoi, defaultVoi } from "../pixels/voi";
+import { Doubts } from "../ui/Doubts";
 import { Icon } from "../ui/icons";
 import { modalityIcon } from "../ui/modality";
 import { reasonOf, say } from "../ui/notices";
@@ -89,6 +90,7 @@ function Priors(): JSX.Element | null {
                 <Icon name="compare" size={18} />
                 <span class="tile-text">
                   <b>{formatDate(text(row, Tag.StudyDate)) || "—"}</b> {texts(row, Tag.ModalitiesInStudy).join(" ")} {text(row, Tag.StudyDescription) ?? ""}
+                  <Doubts study={row} own={session.studies.value[0]?.facts} />
                 </span>
               </button>
             </li>

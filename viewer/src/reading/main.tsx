@@ -5,10 +5,12 @@ import { render, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { gate } from "../access/session";
 import { text } from "../dicom/json";
+import { samePerson } from "../dicom/patient";
 import { Tag } from "../dicom/tags";
 import { language, locale, t } from "../i18n";
 import { FormDialog } from "../ui/dialogs";
 import { webGl } from "../render/webgl";
+import { doubtsText, personText } from "../ui/Doubts";
 import { Notices, reasonOf, say } from "../ui/notices";
 import { runCine } from "./cine";
 import { ReadingContext, useReading, type Reading } from "./context";
@@ -48,6 +50,7 @@ function Page(): JSX.Element {
   return (
     <ReadingContext.Provider value={reading}>
       <Toolbar strip={strip} side={side} report={report} />
+      <OtherPatients />
       <div class="desk">
         {strip.value && <Strip />}
         <Grid />
@@ -59,6 +62,25 @@ function Page(): JSX.Element {
       <TextDialog />
       {reading.over.value === "help" && <Help close={() => (reading.over.value = undefined)} />}
     </ReadingContext.Provider>
+  );
+}
+
+/** Stays as long as studies are open that may not be of the first one's patient: both are named. */
+function OtherPatients(): JSX.Element | null {
+  const [first, ...others] = session.studies.value.map((study) => study.facts).filter((facts) => Object.keys(facts).length > 0);
+  const warnings = (first ? others : []).flatMap((facts) => {
+    const named = { one: personText(first!), other: personText(facts) };
+    if (!samePerson(first!, facts)) return t("reading.otherPatients", named);
+    const said = doubtsText(facts, first!);
+    return said ? t("reading.doubtful", { ...named, doubts: said }) : [];
+  });
+  if (warnings.length === 0) return null;
+  return (
+    <div class="other-patients" role="alert">
+      {[...new Set(warnings)].map((warning) => (
+        <p key={warning}>{warning}</p>
+      ))}
+    </div>
   );
 }
 
@@ -193,8 +215,6 @@ async function start(): Promise<void> {
   await Promise.all(uids.map((uid) => session.open(uid, wantedSeries)));
   // Not when the reader has already chosen a layout, or the address a series.
   if (session.layout.value === layout && !wantedSeries) await hangAutomatically(session);
-  const patients = new Set(session.studies.value.map((study) => text(study.facts, Tag.PatientID)));
-  if (patients.size > 1) say("error", t("reading.otherPatients"));
   await session.findPriors().catch(() => undefined);
   await prefetch(session);
 }

@@ -8,6 +8,7 @@ import type { Frame } from "../dicom/image";
 import { overlaysOf, type Overlay } from "../dicom/overlays";
 import { volumeOf, type NoVolume } from "../geometry/volume";
 import { search } from "../net/dicomweb";
+import { studiesOfPatient } from "../net/priors";
 import { FrameStore } from "../net/frames";
 import { Rank, type Interest } from "../net/interest";
 import { earlyOf, metadataOf, pool, seriesOf, type Early, type SeriesEntry } from "../net/opening";
@@ -86,7 +87,7 @@ export class Session {
     if (this.studies.value.some((study) => study.uid === uid)) return;
     this.patch({ uid, facts: {}, series: [], loading: 1 });
     try {
-      const facts = search("/studies", [["StudyInstanceUID", uid], ["includefield", Tag.StudyDescription], ["includefield", Tag.InstitutionName]]);
+      const facts = search("/studies", [["StudyInstanceUID", uid], ["includefield", Tag.StudyDescription], ["includefield", Tag.InstitutionName], ["includefield", Tag.IssuerOfPatientID]]);
       const series = await seriesOf(uid);
       void facts.then(({ rows: [row] }) => row && this.patch({ uid, facts: { ...row, ...this.study(uid)?.facts } })).catch(() => undefined);
       this.patch({ uid, series, loading: series.length });
@@ -183,13 +184,11 @@ export class Session {
 
   /** Other studies of the patient, the newest first. */
   async findPriors(): Promise<void> {
-    const facts = this.studies.value[0]?.facts;
-    const patient = facts && text(facts, Tag.PatientID);
-    if (!patient) return;
-    const { rows } = await search("/studies", [["PatientID", patient], ["includefield", Tag.StudyDescription], ["limit", "50"]]);
-    const own = this.studies.value[0]?.uid;
+    const [own] = this.studies.value;
+    if (!own) return;
+    const { rows } = await studiesOfPatient(own.facts, 50);
     this.priors.value = rows
-      .filter((row) => text(row, Tag.StudyInstanceUID) !== own && text(row, Tag.PatientID) === patient)
+      .filter((row) => text(row, Tag.StudyInstanceUID) !== own.uid)
       .sort((a, b) => (text(b, Tag.StudyDate) ?? "").localeCompare(text(a, Tag.StudyDate) ?? ""));
   }
 

@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { text, texts, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate } from "../i18n";
+import { Doubts } from "../ui/Doubts";
 import type { Desk } from "./desk";
 import { reportsOf, version, type Content, type Version } from "./model";
 import { ShownContent, Signatures } from "./Shown";
@@ -18,7 +19,7 @@ interface Prior {
   readonly issued: Version & { content: Content };
 }
 
-export function Priors({ desk, studies }: { desk: Desk; studies: readonly Dataset[] }): JSX.Element {
+export function Priors({ desk, studies, own }: { desk: Desk; studies: readonly Dataset[]; own: Dataset | undefined }): JSX.Element {
   const priors = useSignal<readonly Prior[] | undefined>(undefined);
   useEffect(() => {
     void Promise.all(studies.slice(0, 20).map(priorsOf)).then((found) => (priors.value = found.flat()));
@@ -32,6 +33,7 @@ export function Priors({ desk, studies }: { desk: Desk; studies: readonly Datase
         <details key={prior.report} class="issued" open={index === 0}>
           <summary>
             {formatDate(text(prior.row, Tag.StudyDate))} {texts(prior.row, Tag.ModalitiesInStudy).join(" ")} {text(prior.row, Tag.StudyDescription) ?? ""}
+            <Doubts study={prior.row} own={own} />
           </summary>
           <ShownContent content={prior.issued.content} />
           <Signatures signatures={prior.issued.signatures} />

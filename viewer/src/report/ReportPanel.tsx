@@ -49,10 +49,12 @@ const TABS = ["tabReport", "tabHistory", "tabPriors"] as const satisfies readonl
 export interface ReportPanelProps {
   study: string;
   pictures: Pictures;
+  /** The facts of the study. */
+  own: Dataset | undefined;
   priors: readonly Dataset[];
 }
 
-export default function ReportPanel({ study, pictures, priors }: ReportPanelProps): JSX.Element {
+export default function ReportPanel({ study, own, pictures, priors }: ReportPanelProps): JSX.Element {
   const desk = useMemo(() => new Desk(study), [study]);
   const tab = useSignal<(typeof TABS)[number]>("tabReport");
   useEffect(() => {
@@ -92,7 +94,7 @@ export default function ReportPanel({ study, pictures, priors }: ReportPanelProp
         ) : tab.value === "tabHistory" ? (
           <History desk={desk} pictures={pictures} />
         ) : tab.value === "tabPriors" ? (
-          <Priors desk={desk} studies={priors} />
+          <Priors desk={desk} studies={priors} own={own} />
         ) : (
           <Body desk={desk} pictures={pictures} />
         )}

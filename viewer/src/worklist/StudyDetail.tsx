@@ -7,7 +7,9 @@ import { number, text, texts, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, t } from "../i18n";
 import { root, search, studyPath } from "../net/dicomweb";
+import { studiesOfPatient } from "../net/priors";
 import { may } from "../access/session";
+import { Doubts } from "../ui/Doubts";
 import { Icon } from "../ui/icons";
 import { reasonOf, say } from "../ui/notices";
 import { address, uidOf } from "./state";
@@ -19,14 +21,12 @@ export function StudyDetail({ row }: { row: Dataset }): JSX.Element {
   const series = useRef(signal<readonly Dataset[] | undefined>(undefined)).current;
   const priors = useRef(signal<readonly Dataset[]>([])).current;
   useEffect(() => {
-    const patient = text(row, Tag.PatientID);
     search(`${studyPath(uid)}/series`, [["includefield", Tag.SeriesDescription], ["includefield", Tag.SeriesNumber]])
       .then((found) => (series.value = [...found.rows].sort((a, b) => (number(a, Tag.SeriesNumber) ?? 0) - (number(b, Tag.SeriesNumber) ?? 0))))
       .catch((error: unknown) => say("error", t("common.error", { reason: reasonOf(error) })));
-    if (patient)
-      search("/studies", [["PatientID", patient], ["includefield", Tag.StudyDescription], ["limit", "20"]])
-        .then((found) => (priors.value = found.rows.filter((r) => uidOf(r) !== uid && text(r, Tag.PatientID) === patient)))
-        .catch(() => undefined);
+    studiesOfPatient(row, 20)
+      .then((found) => (priors.value = found.rows.filter((other) => uidOf(other) !== uid)))
+      .catch(() => undefined);
   }, [uid]);
   return (
     <div class="study-detail">
@@ -64,6 +64,7 @@ export function StudyDetail({ row }: { row: Dataset }): JSX.Element {
                   <time>{formatDate(text(prior, Tag.StudyDate)) || "—"}</time>
                   <b>{texts(prior, Tag.ModalitiesInStudy).join(" ")}</b>
                   <span>{text(prior, Tag.StudyDescription) ?? ""}</span>
+                  <Doubts study={prior} own={row} />
                 </a>
               </li>
             ))}

@@ -51,10 +51,9 @@ function sexAge(row: Dataset): string {
 }
 
 function Priors({ row }: { row: Dataset }): JSX.Element | null {
-  const patient = text(row, Tag.PatientID);
-  const count = patient ? priorsOf(patient).value : undefined;
+  const count = priorsOf(row);
   if (count === undefined) return <span class="quiet">—</span>;
-  return count === 0 ? <span class="quiet">0</span> : <b>{formatNumber(count, 0)}</b>;
+  return count.others === 0 ? <span class="quiet">0</span> : <b>{`${formatNumber(count.others, 0)}${count.more ? "+" : ""}`}</b>;
 }
 
 const plain = (id: ColumnId, tag: string): Omit<Column<Dataset>, "label"> => ({

@@ -1,23 +1,35 @@
 // How many other studies each patient has: counted when a row shows it, few at a time.
 
 import { signal, type Signal } from "@preact/signals";
-import { search } from "../net/dicomweb";
+import { text, type Dataset } from "../dicom/json";
+import { Tag } from "../dicom/tags";
+import { studiesOfPatient } from "../net/priors";
 
 const LANES = 2;
-const counts = new Map<string, Signal<number | undefined>>();
-const waiting: string[] = [];
+const MOST = 100;
+
+export interface Count {
+  readonly others: number;
+  readonly more: boolean; // than were counted
+}
+
+const counts = new Map<string, Signal<Count | undefined>>();
+const waiting: { study: Dataset; count: Signal<Count | undefined> }[] = [];
 let running = 0;
 
-/** Other studies of a patient; undefined while it is not known. */
-export function priorsOf(patientId: string): Signal<number | undefined> {
-  let count = counts.get(patientId);
+/** Other studies of a study's patient; undefined while it is not known, and when there is no Patient ID. */
+export function priorsOf(study: Dataset): Count | undefined {
+  const patient = text(study, Tag.PatientID);
+  if (patient === undefined) return undefined;
+  const key = JSON.stringify([patient, text(study, Tag.IssuerOfPatientID)]);
+  let count = counts.get(key);
   if (!count) {
-    counts.set(patientId, (count = signal(undefined)));
-    // In a search these stand for other characters, and the count would be of other patients.
-    if (!/[*?\\]/.test(patientId)) waiting.push(patientId);
+    counts.set(key, (count = signal(undefined)));
+    // In a search these stand for other characters, and the studies found would be of other patients.
+    if (!/[*?\\]/.test(patient)) waiting.push({ study, count });
     void lane();
   }
-  return count;
+  return count.value;
 }
 
 /** After studies came or went. */
@@ -28,10 +40,9 @@ export function forgetPriors(): void {
 async function lane(): Promise<void> {
   if (running >= LANES) return;
   running++;
-  for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-    const found = await search("/studies", [["PatientID", id], ["limit", "1"], ["count", "true"]]).catch(() => undefined);
-    const count = counts.get(id);
-    if (found && count) count.value = (found.total ?? found.rows.length) - 1;
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const found = await studiesOfPatient(next.study, MOST).catch(() => undefined);
+    if (found) next.count.value = { others: Math.max(found.rows.length - 1, 0), more: found.more };
   }
   running--;
 }

@@ -32,7 +32,7 @@ export const NO_FILTERS: Filters = {
 /** Those that are shown only when asked for. */
 export const FURTHER = ["fromTime", "toTime", "birth", "sex", "referring", "institution", "studyId", "uid"] as const satisfies readonly (keyof Filters)[];
 
-const INCLUDED = [Tag.StudyDescription, Tag.PatientAge, Tag.InstitutionName];
+const INCLUDED = [Tag.StudyDescription, Tag.PatientAge, Tag.InstitutionName, Tag.IssuerOfPatientID];
 
 const containing = (text: string): string => (/[*?]/.test(text) ? text : `*${text}*`);
 
