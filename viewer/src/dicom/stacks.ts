@@ -3,6 +3,7 @@
 import { dot, type Vec3 } from "../geometry/vector";
 import { framesOf, type Frame } from "./image";
 import { number, text, type Dataset } from "./json";
+import { projectionKey } from "./projection";
 import { acquiredAt } from "./suv";
 import { Tag } from "./tags";
 import { isVideo } from "./video";
@@ -14,6 +15,7 @@ export interface Stack {
   readonly modality: string;
   readonly number?: number;
   readonly description: string;
+  readonly view: string; // "R CC"; "" where nothing is said, and of what is no projection
   readonly frames: readonly Frame[];
   readonly phases: number; // how many times the same positions repeat; frames come phase by phase
   readonly frameTime?: number; // ms, when the object is a film
@@ -82,12 +84,13 @@ export function documentOf(instance: Dataset): Document {
   };
 }
 
-/** Single frames of one series share a stack when they have one direction and one size. */
+/** Single frames of one series share a stack when they have one direction and one size; projections, side and view. */
 function groupKey(frame: Frame | undefined): string {
   if (!frame) return "";
   const round = (v: Vec3): string => v.map((n) => n.toFixed(1).replace("-0.0", "0.0")).join(",");
   const direction = frame.plane ? round(frame.plane.normal) : "-";
-  const projection = frame.plane ? "" : `${frame.format.columns}x${frame.format.rows}`;
+  // A breast is not scrolled into the other one.
+  const projection = frame.plane ? "" : `${frame.format.columns}x${frame.format.rows}|${projectionKey(frame.dataset)}`;
   return `${frame.series}|${direction}|${projection}`;
 }
 
@@ -101,6 +104,7 @@ function stackOf(key: string, unsorted: readonly Frame[]): Stack {
     modality: text(first.dataset, Tag.Modality) ?? "",
     number: number(first.dataset, Tag.SeriesNumber),
     description: text(first.dataset, Tag.SeriesDescription) ?? "",
+    view: projectionKey(first.dataset),
     frames,
     phases,
     frameTime: frameTimeOf(first.dataset, unsorted.length),

@@ -3,6 +3,8 @@
 import type { JSX } from "preact";
 import { yearsBetween } from "../dicom/dates";
 import { number, text, type Dataset } from "../dicom/json";
+import type { Frame } from "../dicom/image";
+import { projectionOf, type Projection } from "../dicom/projection";
 import { Tag } from "../dicom/tags";
 import { letters } from "../geometry/plane";
 import { measurable } from "../geometry/spacing";
@@ -103,9 +105,24 @@ export function Corners({ viewport }: { viewport: Viewport }): JSX.Element | nul
       {corner("top right", studyLines(d))}
       {corner("bottom left", bottomLeft)}
       {corner("bottom right", bottomRight)}
+      <SideMark frame={viewport.frame.value} />
       <Orientation viewport={viewport} />
     </>
   );
+}
+
+/** Side and view of a projection; that the side is missing, where nothing says it. */
+function SideMark({ frame }: { frame: Frame | undefined }): JSX.Element | null {
+  const projection = frame && projectionOf(frame.dataset);
+  if (!projection) return null;
+  const said = sideText(projection);
+  if (said === "") return null;
+  return <div class={projection.stated ? "letter side" : "letter side missing"}>{said}</div>;
+}
+
+export function sideText({ side, view, stated }: Projection): string {
+  const words = [stated ? side && side !== "U" && t(`side.${side}`) : t("side.missing"), view];
+  return words.filter(Boolean).join(" ");
 }
 
 function Orientation({ viewport }: { viewport: Viewport }): JSX.Element | null {

@@ -60,7 +60,7 @@ function label(viewport: Viewport): string {
   const source = viewport.source.value;
   if (!source) return t("pane.empty");
   const { at, count } = viewport.range.value;
-  if (source.kind === "stack") return `${source.stack.modality} ${source.stack.description} ${at + 1} / ${count}`;
+  if (source.kind === "stack") return `${source.stack.modality} ${source.stack.description} ${source.stack.view} ${at + 1} / ${count}`;
   if (source.kind === "document") return source.document.description;
   return source.kind === "mpr" ? t(`mpr.${source.view}`) : t("volume.title");
 }

@@ -4,6 +4,7 @@ import { useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import { text, texts } from "../dicom/json";
+import { projectionOf } from "../dicom/projection";
 import type { Stack } from "../dicom/stacks";
 import { Tag } from "../dicom/tags";
 import { formatDate, t } from "../i18n";
@@ -14,6 +15,7 @@ import { Icon } from "../ui/icons";
 import { modalityIcon } from "../ui/modality";
 import { reasonOf, say } from "../ui/notices";
 import { useReading } from "./context";
+import { sideText } from "./Corners";
 import { isPresentation, showPresentation } from "./presentations";
 
 export function Strip(): JSX.Element {
@@ -103,6 +105,7 @@ function Priors(): JSX.Element | null {
 
 function StackTile({ stack }: { stack: Stack }): JSX.Element {
   const { session } = useReading();
+  const projection = projectionOf(stack.frames[0]!.dataset);
   const shown = session.viewports.value.some((v) => v.stack.value?.id === stack.id);
   return (
     <button
@@ -118,6 +121,7 @@ function StackTile({ stack }: { stack: Stack }): JSX.Element {
       <Thumbnail stack={stack} />
       <span class="tile-text">
         <b>{stack.modality}</b> {stack.number ?? ""} {stack.description || t("strip.unnamed")}
+        {projection && <strong class={projection.stated ? "tile-view" : "warn-text"}>{sideText(projection)}</strong>}
       </span>
       <Ring stack={stack} />
     </button>

@@ -4,17 +4,20 @@
 import { batch } from "@preact/signals";
 import { Kept } from "../access/kept";
 import { may } from "../access/session";
+import { chestWall, mammograms, projectionOf } from "../dicom/projection";
 import { newUid } from "../dicom/uid";
 import type { ColormapName } from "../pixels/colormap";
 import { straight, type Voi } from "../pixels/voi";
 import type { Key } from "../i18n";
 import type { Stack } from "../dicom/stacks";
 import type { Session } from "./session";
+import type { Viewport } from "./viewport";
 
 export interface PaneRule {
   readonly study: number; // 0: the first opened, 1: the next ...
   readonly description: string; // of the series; "" when only the place counts
-  readonly place: number; // among the study's series
+  readonly view?: string; // side and view of a projection: "R CC"
+  readonly place: number; // among the study's series; of shipped ones: mammograms come as they hang
   readonly window?: { readonly center: number; readonly width: number };
   readonly colormap?: ColormapName;
 }
@@ -30,6 +33,8 @@ export interface Protocol {
   readonly link: { readonly scroll: boolean; readonly window: boolean; readonly view: boolean };
   /** Hung by itself when a study of its modality is opened with at least as many series. */
   readonly automatic: boolean;
+  /** For mammograms whose sides and views are known, and for nothing else. */
+  readonly mammograms?: boolean;
 }
 
 const pane = (study: number, place: number): PaneRule => ({ study, description: "", place });
@@ -37,8 +42,9 @@ const together = { scroll: true, window: true, view: true };
 const apart = { scroll: false, window: false, view: false };
 
 const SHIPPED: readonly Protocol[] = [
+  { id: "mammography", name: "", title: "hanging.mammography", modalities: ["MG"], rows: 2, columns: 2, panes: [0, 1, 2, 3].map((n) => pane(0, n)), link: apart, automatic: true, mammograms: true },
   { id: "pair", name: "", title: "hanging.pair", modalities: ["CR", "DX", "MG", "RF"], rows: 1, columns: 2, panes: [pane(0, 0), pane(0, 1)], link: apart, automatic: true },
-  { id: "four", name: "", title: "hanging.four", modalities: ["MR", "CT", "MG"], rows: 2, columns: 2, panes: [0, 1, 2, 3].map((n) => pane(0, n)), link: { ...apart, scroll: true }, automatic: false },
+  { id: "four", name: "", title: "hanging.four", modalities: ["MR", "CT"], rows: 2, columns: 2, panes: [0, 1, 2, 3].map((n) => pane(0, n)), link: { ...apart, scroll: true }, automatic: false },
   { id: "prior", name: "", title: "hanging.prior", modalities: [], rows: 1, columns: 2, panes: [pane(0, 0), pane(1, 0)], link: together, automatic: false },
 ];
 
@@ -68,15 +74,28 @@ export function fitting(session: Session): Protocol[] {
     (p) =>
       (p.modalities.length === 0 || p.modalities.some((m) => modalities.has(m))) &&
       p.panes.every((rule) => rule.study < studies) &&
-      (!p.title || p.panes.filter((rule) => find(session, rule)).length === p.panes.length),
+      (!p.title || p.panes.filter((rule) => find(session, rule, p)).length === p.panes.length),
   );
 }
 
-function find(session: Session, rule: PaneRule): Stack | undefined {
+function find(session: Session, rule: PaneRule, protocol: Protocol): Stack | undefined {
   const study = session.studies.value[rule.study]?.uid;
   const stacks = session.stacks.value.filter((stack) => stack.study === study);
-  const named = rule.description ? stacks.find((stack) => stack.description === rule.description) : undefined;
-  return named ?? stacks[rule.place];
+  if (protocol.title) {
+    const pairs = mammograms(stacks, (stack) => stack.frames[0]!.dataset);
+    return pairs || protocol.mammograms ? pairs?.[rule.place] : stacks[rule.place];
+  }
+  const sameView = rule.view ? stacks.filter((stack) => stack.view === rule.view) : stacks;
+  const named = rule.description ? sameView.find((stack) => stack.description === rule.description) : undefined;
+  return named ?? (rule.view ? sameView[0] : undefined) ?? stacks[rule.place];
+}
+
+/** A breast hangs with its chest wall to the middle: the right one's to the right, the left one's to the left. */
+function turnToChestWall(viewport: Viewport, { side }: { side?: string }, stored: "left" | "right" | undefined): void {
+  const wanted = side === "R" ? "right" : side === "L" ? "left" : undefined;
+  if (!wanted) return;
+  viewport.anchor.value = stored ?? wanted;
+  if (stored && stored !== wanted) viewport.flip("horizontal");
 }
 
 export function hang(session: Session, protocol: Protocol): void {
@@ -84,11 +103,13 @@ export function hang(session: Session, protocol: Protocol): void {
     session.setLayout({ rows: protocol.rows, columns: protocol.columns });
     protocol.panes.forEach((rule, i) => {
       const viewport = session.viewports.value[i];
-      const stack = find(session, rule);
+      const stack = find(session, rule, protocol);
       if (!viewport) return;
       if (!stack) return viewport.show(undefined);
       session.showStack(viewport, stack);
-      if (rule.window) viewport.chosenVoi.value = { kind: "window", ...rule.window, shape: straight(stack.frames[0]!) };
+      const first = stack.frames[0]!;
+      if (stack.modality === "MG") turnToChestWall(viewport, projectionOf(first.dataset) ?? {}, chestWall(first.dataset));
+      if (rule.window) viewport.chosenVoi.value = { kind: "window", ...rule.window, shape: straight(first) };
       viewport.colormap.value = rule.colormap;
     });
     const { sync } = session;
@@ -107,6 +128,7 @@ export function save(session: Session, name: string, { automatic, shared }: { au
     return {
       study: Math.max(stack ? studies.indexOf(stack.study) : 0, 0),
       description: stack?.description ?? "",
+      view: stack?.view,
       place: stack ? ofStudy.indexOf(stack) : 999, // an empty pane stays empty
       window: windowOf(viewport.chosenVoi.value),
       colormap: viewport.colormap.value,

@@ -71,6 +71,8 @@ export class Viewport {
   readonly turning = signal(false);
   /** Why it could not be drawn. */
   readonly trouble = signal<string | undefined>(undefined);
+  /** The side of the image as it is stored that lies at the side of the pane, where the reader has not moved it. */
+  readonly anchor = signal<"left" | "right" | undefined>(undefined);
   readonly rect = signal<Rect>({ x: 0, y: 0, width: 0, height: 0 });
   /** Frames a second while playing, else 0. */
   readonly playing = signal(0);
@@ -149,11 +151,10 @@ export class Viewport {
     const { width, height } = this.rect.value;
     if (!size || width === 0) return undefined;
     const chosen = this.chosen.value;
-    return {
-      ...chosen,
-      center: chosen.center ?? [size[0] / 2, size[1] / 2],
-      zoom: chosen.zoom ?? fitZoom(size, this.aspect.value, chosen.rotation, [width, height]) * this.fill.value,
-    };
+    const zoom = chosen.zoom ?? fitZoom(size, this.aspect.value, chosen.rotation, [width, height]) * this.fill.value;
+    const anchor = chosen.rotation === 0 ? this.anchor.value : undefined;
+    const across = anchor === "left" ? width / zoom / 2 : anchor === "right" ? size[0] - width / zoom / 2 : size[0] / 2;
+    return { ...chosen, center: chosen.center ?? [across, size[1] / 2], zoom };
   });
 
   readonly toScreen = computed((): Affine | undefined => {
@@ -211,6 +212,7 @@ export class Viewport {
 
   show(source: Source | undefined, index?: number): void {
     this.source.value = source;
+    this.anchor.value = undefined;
     this.chosen.value = UPRIGHT;
     this.chosenVoi.value = undefined;
     this.presentedVoi.value = undefined;

@@ -15,7 +15,7 @@ import { image, json } from "../instances";
 
 const frame = framesOf(json(image()))[0]!;
 const block = Array.from({ length: 5 }, (_, k) => framesOf(json(image({ number: k + 1, series: "1.2.9", extra: { "00200032": ["DS", ["-10", "20", String(2 * k)]] } })))[0]!);
-const volume = volumeOf({ id: "", study: "", series: "1.2.9", modality: "CT", description: "", frames: block, phases: 1 }) as Volume;
+const volume = volumeOf({ id: "", study: "", series: "1.2.9", modality: "CT", description: "", view: "", frames: block, phases: 1 }) as Volume;
 const opened: Opened = { frames: new Map([[frame.id, frame]]), volume: (reference) => (reference === "1.2.3.4" ? volume : undefined) };
 const surface: Surface = { size: [64, 64], unit: "HU", spacingAt: () => frame.spacing, value: () => 7 };
 
