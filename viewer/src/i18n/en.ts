@@ -95,6 +95,8 @@ export const en: Dictionary = {
   "filter.sharp": "Sharpen",
   "filter.sharper": "Sharpen strongly",
   "filter.interpolate": "Interpolate",
+  "view.planes": "Overlay planes (60xx)",
+  "planes.missing": "An overlay plane of this image cannot be shown",
   "view.referenceLines": "Reference lines",
   "view.shutterAround": "Shutter around the selected region",
   "view.shutter": "Shutter",

@@ -95,6 +95,8 @@ export const zh = {
   "filter.sharp": "锐化",
   "filter.sharper": "强锐化",
   "filter.interpolate": "插值",
+  "view.planes": "叠加图层（60xx）",
+  "planes.missing": "含有无法显示的叠加图层",
   "view.referenceLines": "定位线",
   "view.shutterAround": "以选中区域为遮光范围",
   "view.shutter": "遮光器",

@@ -12,6 +12,7 @@ import { DocumentView } from "./DocumentView";
 import { Gestures } from "./gestures";
 import { Overlay } from "./Overlay";
 import { Segments } from "./Overlays";
+import { Planes } from "./Planes";
 import { Rendered } from "./Rendered";
 import type { Viewport } from "./viewport";
 
@@ -41,6 +42,7 @@ export function Pane({ viewport }: { viewport: Viewport }): JSX.Element {
       onDrop={drop}
     >
       {source?.kind === "document" && <DocumentView document={source.document} />}
+      <Planes viewport={viewport} />
       <Segments viewport={viewport} />
       <Overlay viewport={viewport} />
       <Corners viewport={viewport} />

@@ -153,7 +153,18 @@ function drawRendered(context: CanvasRenderingContext2D, image: HTMLImageElement
 function drawOverlay(context: CanvasRenderingContext2D, pane: Element, x: number, y: number): void {
   const origin = pane.getBoundingClientRect();
   context.save();
+  context.beginPath();
+  context.rect(x, y, origin.width, origin.height);
+  context.clip();
   context.translate(x, y);
+  context.imageSmoothingEnabled = false;
+  for (const layer of pane.querySelectorAll<HTMLCanvasElement>("canvas.segment")) {
+    const { a, b, c, d, e, f } = new DOMMatrix(getComputedStyle(layer).transform);
+    context.save();
+    context.transform(a, b, c, d, e, f);
+    context.drawImage(layer, 0, 0);
+    context.restore();
+  }
   for (const path of pane.querySelectorAll<SVGGeometryElement>("svg.overlay path, svg.overlay line, svg.overlay circle, svg.overlay rect")) {
     const style = getComputedStyle(path);
     if (path.tagName === "rect" && path.closest(".legend")) continue;

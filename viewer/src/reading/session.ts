@@ -55,6 +55,7 @@ export class Session {
   readonly keyFrames = signal<readonly Frame[]>([]);
   readonly showAnnotations = signal(true);
   readonly showCorners = signal(true);
+  readonly showPlanes = signal(true);
   readonly showReferenceLines = signal(true);
   /** No WebGL2: slices only, drawn by the processor. */
   readonly flat = signal(false);

@@ -1,6 +1,7 @@
 // How the picture is drawn and turned, and what is written upon it.
 
 import type { JSX } from "preact";
+import { overlayPlanes } from "../../dicom/planes";
 import { t } from "../../i18n";
 import { Menu, MenuItem } from "../../ui/controls";
 import type { IconName } from "../../ui/icons";
@@ -15,6 +16,7 @@ export function ViewMenu(): JSX.Element {
   const reading = useReading();
   const { session } = reading;
   const viewport = session.active.value;
+  const frame = viewport?.frame.value;
   const run = (name: ActionName): void => {
     ACTIONS[name].run(reading);
   };
@@ -45,6 +47,12 @@ export function ViewMenu(): JSX.Element {
           <hr />
           <MenuItem label={t("action.toggleCorners")} hint="C" checked={session.showCorners.value} onClick={() => run("toggleCorners")} />
           <MenuItem label={t("action.toggleAnnotations")} hint="M" checked={session.showAnnotations.value} onClick={() => run("toggleAnnotations")} />
+          <MenuItem
+            label={t("view.planes")}
+            checked={session.showPlanes.value}
+            disabled={!frame || overlayPlanes(frame.dataset, frame.number).length === 0}
+            onClick={() => (session.showPlanes.value = !session.showPlanes.value)}
+          />
           <MenuItem
             label={t("view.referenceLines")}
             checked={session.showReferenceLines.value}
