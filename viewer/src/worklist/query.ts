@@ -36,6 +36,19 @@ const INCLUDED = [Tag.StudyDescription, Tag.PatientAge, Tag.InstitutionName, Tag
 
 const containing = (text: string): string => (/[*?]/.test(text) ? text : `*${text}*`);
 
+const HAN = /^[\p{Script=Han}\s]+$/u;
+
+/**
+ * A name as people write it. Chinese characters are found in their order, with or without what separates the
+ * family name; other letters as they are written and as they sound, so that pinyin finds characters.
+ */
+function named(text: string): { value: string; sounds: boolean } {
+  if (text === "" || /[*?]/.test(text)) return { value: text, sounds: false };
+  if (HAN.test(text)) return { value: `*${[...text.replace(/\s/g, "")].join("*")}*`, sounds: false };
+  // Numbers have no sound: Patient 7 would be every patient.
+  return { value: `*${text}*`, sounds: !/\d/.test(text) };
+}
+
 /** `cursor`: where a page before ended, as the server named it. */
 export function qido(filters: Filters, page: { size: number; cursor?: string }, today: Date): [string, string][] {
   const query: [string, string][] = [];
@@ -43,7 +56,8 @@ export function qido(filters: Filters, page: { size: number; cursor?: string }, 
     if (value) query.push([name, value]);
   };
   const part = (name: string, value: string): void => add(name, value.trim() && containing(value.trim()));
-  part("PatientName", filters.name);
+  const [name, referring] = [named(filters.name.trim()), named(filters.referring.trim())];
+  add("PatientName", name.value);
   part("PatientID", filters.id);
   part("AccessionNumber", filters.accession);
   part("StudyDescription", filters.description);
@@ -52,7 +66,8 @@ export function qido(filters: Filters, page: { size: number; cursor?: string }, 
   add("StudyTime", times(filters));
   add("PatientBirthDate", filters.birth.replaceAll("-", ""));
   add("PatientSex", filters.sex);
-  part("ReferringPhysicianName", filters.referring);
+  add("ReferringPhysicianName", referring.value);
+  add("fuzzymatching", name.sounds || referring.sounds ? "true" : "");
   part("InstitutionName", filters.institution);
   part("StudyID", filters.studyId);
   add("StudyInstanceUID", filters.uid.trim());

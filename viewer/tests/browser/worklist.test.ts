@@ -294,3 +294,25 @@ test("two studies are picked and opened side by side", async () => {
   await until(page, () => window.reading?.session.viewports.value.length === 2 && window.reading.session.viewports.value.every((v) => v.pixels.value));
   expect(await page.evaluate(() => new Set(window.reading.session.viewports.value.map((v) => v.stack.value!.study)).size)).toBe(2);
 });
+
+test("a name is found as the list shows it, by a part of it, and in pinyin", async () => {
+  const names = ["Zhang^Wei=张^伟", "=王^小明", "Smith^John"];
+  const clinic = `Names ${newUid().slice(-6)}`;
+  await store(...names.map((name) => image({ rows: 8, columns: 8, extra: { "00100010": ["PN", name], "00080080": ["LO", clinic] } })));
+  const page = await open(`?lang=zh&institution=${encodeURIComponent(clinic)}`, { width: 1500, height: 800 });
+  await settledRows(page, 3);
+  for (const [asked, found] of [
+    ...["张", "伟", "张伟", "张 伟", "zhang wei", "zhangwei", "wei zhang", "ZHANG^WEI", "zhang", "zha", "zhangw"].map((each) => [each, "张伟"]),
+    ...["王小明", "小明", "wang xiaoming", "wangxiaoming", "wang xiaom"].map((each) => [each, "王小明"]),
+    ["john smith", "Smith John"],
+    ["smith", "Smith John"],
+  ] as const) {
+    await page.fill("input[name=name]", asked);
+    const end = Date.now() + 15_000;
+    for (let shown = ""; shown !== found; ) {
+      const cells = await column(page, "patient");
+      shown = cells.length === 1 ? cells[0]!.trim() : "";
+      if (shown !== found && Date.now() > end) throw new Error(`${asked} finds ${cells.join(", ") || "nothing"}`);
+    }
+  }
+});

@@ -48,3 +48,18 @@ test("filters become QIDO parameters; dates count from today", () => {
   expect(query).toContainEqual(["StudyInstanceUID", "1.2.3"]);
   expect(query).toContainEqual(["cursor", "abc"]);
 });
+
+test.each([
+  ["张伟", "*张*伟*", false],
+  ["张 伟", "*张*伟*", false],
+  ["张", "*张*", false],
+  ["zhang wei", "*zhang wei*", true],
+  ["ZHANG^WEI", "*ZHANG^WEI*", true],
+  ["张 wei", "*张 wei*", true],
+  ["Patient 7", "*Patient 7*", false],
+  ["zh*", "zh*", false], // whoever writes wild cards knows what he wants
+])("the name %s is looked for as %s", (name, pattern, sounds) => {
+  const query = qido({ ...NO_FILTERS, name }, { size: 50 }, new Date());
+  expect(query).toContainEqual(["PatientName", pattern]);
+  expect(query.some(([key]) => key === "fuzzymatching")).toBe(sounds);
+});
