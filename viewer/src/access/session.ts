@@ -2,7 +2,7 @@
 // to whoever reaches it (the server allows that on this machine only); the pages say so.
 
 import { computed, signal } from "@preact/signals";
-import { Problem, rest } from "../net/rest";
+import { lastRequest, Problem, rest, signingIn } from "../net/rest";
 
 export interface Person {
   readonly person_id: string;
@@ -61,6 +61,29 @@ export async function signOut(): Promise<void> {
     if (!(error instanceof Problem)) throw error;
   });
   location.href = "signin.html";
+}
+
+/**
+ * Asks the reader to sign in again once the session has ended, though the page asks for nothing: what it shows
+ * is not for whoever comes by. Looking keeps no session alive, because it is done when it must be over.
+ */
+export function watchEnd(): void {
+  const left = (): number => {
+    const { idle_s, expires_at } = session.value!;
+    const end = Math.min(lastRequest.at + idle_s * 1000, expires_at ? Date.parse(expires_at) : Infinity);
+    return Math.min(Math.max(end + 1000 - Date.now(), 1000), 2 ** 31 - 1);
+  };
+  const look = async (): Promise<void> => {
+    if (left() > 1000) return wait();
+    const found = await whoReads().catch(() => undefined);
+    lastRequest.at = Date.now();
+    if (found && !found.open && !found.account) await signingIn.ask?.();
+    wait();
+  };
+  const wait = (): void => {
+    window.setTimeout(() => void look(), left());
+  };
+  if (session.value && !session.value.open) wait();
 }
 
 /** Leaves for the sign-in page when nobody is signed in and somebody has to be. */

@@ -2,6 +2,8 @@
 // decode workers (decode/worker.ts), so that their bytes never pass through this thread.
 
 import type { Dataset } from "../dicom/json";
+import { problemText } from "./problems";
+import { fetchSignedIn } from "./rest";
 import { boundaryOf, parts } from "./multipart";
 
 export class HttpError extends Error {
@@ -27,14 +29,14 @@ const JSON_TYPE = "application/dicom+json";
 export async function checked(response: Response): Promise<Response> {
   if (response.ok) return response;
   const body = await response.text().catch(() => "");
-  let detail = body.slice(0, 200);
+  let problem: Readonly<Record<string, unknown>>;
   try {
-    const problem = JSON.parse(body) as { detail?: string; title?: string };
-    detail = problem.detail ?? problem.title ?? detail;
+    problem = JSON.parse(body) as Readonly<Record<string, unknown>>;
   } catch {
     // not problem+json: the text itself
+    problem = { detail: body.slice(0, 200) || response.statusText };
   }
-  throw new HttpError(response.status, response.url, detail || response.statusText);
+  throw new HttpError(response.status, response.url, problemText(response.status, problem));
 }
 
 export interface Found {
@@ -51,7 +53,7 @@ export async function search(
   const parameters = new URLSearchParams();
   for (const [name, value] of query) parameters.append(name, value);
   const response = await checked(
-    await fetch(`${root()}${path}?${parameters}`, { headers: { Accept: JSON_TYPE }, signal }),
+    await fetchSignedIn(`${root()}${path}?${parameters}`, { headers: { Accept: JSON_TYPE }, signal }),
   );
   const total = Number(response.headers.get("X-Total-Count") ?? NaN);
   const rows = response.status === 204 ? [] : ((await response.json()) as Dataset[]);
@@ -69,7 +71,7 @@ export const instancePath = (study: string, series: string, instance: string): s
 export async function metadata(study: string, series: string, signal?: AbortSignal, instance?: string): Promise<Dataset[]> {
   const path = instance === undefined ? seriesPath(study, series) : instancePath(study, series, instance);
   const url = `${root()}${path}/metadata`;
-  const response = await checked(await fetch(url, { headers: { Accept: JSON_TYPE }, signal }));
+  const response = await checked(await fetchSignedIn(url, { headers: { Accept: JSON_TYPE }, signal }));
   return (await response.json()) as Dataset[];
 }
 
@@ -77,14 +79,14 @@ export async function metadata(study: string, series: string, signal?: AbortSign
 export async function bulk(uri: string, type = "application/octet-stream"): Promise<Uint8Array> {
   const url = new URL(uri, `${root()}/`).href;
   const accept = `multipart/related; type="${type}", ${type}, */*`;
-  return firstBody(await checked(await fetch(url, { headers: { Accept: accept } })));
+  return firstBody(await checked(await fetchSignedIn(url, { headers: { Accept: accept } })));
 }
 
 /** An instance as its DICOM file. */
 export async function file(study: string, series: string, instance: string): Promise<Uint8Array> {
   const url = `${root()}${instancePath(study, series, instance)}`;
   const accept = 'multipart/related; type="application/dicom"';
-  return firstBody(await checked(await fetch(url, { headers: { Accept: accept } })));
+  return firstBody(await checked(await fetchSignedIn(url, { headers: { Accept: accept } })));
 }
 
 async function firstBody(response: Response): Promise<Uint8Array> {
@@ -96,7 +98,7 @@ async function firstBody(response: Response): Promise<Uint8Array> {
 }
 
 export async function remove(path: string): Promise<void> {
-  await checked(await fetch(`${root()}${path}`, { method: "DELETE" }));
+  await checked(await fetchSignedIn(`${root()}${path}`, { method: "DELETE" }));
 }
 
 export interface StoreProgress {

@@ -1,14 +1,18 @@
 // The REST interface, /api/v1: JSON, entity tags, problems by their type (RFC 9457). A request that
 // the server will only answer to somebody waits until somebody has signed in, and is sent again.
 
+import { problemText, typeOf } from "./problems";
+
 export class Problem extends Error {
+  /** The last part of the problem's type: "stale-revision"; "" for none. */
+  readonly type: string;
+
   constructor(
     readonly status: number,
-    /** The last part of the problem's type: "stale-revision"; "" for none. */
-    readonly type: string,
     readonly members: Readonly<Record<string, unknown>>,
   ) {
-    super(typeof members["detail"] === "string" ? members["detail"] : `HTTP ${status}`);
+    super(problemText(status, members));
+    this.type = typeOf(members);
   }
 }
 
@@ -36,36 +40,45 @@ export interface Asked {
 /** Asks the reader to sign in; resolves when that is done. Set by access/SignInDialog. */
 export const signingIn: { ask: (() => Promise<void>) | undefined } = { ask: undefined };
 
+/** When the server was last asked for anything by somebody, ms since the epoch: that is what keeps a session from being idle. */
+export const lastRequest = { at: Date.now() };
+
+const UNATTENDED = "Unattended";
+
+/** fetch(), again after the reader has signed in where the server would only answer to somebody. */
+export async function fetchSignedIn(url: string | URL, options: RequestInit = {}): Promise<Response> {
+  if (!new Headers(options.headers).has(UNATTENDED)) lastRequest.at = Date.now();
+  const response = await fetch(url, options);
+  if (response.status !== 401 || !signingIn.ask) return response;
+  await signingIn.ask();
+  return fetch(url, options);
+}
+
 /** `path` below /api/v1. Raises Problem, and Unreachable when no answer came. */
-export async function rest<T>(method: string, path: string, asked: Asked = {}): Promise<Answer<T>> {
+export async function rest<T>(method: string, path: string, how: Asked = {}): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  if (asked.body !== undefined) headers["Content-Type"] = "application/json";
-  if (asked.ifMatch) headers["If-Match"] = asked.ifMatch;
-  if (asked.key) headers["Idempotency-Key"] = asked.key;
-  if (asked.unattended) headers["Unattended"] = "?1";
+  if (how.body !== undefined) headers["Content-Type"] = "application/json";
+  if (how.ifMatch) headers["If-Match"] = how.ifMatch;
+  if (how.key) headers["Idempotency-Key"] = how.key;
+  if (how.unattended) headers[UNATTENDED] = "?1";
   let response: Response;
   try {
-    response = await fetch(apiUrl(path), {
+    response = await (how.anonymous ? fetch : fetchSignedIn)(apiUrl(path), {
       method,
       headers,
-      body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
-      signal: asked.signal,
+      body: how.body === undefined ? undefined : JSON.stringify(how.body),
+      signal: how.signal,
       cache: "no-store",
     });
   } catch (error) {
-    if (asked.signal?.aborted) throw error;
+    if (how.signal?.aborted) throw error;
     throw new Unreachable(error instanceof Error ? error.message : String(error));
-  }
-  if (response.status === 401 && !asked.anonymous && signingIn.ask) {
-    await signingIn.ask();
-    return rest(method, path, { ...asked, anonymous: true });
   }
   const text = await response.text();
   const body = text ? parsed(text) : {};
   if (!response.ok) {
     const members = (typeof body === "object" && body !== null ? body : { detail: text.slice(0, 300) }) as Record<string, unknown>;
-    const type = typeof members["type"] === "string" ? members["type"].replace(/^.*\//, "") : "";
-    throw new Problem(response.status, type === "about:blank" ? "" : type, members);
+    throw new Problem(response.status, members);
   }
   return { value: body as T, etag: response.headers.get("ETag") ?? "", status: response.status };
 }

@@ -19,7 +19,7 @@ export function Panel(): JSX.Element {
   const reading = useReading();
   const { session } = reading;
   const annotations = session.annotations.value;
-  const unsaved = session.edited.value || annotations.some((a) => !a.saved);
+  const unsaved = session.unsavedMeasurements.value;
   const keys = session.keyFrames.value;
   return (
     <aside class="panel" aria-label={t("toolbar.panel")}>
@@ -63,7 +63,7 @@ export function Panel(): JSX.Element {
           </ul>
         </section>
       )}
-      {keys.length > 0 && (
+      {(keys.length > 0 || session.unsavedKeys.value) && (
         <section>
           <h2>{t("panel.keyImages")}</h2>
           <ul class="measurements">
@@ -78,8 +78,8 @@ export function Panel(): JSX.Element {
             ))}
           </ul>
           {may("store") && (
-            <button type="button" class="button" onClick={() => void saveKeyImages(session)}>
-              {t("panel.saveKeys")}
+            <button type="button" class="button" disabled={!session.unsavedKeys.value} onClick={() => void saveKeyImages(session)}>
+              {session.unsavedKeys.value ? t("panel.saveKeys") : t("panel.saved")}
             </button>
           )}
         </section>

@@ -3,7 +3,8 @@
 import { effect, signal, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { render, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { gate } from "../access/session";
+import { gate, may } from "../access/session";
+import { SignInDialog } from "../access/SignInDialog";
 import { text } from "../dicom/json";
 import { samePerson } from "../dicom/patient";
 import { Tag } from "../dicom/tags";
@@ -60,6 +61,7 @@ function Page(): JSX.Element {
       <Notices />
       <Recording />
       <TextDialog />
+      <SignInDialog />
       {reading.over.value === "help" && <Help close={() => (reading.over.value = undefined)} />}
     </ReadingContext.Provider>
   );
@@ -203,6 +205,10 @@ effect(() => {
   });
 });
 effect(() => restore(session));
+// What is not in the archive is lost with the page: the browser asks before it leaves.
+window.addEventListener("beforeunload", (event) => {
+  if (may("store") && (session.unsavedMeasurements.value || session.unsavedKeys.value)) event.preventDefault();
+});
 
 runCine(session);
 listenToKeys(reading);

@@ -38,7 +38,9 @@ export async function removeStored(session: Session, document: Document): Promis
   if (document.sopClass !== KEY_OBJECT_SELECTION) return;
   const others = session.documents.value.filter((d) => d.sopClass === KEY_OBJECT_SELECTION).flatMap((d) => selectedFrames(d.dataset));
   const gone = selectedFrames(document.dataset).filter((id) => !others.includes(id));
-  session.keyFrames.value = session.keyFrames.value.filter((f) => !gone.includes(f.id));
+  const stays = (frame: Frame): boolean => !gone.includes(frame.id);
+  session.keyFrames.value = session.keyFrames.value.filter(stays);
+  session.savedKeys.value = session.savedKeys.value.filter(stays);
 }
 
 const isOurs = (dataset: Dataset): boolean => text(dataset, Tag.Manufacturer) === MANUFACTURER;
@@ -96,11 +98,15 @@ export async function saveMeasurements(session: Session): Promise<void> {
 
 export async function saveKeyImages(session: Session): Promise<void> {
   try {
-    for (const [study, frames] of grouped(session.keyFrames.value, (f) => f.study)) {
-      const replaced = ours(session, study, KEY_OBJECT_SELECTION);
-      await send(session, keyObjectSelection(frames, new Date()));
+    const marked = session.keyFrames.value;
+    const byStudy = grouped(marked, (frame) => frame.study);
+    for (const { uid } of session.studies.value) {
+      const replaced = ours(session, uid, KEY_OBJECT_SELECTION);
+      const frames = byStudy.get(uid);
+      if (frames) await send(session, keyObjectSelection(frames, new Date()));
       await removeReplaced(session, replaced);
     }
+    session.savedKeys.value = marked;
     say("info", t("save.done"));
   } catch (error) {
     say("error", t("save.failed", { reason: reasonOf(error) }));
@@ -127,6 +133,7 @@ export function restore(session: Session): void {
     } else if (document.sopClass === KEY_OBJECT_SELECTION) {
       const chosen = selectedFrames(document.dataset).flatMap((id) => frames.get(id) ?? []);
       session.keyFrames.value = [...new Set([...session.keyFrames.value, ...chosen])];
+      session.savedKeys.value = [...new Set([...session.savedKeys.value, ...chosen])];
     }
   }
 }

@@ -63,6 +63,13 @@ export class Session {
   readonly restored = new Set<string>();
   /** Stored measurements were removed or changed since: saving brings the archive up to date. */
   readonly edited = signal(false);
+  /** The key images that are in the archive. */
+  readonly savedKeys = signal<readonly Frame[]>([]);
+  readonly unsavedMeasurements = computed(() => this.edited.value || this.annotations.value.some((a) => !a.saved));
+  readonly unsavedKeys = computed(() => {
+    const [marked, saved] = [this.keyFrames.value, this.savedKeys.value];
+    return marked.length !== saved.length || marked.some((frame) => !saved.includes(frame));
+  });
   private readonly overlayInstances: Dataset[] = [];
   private readonly wanted = new Set<string>();
   private nextViewport = 1;

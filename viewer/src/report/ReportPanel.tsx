@@ -3,7 +3,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
-import { SignInDialog } from "../access/SignInDialog";
 import type { Dataset } from "../dicom/json";
 import { formatMoment } from "../i18n";
 import { AT_REST, Desk } from "./desk";
@@ -100,7 +99,6 @@ export default function ReportPanel({ study, own, pictures, priors }: ReportPane
         )}
       </div>
       {report && <Actions desk={desk} />}
-      <SignInDialog />
     </aside>
   );
 }

@@ -4,7 +4,7 @@ import { effect } from "@preact/signals";
 import { render, type JSX } from "preact";
 import { PageHeader } from "../access/PageHeader";
 import { SignInDialog } from "../access/SignInDialog";
-import { gate } from "../access/session";
+import { gate, watchEnd } from "../access/session";
 import { formatNumber, locale, t } from "../i18n";
 import { Menu, MenuItem, IconButton } from "../ui/controls";
 import { Notices } from "../ui/notices";
@@ -154,5 +154,6 @@ effect(() => {
 
 listenForDrops();
 await gate();
+watchEnd();
 render(<Page />, document.getElementById("app")!);
 void state.firstPage();
