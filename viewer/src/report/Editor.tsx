@@ -5,12 +5,12 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { language } from "../i18n";
+import { formatNumber, language } from "../i18n";
 import { rest, withQuery } from "../net/rest";
 import { IconButton, Menu, MenuItem } from "../ui/controls";
 import type { Desk } from "./desk";
-import { fieldsOf, inserted, measurementText, withTemplate } from "./insertion";
-import { SECTIONS, type Content, type Field, type FieldValue, type ImageReference, type MeasurementReference, type Phrase, type SectionName, type Template } from "./model";
+import { fieldsOf, inserted, measurementText, unitsAt, withTemplate } from "./insertion";
+import { SECTION_CHARACTERS, SECTIONS, type Content, type Field, type FieldValue, type ImageReference, type MeasurementReference, type Phrase, type SectionName, type Template } from "./model";
 import { rt } from "./texts";
 
 /** What the reading page gives the report: its pictures and measurements, and the way to them. */
@@ -146,7 +146,7 @@ function Section({ name, desk, content, template, caret }: SectionProps): JSX.El
         id={id}
         ref={area}
         rows={name === "findings" ? 5 : 2}
-        maxLength={20000}
+        maxLength={SECTION_CHARACTERS}
         aria-invalid={found.some((finding) => finding.severity === "block")}
         onCompositionStart={() => {
           composing.current = true;
@@ -160,6 +160,7 @@ function Section({ name, desk, content, template, caret }: SectionProps): JSX.El
         }}
         onBlur={() => caret(area.current!.selectionStart)}
       />
+      {text.length >= SECTION_CHARACTERS && <p class="error-text" role="alert">{rt("sectionFull", { most: formatNumber(SECTION_CHARACTERS, 0) })}</p>}
       {fieldsOf(template, name).map((field) => (
         <FieldInput key={field.name} field={field} value={content.fields[field.name]} change={(value) => desk.change({ fields: withField(content, field.name, value) })} />
       ))}
@@ -170,7 +171,8 @@ function Section({ name, desk, content, template, caret }: SectionProps): JSX.El
           class={`finding ${finding.severity}`}
           onClick={() => {
             area.current!.focus();
-            area.current!.setSelectionRange(finding.start, finding.end);
+            // What was typed since it was checked may have moved it, but cuts no character in two.
+            area.current!.setSelectionRange(unitsAt(area.current!.value, finding.start), unitsAt(area.current!.value, finding.end));
           }}
         >
           {finding.text}

@@ -31,3 +31,6 @@ export function withTemplate(content: Content, template: Template): Content {
 /** The fields that the content has or its template offers, by section. */
 export const fieldsOf = (template: Template | undefined, section: SectionName): readonly Field[] =>
   template?.fields.filter((field) => field.section === section) ?? [];
+
+/** A place that the server counts in characters, in the UTF-16 units that the browser counts in. */
+export const unitsAt = (text: string, characters: number): number => [...text].slice(0, characters).join("").length;

@@ -7,6 +7,8 @@ import { rest, withQuery, type Answer } from "../net/rest";
 export const seesUnissued = (): boolean => may("draft") || may("sign") || may("review") || may("manage-reports");
 
 export const SECTIONS = ["history", "technique", "comparison", "findings", "impression", "recommendation"] as const;
+/** The longest text of a section that the server takes. */
+export const SECTION_CHARACTERS = 200_000;
 export type SectionName = (typeof SECTIONS)[number];
 
 export interface ImageReference {

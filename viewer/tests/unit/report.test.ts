@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inserted, measurementText, withTemplate } from "../../src/report/insertion";
+import { inserted, measurementText, unitsAt, withTemplate } from "../../src/report/insertion";
 import { ucum } from "../../src/report/units";
 import { EMPTY, type Template } from "../../src/report/model";
 
@@ -42,4 +42,11 @@ test("a template fills what is empty and overwrites nothing that was written", (
   expect(begun.fields).toEqual({ side: "右" });
   expect(begun.template).toBe("ct-chest@3");
   expect(withTemplate(EMPTY, TEMPLATE).fields).toEqual({ side: "左" });
+});
+
+test("a place counted in characters is one in the browser's units, rare characters before it or not", () => {
+  const text = "𠮷𠮷𠮷右肺上叶结节。";
+  expect(text.slice(unitsAt(text, 3), unitsAt(text, 5))).toBe("右肺");
+  expect(unitsAt("左肺", 1)).toBe(1);
+  expect(unitsAt("左肺", 9)).toBe(2);
 });
