@@ -175,7 +175,7 @@ async def _one(
         )
     root = service.root(request)
     url = instance_url_of(root, scope_of(request))
-    headers, body = _single(stored, number, Sent(payload, representation), url)
+    headers, body = _single(stored, number, Sent(payload, representation), url, tag)
     if stored.place is None or version is None:
         return Reply(200, headers, body)
     likewise = None
@@ -236,7 +236,7 @@ class _Likewise:
             return None
         url = self.root + path[len(base) : named.start(4) - len("/frames/")]
         sent = Sent(stored.payload, representation)
-        headers, body = _single(stored, number, sent, url)
+        headers, body = _single(stored, number, sent, url, _tag(stored, number, representation))
         again = retrieve.kept_ready(archive, stored)
         return headers, body, _basis(instance, version, stored, representation, again, self)
 
@@ -275,11 +275,12 @@ def _tag(stored: StoredFrame, number: int, representation: Representation) -> st
 
 
 def _single(
-    stored: StoredFrame, number: int, sent: Sent, url: str
+    stored: StoredFrame, number: int, sent: Sent, url: str, tag: str
 ) -> tuple[Headers, tuple[Buffer, ...]]:
-    """Headers and body of the reply that is one frame. `url` is that of its instance."""
+    """Headers and body of the reply that is one frame. `url` is that of its instance, `tag` what
+    `_tag` says."""
     representation = sent.representation
-    etag = (b"etag", _tag(stored, number, representation).encode())
+    etag = (b"etag", tag.encode())
     if not representation.multipart:
         return ((b"content-type", representation.content_type.encode()), etag), (sent.payload,)
     # Nothing a frame holds can be its own digest, and equal frames have equal replies.

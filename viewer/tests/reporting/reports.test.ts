@@ -5,7 +5,7 @@ import { image } from "../instances";
 import { findings } from "../browser/axe";
 import type { Content } from "../../src/report/model";
 import { drag, measured, open, until, type Opened } from "../browser/support";
-import { arrive, button, giveReason, hired, PASSWORD, saved, shot, sign, signIn, stage } from "./support";
+import { arrive, button, giveReason, hired, PASSWORD, saved, shot, sign, signIn, stage, written } from "./support";
 
 const SIDE = 64;
 const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
@@ -110,13 +110,7 @@ test("a report is drafted, signed, returned, signed again, issued, and read in t
 test("images that come after the first signature are seen before the report is issued; a clinician reads it then", async () => {
   const study = await arrive(about("R-LATE", "RP-LATE"));
   const path = `read.html?lang=zh&study=${study}&report`;
-  const resident = await signIn("resident", path);
-  await resident.click(".report-body .button.primary");
-  await stage(resident, "初诊书写中");
-  await resident.fill("#report-findings", "双肺纹理清晰，未见实变。");
-  await resident.fill("#report-impression", "胸部未见明显异常。");
-  await resident.selectOption(".report-tools select >> nth=1", "false");
-  await saved(resident);
+  const resident = await written("resident", path);
   await sign(resident, "签名提交审核");
   const clinician = await signIn(await hired("clinician"), path);
   await clinician.waitForSelector('.report-body:has-text("报告正在书写或审核，签发后可见。")');

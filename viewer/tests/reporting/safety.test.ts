@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { image } from "../instances";
 import { BASE, until, type Opened } from "../browser/support";
-import { arrive, button, cookieOf, PASSWORD, saved, sign, signIn, stage } from "./support";
+import { arrive, button, cookieOf, PASSWORD, saved, sign, signIn, stage, written } from "./support";
 
 const about = (accession: string, patient: string) =>
   image({ rows: 8, columns: 8, extra: { "00080050": ["SH", accession], "00100020": ["LO", patient], "00180015": ["CS", "CHEST"], "00081030": ["LO", "胸部平扫"], "00380010": ["LO", `V-${patient}`] } });
@@ -25,13 +25,7 @@ async function rename(study: string, name: string): Promise<void> {
 test("before a signature patient and exam are named as the server has them now; a refusal is in the page's language", async () => {
   const study = await arrive(about("S-1", "SP-1"));
   const path = `read.html?lang=zh&study=${study}&report`;
-  const resident = await signIn("resident", path);
-  await resident.click(".report-body .button.primary");
-  await stage(resident, "初诊书写中");
-  await resident.fill("#report-findings", "双肺纹理清晰，未见实变。");
-  await resident.fill("#report-impression", "胸部未见明显异常。");
-  await resident.selectOption(".report-tools select >> nth=1", "false");
-  await saved(resident);
+  const resident = await written("resident", path);
   await resident.click(button("签名提交审核"));
   await resident.waitForSelector(".sign-about dd");
   const said = await resident.textContent(".sign-about");

@@ -89,3 +89,15 @@ export async function giveReason(page: Opened, action: string, reason: string): 
   await page.fill('dialog textarea[name="reason"]', reason);
   await page.click("dialog footer .button.primary");
 }
+
+/** Somebody who has begun the report on a page and written all that a signature wants. */
+export async function written(login: string, path: string): Promise<Opened> {
+  const page = await signIn(login, path);
+  await page.click(".report-body .button.primary");
+  await stage(page, "初诊书写中");
+  await page.fill("#report-findings", "双肺纹理清晰，未见实变。");
+  await page.fill("#report-impression", "胸部未见明显异常。");
+  await page.selectOption(".report-tools select >> nth=1", "false");
+  await saved(page);
+  return page;
+}
