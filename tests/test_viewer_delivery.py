@@ -80,7 +80,7 @@ def test_the_reading_page_names_all_that_it_needs_first(dist: Path) -> None:
     assert loaded_at_once(dist, "read.html") <= named
     # Another script is a round trip, and a module that vite.config.ts groups nowhere.
     scripts = sorted(each.name.partition("-")[0] for each in named if each.suffix == ".js")
-    assert scripts == ["main", "shared", "worker"]
+    assert scripts == ["first", "main", "shared", "worker"]
     assert sum(each.suffix == ".css" for each in named) == 2
     assert sum(each.suffix == ".wasm" for each in named) == 1
 

@@ -7,19 +7,28 @@ import { defineConfig, type HtmlTagDescriptor, type Plugin } from "vite";
 const pages = resolve(import.meta.dirname, "html");
 const server = process.env["DICOMWEB"] ?? "http://127.0.0.1:8000";
 
-/** What the reading page's first script asks for is named in the page, to be fetched beside it. */
+/**
+ * The reading page's first script runs as soon as it is there, and waits for no style sheet; what it
+ * asks for is named in the page, to be fetched beside it.
+ */
 const sideBySide: Plugin = {
   name: "side-by-side",
   transformIndexHtml: {
     order: "post",
-    handler(_, { bundle, filename }) {
+    handler(html, { bundle, filename }) {
       if (!bundle || !filename.endsWith("read.html")) return [];
       const named = (pattern: RegExp): string[] => Object.keys(bundle).filter((name) => pattern.test(name));
-      const link = (attributes: Record<string, string | boolean>): HtmlTagDescriptor => ({ tag: "link", attrs: attributes, injectTo: "head" });
-      return [
-        ...named(/worker.*\.js$/).map((file) => link({ rel: "modulepreload", crossorigin: true, href: `./${file}` })),
-        ...named(/openjph.*\.wasm$/).map((file) => link({ rel: "preload", as: "fetch", crossorigin: true, href: `./${file}` })),
+      const tag = (kind: string, attrs: HtmlTagDescriptor["attrs"], injectTo: "head" | "head-prepend" = "head-prepend"): HtmlTagDescriptor => ({
+        tag: kind,
+        attrs: { crossorigin: true, ...attrs },
+        injectTo,
+      });
+      const tags = [
+        ...named(/first.*\.js$/).map((file) => tag("script", { type: "module", async: true, src: `./${file}` })),
+        ...named(/openjph.*\.wasm$/).map((file) => tag("link", { rel: "preload", as: "fetch", href: `./${file}` })),
+        ...named(/worker.*\.js$/).map((file) => tag("link", { rel: "modulepreload", href: `./${file}` }, "head")),
       ];
+      return { html: html.replace(/ *<script [^>]*\/first-[^>]*><\/script>\n/, ""), tags };
     },
   },
 };
@@ -53,15 +62,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      // Few files: each costs a round trip, and a browser has six connections, of which the first is
-      // free again when the others are open. What the reading page needs for its first image is seven:
-      // the opening, `shared`, `main` (what no other page uses), a style of each, the worker, the codec.
+      // Few files: each costs a round trip, and a browser has six connections. What the reading page
+      // needs for its first image is eight: the opening, `first` (what asks for it and has its image
+      // decoded), the codec, `shared`, `main` (what no other page uses), a style of each, the worker.
+      // `first` is there so soon that its connection takes `main`.
       output: {
         codeSplitting: {
           includeDependenciesRecursively: false,
           groups: [
-            { name: "shared", test: /src.(ui|i18n|access|net|dicom|report.(model|units))\b|node_modules.(preact|@preact)|preload-helper/, minShareCount: 2, priority: 1 },
-            { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|decode|dicom|net.(?!api)|report.insertion|access.kept)|openjphjs\.wasm/ },
+            { name: "first", test: /src.(reading.ahead|net.(early|address|multipart)|decode.(pool|parts)|dicom.(format|json|tags)|render.webgl)\b|openjphjs\.wasm|preload-helper/, priority: 2 },
+            { name: "shared", test: /src.(ui|i18n|access|net|dicom|report.(model|units))\b|node_modules.(preact|@preact)/, minShareCount: 2, priority: 1 },
+            { name: "main", test: /src.(reading.(?!film|pdf)|tools|render|geometry|pixels|decode|dicom|net.(?!api)|report.insertion|access.kept)/ },
           ],
         },
       },

@@ -11,10 +11,11 @@ together, in the order in which a page can use them:
       application/json        .../studies/1.2/series/1.2.3/metadata
 
 Each part is what a GET of its Content-Location gives, made by the same handler with the same
-rights; but the metadata of the series, whose instances say nearly the same, have what all of them
-share once, and are a tenth as long for a page to read:
+rights; but of the metadata of the series, whose instances say nearly the same, each instance has
+only what is other than in the one before it, and null for what it does not have; so they are a
+tenth as long for a page to read:
 
-    {"shared": {"00100020": {...}, ...}, "instances": [{"00080018": {...}, ...}, ...]}
+    [{"00080018": {...}, "00100020": {...}, ...}, {"00080018": {...}, "00201041": null}, ...]
 
 There, `BulkDataURI` is relative to the instance: "bulkdata/7FE00010" is of .../instances/1.2.3.4/.
 Of a series without pictures, two parts are missing; of a study without series, all but the first;
@@ -99,7 +100,7 @@ async def opening(service: Service, request: Request) -> Reply:
             parts.append((DICOM_JSON, f"{url}/metadata", own))
             parts.append((kept.content_type, f"{url}/frames/{index + 1}", payload))
     if series:
-        whole = await run(_shared_once, service, SeriesKey(study, series))
+        whole = await run(_changes_of, service, SeriesKey(study, series))
         if whole:
             parts.append(("application/json", f"{study_url}/series/{series}/metadata", whole))
     pieces = _pieces(boundary, parts)
@@ -142,33 +143,29 @@ def _first(archive: Archive, study: str, series: str) -> tuple[Instance, int] | 
     return instance, count // 2 if slices and count > 3 else 0
 
 
-def _shared_once(service: Service, key: SeriesKey) -> bytes:
+def _changes_of(service: Service, key: SeriesKey) -> bytes:
     """The metadata of a series; nothing when they are more than is made at once."""
     one = retrieve.metadata(service.archive, Scope(key.study_uid, key.series_uid))[0]
     if sum(one.lengths) > metadata.WHOLE_BYTES:
         return b""
-    name = f"{key} {one.version} shared once"
+    name = f"{key} {one.version} changes"
     if (found := service.encoded.get(name)) is not None:
         return found
-    made = factored(retrieve.objects(one, retrieve.unpack_metadata(one)))
+    made = changes(retrieve.objects(one, retrieve.unpack_metadata(one)))
     service.encoded.put(name, made, weight=len(made))
     return made
 
 
-def factored(objects: Iterable[bytes]) -> bytes:
-    """Data sets as JSON, with the elements that are equal in all of them taken out."""
-    shared: dict[str, object] | None = None
-    own: list[dict[str, object]] = []
+def changes(objects: Iterable[bytes]) -> bytes:
+    """Data sets as JSON: of each what is other than in the one before, null for what it lacks."""
+    before: dict[str, object] = {}
+    made: list[bytes] = []
     # One at a time: parsed together they would be hundreds of thousands of objects.
     for each in map(orjson.loads, objects):
-        if shared is None:
-            shared = each
-        for tag in [tag for tag, element in shared.items() if each.get(tag) != element]:
-            element = shared.pop(tag)
-            for before in own:
-                before[tag] = element
-        own.append({tag: element for tag, element in each.items() if tag not in shared})
-    return orjson.dumps({"shared": shared or {}, "instances": own})
+        change = {tag: element for tag, element in each.items() if before.get(tag) != element}
+        made.append(orjson.dumps(change | dict.fromkeys(before.keys() - each.keys())))
+        before = each
+    return b"[" + b",".join(made) + b"]"
 
 
 async def _body(

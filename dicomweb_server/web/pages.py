@@ -5,7 +5,7 @@ browsers for good; it is compressed once, decoders (WebAssembly) too, which shri
 pages themselves are asked for again each time, and cost a 304.
 """
 
-from functools import cache, lru_cache
+from functools import cache
 from html import escape
 from urllib.parse import urlsplit
 
@@ -64,16 +64,21 @@ async def asset(service: Service, request: Request) -> Reply:
     if found is None:
         raise Problem(404, f"there is no {name[:80]!r}", field="path")
     media_type, body = found
-    if len(body) < encodings.SMALLEST or not (coding := encodings.accepted(request)):
-        return _reply(request, media_type, body, _KEPT)
-    body = await service.workers.run(_compressed, coding, body)
-    headers = (*_KEPT, header("content-encoding", coding))
-    return _reply(request, media_type, body, headers)
+    coding = encodings.accepted(request) if len(body) >= encodings.SMALLEST else None
+    headers = (header("content-encoding", coding), *_KEPT) if coding else _KEPT
+    tag = etags.etag(name, coding)
+    if (reply := etags.not_modified(request, tag, *headers)) is not None:
+        return reply
+    if coding:
+        if (name, coding) not in _compressed:
+            _compressed[name, coding] = await service.workers.run(encodings.encode, coding, (body,))
+        body = _compressed[name, coding]
+    reply = content(200, media_type, body, etag=tag)
+    return Reply(200, (*reply.headers, *headers), reply.body)
 
 
-@lru_cache(maxsize=256)
-def _compressed(coding: str, body: bytes) -> bytes:
-    return encodings.encode(coding, (body,))
+_compressed: dict[tuple[str, str], bytes] = {}
+"""Files by name and coding: as many as there are."""
 
 
 def _page(service: Service, request: Request, name: str) -> Reply:
@@ -88,8 +93,13 @@ def _page(service: Service, request: Request, name: str) -> Reply:
     root = urlsplit(service.root(request)).path
     body = body.replace(b"{{dicomweb-root}}", escape(root).encode())
     if name == "read.html":
-        body = body.replace(b"<title>", _ahead(request) + b"<title>", 1)
-    return _reply(request, media_type, body, _ASKED_AGAIN)
+        # Before all else: it takes longest, and a browser has two connections open at first.
+        body = body.replace(b"<head>", b"<head>" + _ahead(request), 1)
+    tag = etags.etag(body)
+    if (reply := etags.not_modified(request, tag, *_ASKED_AGAIN)) is not None:
+        return reply
+    reply = content(200, media_type, body, etag=tag)
+    return Reply(200, (*reply.headers, *_ASKED_AGAIN), reply.body)
 
 
 def _ahead(request: Request) -> bytes:
@@ -102,13 +112,3 @@ def _ahead(request: Request) -> bytes:
         f'<link rel="preload" as="fetch" crossorigin href="{opening.link(study, series)}">'
         for study in studies
     ).encode("ascii")
-
-
-def _reply(
-    request: Request, media_type: str, body: bytes, headers: tuple[tuple[bytes, bytes], ...]
-) -> Reply:
-    tag = etags.etag(body)
-    if (reply := etags.not_modified(request, tag, *headers)) is not None:
-        return reply
-    reply = content(200, media_type, body, etag=tag)
-    return Reply(200, (*reply.headers, *headers), reply.body)

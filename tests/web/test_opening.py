@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx
 import orjson
@@ -71,18 +72,46 @@ def test_each_part_is_what_its_location_gives(
     assert series[2] == site.get(f"{series[0]}?{shown}", headers=JSON).content
     assert own[1:] == ("application/dicom+json", site.get(own[0], headers=JSON).content)
     assert whole[1] == "application/json"
-    factored = orjson.loads(whole[2])
     text = site.get(whole[0], headers=JSON).text
     for number in range(1, 6):
         instance = f"{http.base_url}{SERIES[1:]}/instances/1.5.{number}/"
         text = text.replace(f'"BulkDataURI":"{instance}', '"BulkDataURI":"')
-    assert [factored["shared"] | each for each in factored["instances"]] == orjson.loads(text)
-    assert factored["shared"]["7FE00010"]["BulkDataURI"] == "bulkdata/7FE00010"
-    assert len(factored["instances"]) == 5
-    assert factored["shared"]["0020000D"] == {"vr": "UI", "Value": [STUDY_UID]}
-    assert not factored["shared"].keys() & {"00080018", "00200013"}
+    steps = orjson.loads(whole[2])
+    assert put_together(steps) == orjson.loads(text)
+    assert len(steps) == 5
+    assert steps[0]["7FE00010"]["BulkDataURI"] == "bulkdata/7FE00010"
+    assert steps[0]["0020000D"] == {"vr": "UI", "Value": [STUDY_UID]}
+    assert all(step.keys() == {"00080018", "00200013"} for step in steps[1:])
     ((headers, payload),) = parts_of(site.get(frame[0], headers={"Accept": ANY_SYNTAX}))
     assert frame[1:] == (headers["content-type"], payload)
+
+
+def put_together(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Data sets of what is other in each than in the one before."""
+    made: list[dict[str, Any]] = []
+    for step in steps:
+        both = (made[-1] if made else {}) | step
+        made.append({tag: element for tag, element in both.items() if element is not None})
+    return made
+
+
+def test_what_one_instance_lacks_is_not_taken_from_the_one_before(
+    http: httpx.Client, site: httpx.Client
+) -> None:
+    put(
+        http,
+        image(1, ImageComments="first", ProtocolName="head"),
+        image(2, ProtocolName="head"),
+        image(3, ImageComments="first"),
+    )
+    path, _, whole = taken_apart(site.get(OPENING))[-1]
+    steps = orjson.loads(whole)
+    assert (steps[1]["00204000"], steps[2]["00181030"]) == (None, None)
+    assert "00181030" not in steps[1]
+    text = site.get(path, headers=JSON).text
+    for number in range(1, 4):
+        text = text.replace(f"{http.base_url}{SERIES[1:]}/instances/1.5.{number}/", "")
+    assert put_together(steps) == orjson.loads(text)
 
 
 def test_the_series_that_is_wanted_is_opened_else_the_one_of_the_lowest_number(

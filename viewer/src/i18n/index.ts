@@ -1,4 +1,4 @@
-// The page's language. Chinese defines the keys; English must have them all. Dates and numbers by Intl.
+// The page's language. Chinese defines the keys; English must have them all. Numbers and moments by Intl.
 
 import { computed, signal } from "@preact/signals";
 import { dateOf } from "../dicom/dates";
@@ -38,12 +38,21 @@ export const t = translator<Key>(dictionaries);
 
 export const isKey = (key: string): key is Key => key in zh;
 
+// Making one takes longer than a hundred uses of it.
+const moments = computed(
+  () => new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" }),
+);
+
+// In English the month is a word: 03/04 is a different day on each side of the Atlantic.
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** Without Intl, whose first use takes some 30 ms: the first image of a reading page would wait for it. */
 export function formatDate(da: string | undefined): string {
   const date = dateOf(da);
   if (!date) return da ?? "";
-  // In English the month is a word: 03/04 is a different day on each side of the Atlantic.
-  const month = language.value === "zh" ? "2-digit" : "short";
-  return new Intl.DateTimeFormat(locale.value, { year: "numeric", month, day: "2-digit" }).format(date);
+  const [year, month, day] = [date.getFullYear(), date.getMonth(), String(date.getDate()).padStart(2, "0")];
+  if (language.value === "zh") return `${year}/${String(month + 1).padStart(2, "0")}/${day}`;
+  return `${day} ${MONTHS[month]} ${year}`;
 }
 
 export function formatTime(tm: string | undefined): string {
@@ -58,7 +67,7 @@ export const formatAge = (age: string): string =>
 /** A moment in RFC 3339, in the reader's own time zone. */
 export function formatMoment(moment: string | number | null | undefined): string {
   if (!moment) return "";
-  return new Intl.DateTimeFormat(locale.value, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
+  return moments.value.format(new Date(moment));
 }
 
 export function formatNumber(value: number, digits: number): string {

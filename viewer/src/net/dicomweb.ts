@@ -2,6 +2,7 @@
 // decode workers (decode/worker.ts), so that their bytes never pass through this thread.
 
 import type { Dataset } from "../dicom/json";
+import { instancePath, root, seriesPath } from "./address";
 import { problemText } from "./problems";
 import { fetchSignedIn } from "./rest";
 import { boundaryOf, parts } from "./multipart";
@@ -14,14 +15,6 @@ export class HttpError extends Error {
   ) {
     super(`${status} ${detail}`.trim());
   }
-}
-
-/** The service root of the page's server, absolute, without a slash at the end. */
-export function root(): string {
-  const meta = document.querySelector<HTMLMetaElement>('meta[name="dicomweb-root"]');
-  // The server fills in its root; served by Vite, the place for it is still there.
-  const path = meta && !meta.content.includes("{{") ? meta.content : "/dicom-web";
-  return new URL(path, location.href).href.replace(/\/$/, "");
 }
 
 const JSON_TYPE = "application/dicom+json";
@@ -61,11 +54,6 @@ export async function search(
   const cursor = next && new URL(next, response.url).searchParams.get("cursor");
   return { rows, total: Number.isFinite(total) ? total : undefined, next: cursor || undefined };
 }
-
-export const studyPath = (study: string): string => `/studies/${study}`;
-export const seriesPath = (study: string, series: string): string => `/studies/${study}/series/${series}`;
-export const instancePath = (study: string, series: string, instance: string): string =>
-  `/studies/${study}/series/${series}/instances/${instance}`;
 
 /** Of a series, or of one of its instances. */
 export async function metadata(study: string, series: string, signal?: AbortSignal, instance?: string): Promise<Dataset[]> {

@@ -9,7 +9,7 @@ import type { DecodePool, Handle } from "../decode/pool";
 import type { Frame, Palette } from "../dicom/image";
 import type { PaletteTable } from "../pixels/color";
 import type { Pixels } from "../pixels/pixels";
-import type { Early } from "./opening";
+import type { Early } from "./early";
 import { distances, nearest, previewable, Rank, RANKS, sizeOf, streamUrl, urlOf, type Interest } from "./interest";
 import { paletteTable } from "./palettes";
 import { Shelf } from "./shelf";
@@ -107,7 +107,7 @@ export class FrameStore {
     return () => this.listeners.delete(listener);
   }
 
-  /** One of the frames is being decoded by somebody else: nothing is fetched that would hold it up. */
+  /** One of the frames is being decoded by somebody else: nothing is fetched that would hold it up until it is on the screen. */
   expect(frames: readonly Frame[], { id, pixels }: Early): void {
     const frame = frames.find((each) => each.id === id);
     if (!frame) return;
@@ -117,7 +117,7 @@ export class FrameStore {
     void pixels
       .then((decoded) => arrived({ id, pixels: decoded }))
       // Whatever was wrong with it is found again by who fetches it.
-      .catch(() => this.busy.delete(id))
+      .then(drawn, () => this.busy.delete(id))
       .then(() => {
         this.expected--;
         this.pump();
@@ -450,6 +450,16 @@ export class FrameStore {
     for (const each of series) this.changed(each).value++;
   }
 }
+
+/** Resolves when what has changed is on the screen: with the next refresh, or, of a page that is not seen, soon. */
+const drawn = (): Promise<void> =>
+  new Promise((resolve) => {
+    const late = setTimeout(resolve, 250);
+    requestAnimationFrame(() => {
+      clearTimeout(late);
+      setTimeout(resolve);
+    });
+  });
 
 function memoryBudget(): number {
   const gigabytes = (navigator as { deviceMemory?: number }).deviceMemory ?? 4;

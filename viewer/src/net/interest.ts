@@ -1,7 +1,7 @@
 // Who wants which frames, how much, and where they are had.
 
 import type { Frame } from "../dicom/image";
-import { instancePath, root, seriesPath } from "./dicomweb";
+import { instancePath, root, seriesPath } from "./address";
 
 /** Why frames are wanted; the lower is served sooner. */
 export const Rank = {

@@ -3,7 +3,8 @@
 
 import { number, text, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
-import { search, seriesPath } from "./dicomweb";
+import { seriesPath } from "./address";
+import { search } from "./dicomweb";
 
 const mayBeVideo = (instance: Dataset): boolean =>
   (number(instance, Tag.NumberOfFrames) ?? 1) > 1 && number(instance, Tag.SamplesPerPixel) === 3;

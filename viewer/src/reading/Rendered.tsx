@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Frame } from "../dicom/image";
 import { t } from "../i18n";
-import { instancePath, root } from "../net/dicomweb";
+import { instancePath, root } from "../net/address";
 import type { Voi } from "../pixels/voi";
 import type { Viewport } from "./viewport";
 

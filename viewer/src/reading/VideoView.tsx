@@ -6,7 +6,7 @@ import { useState } from "preact/hooks";
 import type { Document } from "../dicom/stacks";
 import { videoCodec, type VideoCodec } from "../dicom/video";
 import { t } from "../i18n";
-import { instancePath, root } from "../net/dicomweb";
+import { instancePath, root } from "../net/address";
 
 const ENDINGS: Readonly<Record<VideoCodec, string>> = { "MPEG-2": "mpg", "H.264": "mp4", HEVC: "mp4" };
 

@@ -2,7 +2,7 @@
 
 import { effect, signal, untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { render, type JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { gate, may } from "../access/session";
 import { SignInDialog } from "../access/SignInDialog";
 import { text } from "../dicom/json";
@@ -110,16 +110,6 @@ function Grid(): JSX.Element {
   const grid = useRef<HTMLElement>(null);
   const visible = session.visible.value;
   const { rows, columns } = session.maximized.value ? { rows: 1, columns: 1 } : session.layout.value;
-  useEffect(() => {
-    reading.painter.current = painterOn(canvas.current!);
-    reading.painter.current.watch(session.visible.value);
-    const observer = new ResizeObserver(measure);
-    observer.observe(grid.current!);
-    return () => {
-      observer.disconnect();
-      reading.painter.current?.watch([]);
-    };
-  }, [gpuGone.value]);
   const measure = (): void => {
     const origin = grid.current!.getBoundingClientRect();
     for (const viewport of session.visible.value) {
@@ -131,6 +121,17 @@ function Grid(): JSX.Element {
     }
     reading.painter.current?.all();
   };
+  // Not after the first refresh, as an effect would: the first image may be there before it.
+  useLayoutEffect(() => {
+    reading.painter.current = painterOn(canvas.current!);
+    reading.painter.current.watch(session.visible.value);
+    const observer = new ResizeObserver(measure);
+    observer.observe(grid.current!);
+    return () => {
+      observer.disconnect();
+      reading.painter.current?.watch([]);
+    };
+  }, [gpuGone.value]);
   useLayoutEffect(() => {
     reading.painter.current?.watch(visible);
     measure();

@@ -5,8 +5,9 @@
 import { text, texts, type Dataset } from "../dicom/json";
 import { arrange, type Stack } from "../dicom/stacks";
 import { Tag } from "../dicom/tags";
+import type { SeriesEntry } from "../net/early";
 import { Rank } from "../net/interest";
-import { ask, type SeriesEntry } from "../net/opening";
+import { ask } from "../net/opening";
 import type { Session } from "./session";
 
 interface Connection {

@@ -11,7 +11,8 @@ import { search } from "../net/dicomweb";
 import { studiesOfPatient } from "../net/priors";
 import { FrameStore } from "../net/frames";
 import { Rank, type Interest } from "../net/interest";
-import { earlyOf, metadataOf, pool, seriesOf, type Early, type SeriesEntry } from "../net/opening";
+import { pool, type Early, type SeriesEntry } from "../net/early";
+import { earlyOf, metadataOf, seriesOf } from "../net/opening";
 import { withTables } from "../net/tables";
 import { withSyntaxes } from "../net/videos";
 import type { Annotation } from "../tools/annotation";
@@ -72,6 +73,8 @@ export class Session {
   });
   private readonly overlayInstances: Dataset[] = [];
   private readonly wanted = new Set<string>();
+  /** Frames that came with what the page needed first: the middle of a series, which may be several stacks. */
+  private readonly early = new Set<string>();
   private nextViewport = 1;
   private readonly interests = new Map<Viewport, { frames: readonly Frame[]; interest: Interest; stop: () => void }>();
   private readonly groups = new Map<string, MprGroup>();
@@ -145,7 +148,10 @@ export class Session {
 
   private add(uid: string, instances: readonly Dataset[], early: Early | undefined): void {
     const { stacks, documents } = arrange(instances);
-    if (early) this.store.expect(stacks.flatMap(({ frames }) => frames), early);
+    if (early) {
+      this.early.add(early.id);
+      this.store.expect(stacks.flatMap(({ frames }) => frames), early);
+    }
     batch(() => {
       const known = this.study(uid);
       this.patch({ uid, facts: { ...instances[0], ...known?.facts } });
@@ -227,9 +233,14 @@ export class Session {
   }
 
   showStack(viewport: Viewport, stack: Stack, index?: number): void {
-    // A film starts at its beginning, a block of slices in its middle, where there is anatomy.
-    const start = index ?? (stack.frames.length > 3 && stack.frames[0]!.plane ? stack.frames.length >> 1 : 0);
-    this.show(viewport, { kind: "stack", stack }, start);
+    this.show(viewport, { kind: "stack", stack }, index ?? this.startOf(stack));
+  }
+
+  /** A film starts at its beginning, a block of slices in its middle, where there is anatomy: with the image that is here already. */
+  private startOf({ frames }: Stack): number {
+    if (frames.length <= 3 || !frames[0]!.plane) return 0;
+    const here = frames.findIndex(({ id }) => this.early.has(id));
+    return here < 0 ? frames.length >> 1 : here;
   }
 
   show(viewport: Viewport, source: Source, index?: number): void {

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { root } from "../net/dicomweb";
+import { root } from "../net/address";
 import { Icon } from "../ui/icons";
 import { modalityIcon } from "../ui/modality";
 

@@ -6,7 +6,7 @@ import { yearsBetween } from "../dicom/dates";
 import { number, text, texts, type Dataset } from "../dicom/json";
 import { Tag } from "../dicom/tags";
 import { formatDate, formatNumber, formatTime, t } from "../i18n";
-import { studyPath } from "../net/dicomweb";
+import { studyPath } from "../net/address";
 import { ModalityBadge } from "../ui/modality";
 import type { Column } from "../ui/table";
 import { priorsOf } from "./priors";

@@ -222,6 +222,28 @@ test("the image that is shown first comes with the opening, is asked for once, a
   expect(page.complaints).toEqual([]);
 });
 
+test("a series of two stacks begins with the image that came with the opening, and does not ask for another first", async () => {
+  const own = { study: newUid(), series: newUid() };
+  const tilted: Item = { "00200037": ["DS", ["1", "0", "0", "0", "0.948683", "-0.316228"]] };
+  // The middle of the series is the tenth, that of the stack the seventh.
+  const objects: Item[] = Array.from({ length: 18 }, (_, z) => ({ ...slice(z, 64, own), ...(z >= 12 && tilted) }));
+  await store(...objects);
+  const page = await open("read.html?lang=en");
+  const asked: string[] = [];
+  page.on("request", (request: Request) => asked.push(request.url()));
+  await page.route(/\/(frames|pixeldata)/, () => undefined); // never answered
+  await page.goto(`${BASE}/read.html?lang=en&study=${own.study}`);
+  await started(page);
+  await drawn(page);
+  const { index, stacks, value } = await page.evaluate(() => {
+    const { session } = window.reading;
+    const active = session.active.value!;
+    return { index: active.index.value, stacks: session.stacks.value.map(({ frames }) => frames.length), value: active.pixels.value!.values[0] };
+  });
+  expect({ index, stacks: stacks.sort(), value }).toEqual({ index: 9, stacks: [12, 6], value: 9 });
+  expect(asked.filter((url) => url.includes(String(objects[9]!["00080018"]![1])) && url.includes("/frames/"))).toEqual([]);
+});
+
 test("a frame that comes damaged in the stream, and that the server cannot decode either, says so; its neighbours are shown", async () => {
   const own = { study: newUid(), series: newUid() };
   const objects = Array.from({ length: 6 }, (_, z) => slice(z, 64, own));
