@@ -30,6 +30,7 @@ from operator import contains, itemgetter
 
 import orjson
 
+from storage.lmdb_certain import Certain, certain
 from storage.lmdb_days import Days
 from storage.lmdb_environment import Tables, Transaction
 from storage.lmdb_postings import postings
@@ -454,6 +455,11 @@ class _Search:
         return max((_needle(condition) for condition in self._conditions), key=len, default=b"")
 
     @cached_property
+    def _certain(self) -> Certain | None:
+        """Whether bytes of a study say that it matches; None when they cannot."""
+        return certain(self._conditions)
+
+    @cached_property
     def _all_studies(self) -> int:
         return counter_of(self._transaction, self._tables, "studies")
 
@@ -537,12 +543,15 @@ class _Search:
 
     def _passing(
         self, ranks: Iterator[bytes], tests: Sequence[Test]
-    ) -> Iterator[tuple[bytes, Study]]:
-        needle = self._needle
+    ) -> Iterator[tuple[bytes, Study | None]]:
+        needle, sure = self._needle, self._certain
         for rank in ranks:
             record = self._transaction.get(rank, db=self._tables.ranks)
             assert record is not None
             if needle in record:
+                if sure and sure(rank, record):
+                    yield rank, None
+                    continue
                 study = _study_of(record)
                 if study.passes(tests):
                     yield rank, study
@@ -552,7 +561,7 @@ class _Search:
     ) -> Iterator[tuple[bytes, Study | None]]:
         """The studies by date that match. Raises GivenUp after `patience` studies."""
         tests = self._tests(QueryLevel.STUDY)
-        needle = self._needle
+        needle, sure = self._needle, self._certain
         may_match = re.compile(re.escape(needle)).search
         rare: int | None = None
         with self._transaction.cursor(db=self._tables.ranks) as cursor:
@@ -573,8 +582,9 @@ class _Search:
                     if rank > last:
                         return
                     if may_match(record):
-                        study = _study_of(record) if tests else None
-                        if study is None or study.passes(tests):
+                        if not tests or (sure and sure(rank, record)):
+                            yield rank, None
+                        elif (study := _study_of(record)).passes(tests):
                             yield rank, study
                 if passed[-1][0] > last:
                     return
