@@ -89,6 +89,11 @@ def test_of_what_has_to_be_taken_apart_nothing_is_said() -> None:
         OneOf(STUDY, ID, ("\ud800",)),
     ):
         assert certain([condition]) is None
+    # Behind the last day, but in its place in the order.
+    says, odd = certain([Between(STUDY, STUDY_DATE, None, "20240131")]), "202401311"
+    assert says is not None and not says(
+        study_rank(odd, "", 1), search_record({STUDY_DATE: (odd,)}, {})
+    )
     # Where the roll-up and the terms both speak, which of them counts has to be looked up.
     says = certain([OneOf(STUDY, MODALITIES, ("CT",))])
     record = search_record({MODALITIES: ("CT",)}, {MODALITIES: ("MR",)})
