@@ -41,6 +41,9 @@ from storage.model import Buffer, Instance, QueryLevel, Scope, SeriesKey
 SHOWN = ("0008103E", "00080021", "00080031", "00200011", "00180015")
 """Of each series: Description, Date, Time, Number, Body Part Examined."""
 
+FORMAT = "opening 2"
+"""In its entity tag: a page of another format must not be given what its browser has kept."""
+
 FRAME_BYTES = 2**20
 """A larger frame is asked for by itself: what a round trip costs beside it is little."""
 
@@ -75,7 +78,7 @@ async def opening(service: Service, request: Request) -> Reply:
         else None
     )
     coding = encodings.accepted(request)
-    facts = ("opening", versions, root, series, first and (first[0].instance_uid, first[1]))
+    facts = (FORMAT, versions, root, series, first and (first[0].instance_uid, first[1]))
     tag = etags.etag(*facts, kept and kept.content_type, coding)
     if (reply := etags.not_modified(request, tag)) is not None:
         return reply

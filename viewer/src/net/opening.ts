@@ -24,10 +24,9 @@ export const seriesOf = (study: string): Promise<SeriesEntry[]> =>
 export function metadataOf({ study, series }: SeriesEntry): Promise<Dataset[]> {
   const opening = openings.get(study);
   if (opening?.chosen !== series) return asked(`${study}/${series}`, () => metadata(study, series));
-  return opening.metadata.then(
-    (changes) => together(changes, `${root()}${seriesPath(study, series)}/instances/`),
-    () => metadata(study, series),
-  );
+  return opening.metadata
+    .then((changes) => together(changes, `${root()}${seriesPath(study, series)}/instances/`))
+    .catch(() => metadata(study, series));
 }
 
 /** The image of the series that came with the opening, once: it is the last that is asked for of it. */
