@@ -99,10 +99,17 @@ function painterOn(canvas: HTMLCanvasElement): Painter {
   if (missing.length > 0) say("info", missing.join(" "));
   const wanted = new URLSearchParams(location.search).get("draw") ?? (kind === "gpu" ? "gpu" : "processor");
   if (wanted !== "gpu" || kind === "none" || gpuGone.value) return new ProcessorPainter(canvas, session.store);
-  return new GpuPainter(canvas, session.store, () => {
+  const gone = (): void => {
     gpuGone.value = true;
     say("error", t("state.gpuGone"));
-  });
+  };
+  try {
+    return new GpuPainter(canvas, session.store, gone);
+  } catch {
+    // A driver that gives WebGL2 and then cannot compile: another canvas takes the place of this one.
+    gone();
+    return new ProcessorPainter(canvas, session.store);
+  }
 }
 
 function Grid(): JSX.Element {

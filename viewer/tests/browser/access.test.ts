@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import { image } from "../instances";
 import { findings } from "./axe";
-import { BASE, canvas, drag, exact, measured, open, read, settled, store, uid, until, type Opened } from "./support";
+import { BASE, canvas, drag, drawn, exact, measured, open, read, settled, store, uid, until, type Opened } from "./support";
 
 const SIDE = 128;
 const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
@@ -150,6 +150,23 @@ test("when the GPU goes and does not come back, the processor draws on, and the 
   const after = await canvas(page, SIDE, SIDE);
   expect(before.filter((v, i) => Math.abs(v - after[i]!) > 1)).toEqual([]);
   expect(after.some((v) => v > 200)).toBe(true);
+});
+
+test("where the GPU that was found cannot be used for the page, the processor draws, and the page says so", async () => {
+  const page = await open("read.html?lang=en");
+  await page.addInitScript(() => {
+    const getContext = HTMLCanvasElement.prototype.getContext as (this: HTMLCanvasElement, ...kind: unknown[]) => unknown;
+    HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, ...options: unknown[]) {
+      return this.isConnected && kind === "webgl2" ? null : getContext.call(this, kind, ...options);
+    } as typeof HTMLCanvasElement.prototype.getContext;
+  });
+  await page.goto(`${BASE}/read.html?lang=en&study=${study}&draw=gpu`);
+  await until(page, () => document.querySelector(".notice")?.textContent?.includes("graphics processor") ?? false);
+  await drawn(page);
+  await exact(page);
+  await settled(page);
+  expect((await canvas(page, SIDE, SIDE)).some((v) => v > 200)).toBe(true);
+  expect(page.complaints).toEqual([]);
 });
 
 test("a phone scrolls by touch and zooms with two fingers", async () => {
