@@ -13,25 +13,25 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from storage.model import Between, Condition, Like, OneOf, QueryLevel
-from storage.searching import DAY_LENGTH, FIRST_RANK, LAST_RANK, STUDY_DATE, date_bounds
+from storage.searching import DAY_LENGTH, STUDY_DATE
 
 Certain = Callable[[bytes, bytes], bool]
 """Rank and record of a study -> whether it matches; False when these bytes do not say it."""
 
 
-def certain(conditions: Sequence[Condition]) -> Certain | None:
+def certain(conditions: Sequence[Condition], first: bytes, last: bytes) -> Certain | None:
     """For the conditions on studies among these; None when there is one of which bytes say nothing:
-    ranges of others than Study Date, wildcards within a text, items of sequences."""
+    ranges of others than Study Date, wildcards within a text, items of sequences.
+
+    first, last  the ranks that those on Study Date allow
+    """
     wanted: list[tuple[bytes, Callable[[bytes], object]]] = []
-    first, last = FIRST_RANK, LAST_RANK
     dated = False
     for condition in conditions:
         if condition.level is not QueryLevel.STUDY:
             continue
         match condition:
-            case Between(tag=tag, low=low, high=high) if tag == STUDY_DATE:
-                bounds = date_bounds(low, high)
-                first, last = max(first, bounds[0]), min(last, bounds[1])
+            case Between(tag=tag) if tag == STUDY_DATE:
                 dated = True
             case OneOf(tag=tag, values=values) if values:
                 whole = [value + b'"' for value in map(_written, values) if value is not None]

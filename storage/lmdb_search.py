@@ -457,7 +457,7 @@ class _Search:
     @cached_property
     def _certain(self) -> Certain | None:
         """Whether bytes of a study say that it matches; None when they cannot."""
-        return certain(self._conditions)
+        return certain(self._conditions, *self._ranks_of_dates)
 
     @cached_property
     def _all_studies(self) -> int:

@@ -66,15 +66,11 @@ async def asset(service: Service, request: Request) -> Reply:
     media_type, body = found
     coding = encodings.accepted(request) if len(body) >= encodings.SMALLEST else None
     headers = (header("content-encoding", coding), *_KEPT) if coding else _KEPT
-    tag = etags.etag(name, coding)
-    if (reply := etags.not_modified(request, tag, *headers)) is not None:
-        return reply
     if coding:
         if (name, coding) not in _compressed:
             _compressed[name, coding] = await service.workers.run(encodings.encode, coding, (body,))
         body = _compressed[name, coding]
-    reply = content(200, media_type, body, etag=tag)
-    return Reply(200, (*reply.headers, *headers), reply.body)
+    return _reply(request, etags.etag(name, coding), media_type, body, headers)
 
 
 _compressed: dict[tuple[str, str], bytes] = {}
@@ -95,11 +91,7 @@ def _page(service: Service, request: Request, name: str) -> Reply:
     if name == "read.html":
         # Before all else: it takes longest, and a browser has two connections open at first.
         body = body.replace(b"<head>", b"<head>" + _ahead(request), 1)
-    tag = etags.etag(body)
-    if (reply := etags.not_modified(request, tag, *_ASKED_AGAIN)) is not None:
-        return reply
-    reply = content(200, media_type, body, etag=tag)
-    return Reply(200, (*reply.headers, *_ASKED_AGAIN), reply.body)
+    return _reply(request, etags.etag(body), media_type, body, _ASKED_AGAIN)
 
 
 def _ahead(request: Request) -> bytes:
@@ -112,3 +104,16 @@ def _ahead(request: Request) -> bytes:
         f'<link rel="preload" as="fetch" crossorigin href="{opening.link(study, series)}">'
         for study in studies
     ).encode("ascii")
+
+
+def _reply(
+    request: Request,
+    tag: str,
+    media_type: str,
+    body: bytes,
+    headers: tuple[tuple[bytes, bytes], ...],
+) -> Reply:
+    if (reply := etags.not_modified(request, tag, *headers)) is not None:
+        return reply
+    reply = content(200, media_type, body, etag=tag)
+    return Reply(200, (*reply.headers, *headers), reply.body)

@@ -1,14 +1,16 @@
 """What bytes of a study's record say is what the record says when it is taken apart."""
 
+from collections.abc import Sequence
 from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.lmdb_certain import certain
+from storage.lmdb_certain import Certain
+from storage.lmdb_certain import certain as certain_within
 from storage.lmdb_records import search_record
 from storage.model import Between, Condition, Like, OneOf, QueryLevel
-from storage.searching import STUDY_DATE, study_rank
+from storage.searching import FIRST_RANK, LAST_RANK, STUDY_DATE, date_bounds, study_rank
 from storage.searching import test_of as comparison_of
 
 STUDY = QueryLevel.STUDY
@@ -36,6 +38,16 @@ CONDITIONS = st.one_of(
     st.builds(OneOf, st.just(STUDY), st.sampled_from([MODALITIES, ID]), VALUES),
     st.builds(Between, st.just(STUDY), st.just(STUDY_DATE), st.none() | DATES, st.none() | DATES),
 )
+
+
+def certain(conditions: Sequence[Condition]) -> Certain | None:
+    """With the ranks that their ranges of dates allow, as a search has them."""
+    first, last = FIRST_RANK, LAST_RANK
+    for each in conditions:
+        if isinstance(each, Between) and each.tag == STUDY_DATE:
+            bounds = date_bounds(each.low, each.high)
+            first, last = max(first, bounds[0]), min(last, bounds[1])
+    return certain_within(conditions, first, last)
 
 
 @given(SAID, SAID, DATES, st.lists(CONDITIONS, max_size=2))
