@@ -96,6 +96,7 @@ def test_of_what_has_to_be_taken_apart_nothing_is_said() -> None:
         Like(STUDY, NAME, "Z*G*"),
         Like(STUDY, NAME, "*"),
         Like(STUDY, NAME, '"*'),
+        Like(STUDY, NAME, ",*"),
         Between(STUDY, ID, "1", "2"),
         OneOf(STUDY, ID, ("a\\b",)),
         OneOf(STUDY, ID, ("\ud800",)),
@@ -106,6 +107,10 @@ def test_of_what_has_to_be_taken_apart_nothing_is_said() -> None:
     assert says is not None and not says(
         study_rank(odd, "", 1), search_record({STUDY_DATE: (odd,)}, {})
     )
+    # What is a new line is no letter n.
+    says = certain([Like(STUDY, NAME, "*nb*")])
+    record = search_record({NAME: ("a\nb",)}, {})
+    assert says is not None and not says(study_rank("", "", 1), record)
     # Where the roll-up and the terms both speak, which of them counts has to be looked up.
     says = certain([OneOf(STUDY, MODALITIES, ("CT",))])
     record = search_record({MODALITIES: ("CT",)}, {MODALITIES: ("MR",)})
