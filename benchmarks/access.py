@@ -22,7 +22,6 @@ from pathlib import Path
 
 import httpx
 import uvicorn
-from starlette.types import Scope
 
 from dicomweb_server.access import accounts, persons
 from dicomweb_server.access.caller import SYSTEM
@@ -31,8 +30,7 @@ from dicomweb_server.archive.store import Received, store
 from dicomweb_server.config import Config
 from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.records.database import open_database
-from dicomweb_server.web import forwarded
-from dicomweb_server.web.app import Application, application
+from dicomweb_server.web.app import Application, Asked, application
 from dicomweb_server.web.connection import Connection
 from dicomweb_server.web.remembered import Ready
 from tests.dicom.build import SERIES_UID, STUDY_UID, part10
@@ -49,8 +47,8 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class Unasked(Application):
     """The same program, but that whoever asks gets what is remembered, and nobody counts it."""
 
-    def ready(self, scope: Scope) -> Ready | None:
-        return self.replies.ready(forwarded.applied(scope, self.trusted), self.service.archive)
+    def answer_to(self, asked: Asked) -> Ready | None:
+        return self.replies.ready(asked[1], self.service.archive)
 
 
 def serve(data: str, kind: str) -> None:

@@ -121,8 +121,11 @@ class Closing:
 
         await self.inner(scope, receive, send_closing if scope["type"] == "lifespan" else send)
 
-    def ready(self, scope: Scope) -> Ready | None:
-        return self.inner.ready(scope)
+    def again(self, data: bytes, whence: str) -> Ready | None:
+        return self.inner.again(data, whence)
+
+    def ready(self, scope: Scope, *, data: bytes = b"", whence: str = "") -> Ready | None:
+        return self.inner.ready(scope, data=data, whence=whence)
 
 
 def serve(config: Config, *, announce: Callable[[str], None]) -> int:

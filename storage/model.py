@@ -58,6 +58,11 @@ class Place:
     content_length: int
     checksum: int
 
+    @property
+    def begin(self) -> tuple[int, int]:
+        """Pack and offset, of which no two payloads ever have the same."""
+        return self.pack, self.offset
+
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:

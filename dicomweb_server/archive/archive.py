@@ -26,7 +26,6 @@ from storage.model import (
     ConflictPolicy,
     Digest,
     PixelFormat,
-    Place,
     SeriesKey,
     SeriesManifest,
 )
@@ -94,7 +93,7 @@ class Archive(Acting):
     )
     attributes: Attributes = field(init=False)
     limits: Limits = field(init=False)
-    payloads: Cache[Place, Buffer] = field(init=False)
+    payloads: Cache[tuple[int, int], Buffer] = field(init=False)
     stopping: Flag = field(default_factory=Flag)
     closed: Flag = field(default_factory=Flag)
     caller: Caller = SYSTEM

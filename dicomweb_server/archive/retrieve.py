@@ -360,7 +360,7 @@ def frame_ready(archive: Archive, instance: Instance, frame_index: int) -> Store
         return None
     try:
         place = archive.storage.index.places((digest,))[0]
-        payload = archive.payloads.get(place) or archive.storage.blobs.read_ready(place)
+        payload = archive.payloads.get(place.begin) or archive.storage.blobs.read_ready(place)
     except NotFound:
         return None
     return None if payload is None else _stored_frame(instance, (digest,), place, payload)
@@ -390,12 +390,14 @@ def kept_ready(archive: Archive, stored: StoredFrame) -> Callable[[], Buffer | N
     place = stored.place
     assert place is not None, "a frame that is made of several contents"
 
+    begin = place.begin
+
     def payload() -> Buffer | None:
-        found = archive.payloads.get(place)
+        found = archive.payloads.get(begin)
         if found is None:
             found = archive.storage.blobs.read_ready(place)
             if found is not None:
-                archive.payloads.put(place, found, weight=len(found))
+                archive.payloads.put(begin, found, weight=len(found))
         return found
 
     return payload

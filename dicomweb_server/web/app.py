@@ -6,12 +6,13 @@ is done here in turn: what a proxy said, ranges, content codings, Vary, other or
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
 
 from dicomweb_server.access.doors import open_doors
 from dicomweb_server.archive.archive import Archive
+from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config
 from dicomweb_server.web import (
     bulkdata,
@@ -38,11 +39,11 @@ from dicomweb_server.web import (
 from dicomweb_server.web.access_routes import ACCESS_ROUTES
 from dicomweb_server.web.cors import Origins
 from dicomweb_server.web.http import ClientGone, Reply, Request, Workers, begun, header, send_reply
-from dicomweb_server.web.identity import Identities, require_same_site
+from dicomweb_server.web.identity import Identities, Shown, require_same_site, shown_by
 from dicomweb_server.web.problems import Problem, problem_of, reply_of
 from dicomweb_server.web.ranges import ranged
 from dicomweb_server.web.reading_routes import READING_ROUTES
-from dicomweb_server.web.remembered import Ready, Replies
+from dicomweb_server.web.remembered import Question, Ready, Replies, question_of
 from dicomweb_server.web.routing import Router
 from dicomweb_server.web.service import Handler, Service
 from storage.model import QueryLevel
@@ -139,6 +140,15 @@ whether he may. The pages have nothing of patients in them."""
 Endpoint = tuple[Handler, bool]
 """A handler, and whether it is public."""
 
+Asked = tuple[Shown, Question]
+"""Who asks, as the request shows it, and for what."""
+
+CAME_BYTES = 16 * 2**20
+"""Of requests whose bytes are known: some 10,000, twenty series of 500 frames."""
+
+_CAME_BYTES = 1000
+"""About what such a request weighs beside its bytes."""
+
 
 @dataclass(frozen=True)
 class Application:
@@ -150,6 +160,7 @@ class Application:
     replies: Replies
     trusted: forwarded.Networks | None
     origins: Origins
+    came: Cache[tuple[bytes, str], Asked] = field(default_factory=lambda: Cache(CAME_BYTES))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -174,16 +185,38 @@ class Application:
         # When this fails the status is out, and a broken connection is all that can be said.
         await send_reply(reply, request, send, self.replies)
 
-    def ready(self, scope: Scope) -> Ready | None:
+    def again(self, data: bytes, whence: str) -> Ready | None:
+        """The reply to a GET of the very bytes of one that `ready` had a reply to, from the same
+        place, without looking at what they say."""
+        asked = self.came.get((data, whence))
+        return None if asked is None else self.answer_to(asked)
+
+    def ready(self, scope: Scope, *, data: bytes = b"", whence: str = "") -> Ready | None:
         """The reply to a GET, when it is remembered, or one like it, and may be given at once: the
-        one place where that is decided. `connection.py` asks before it calls the application."""
+        one place where that is decided. `connection.py` asks before it calls the application.
+
+        data    all that came of the request; empty when that is not known
+        whence  scheme and address that it came by: what else the scope says is said by `data`
+        """
         try:
-            scope = forwarded.applied(scope, self.trusted)
-            visit = self.identities.ready(scope)
+            said = forwarded.applied(scope, self.trusted)
+            asked = shown_by(said), question_of(said)
+        except Exception:
+            return None
+        ready = self.answer_to(asked)
+        if ready is not None and data:
+            self.came.put((data, whence), asked, weight=_CAME_BYTES + len(data))
+        return ready
+
+    def answer_to(self, asked: Asked) -> Ready | None:
+        """Without a wait; None when there may be one."""
+        try:
+            shown, question = asked
+            visit = self.identities.ready(shown)
             if visit is None:
                 return None
             archive = visit.service.archive
-            ready = self.replies.ready(scope, archive)
+            ready = self.replies.ready(question, archive)
             if ready is None:
                 return None
             shows = ready.shows

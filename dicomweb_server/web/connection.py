@@ -5,7 +5,8 @@ system call of its own, which is a packet and wakes the client: together half of
 stored frame cost. A reply that is ready (remembered.py) is written as soon as the request's headers
 have been read, by one call, and one that is made whole is by one call too. Streams, and all that is
 unusual (a client that does not read its answers, a connection that is to be closed), take uvicorn's
-way. A GET whose headers came before is not even parsed (heard.py).
+way. A GET whose headers came before is not even parsed (heard.py), and one that came before to the
+byte is not read at all (`Application.again`).
 
 The body of a request is given to the application in the pieces it arrived in, which the parser does
 not see when the request says how many bytes they are. uvicorn has them parsed and copied, gathers
@@ -24,9 +25,8 @@ import weakref
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable, Sequence, Sized
-from contextlib import suppress
 from functools import partial
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
 from uvicorn._types import (
@@ -46,6 +46,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from dicomweb_server.web import heard
 from dicomweb_server.web.http import ANSWER
+from dicomweb_server.web.remembered import Ready
 from storage.model import Buffer
 
 WRITE_BUFFER_BYTES = 4 * 2**20
@@ -69,6 +70,14 @@ BODY_BYTES = 2**20
 
 BODIES_BYTES = 64 * 2**20
 """What may wait of all of a process, in equal shares: less of each where there are many."""
+
+
+class Remembering(Protocol):
+    """What an application has besides, whose replies may be remembered: see `app.Application`."""
+
+    def again(self, data: bytes, whence: str) -> Ready | None: ...
+
+    def ready(self, scope: HTTPScope, *, data: bytes = b"", whence: str = "") -> Ready | None: ...
 
 
 class _Body:
@@ -145,7 +154,7 @@ def _content_length(scope: HTTPScope) -> int:
 
 
 class Connection(HttpToolsProtocol):
-    """To be given to uvicorn as `http`. The application has `ready(scope)`, or is none of ours."""
+    """To be given to uvicorn as `http`. The application is `Remembering`, or none of ours."""
 
     def connection_made(self, transport: object) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -165,7 +174,11 @@ class Connection(HttpToolsProtocol):
         # A request that would have another protocol, as it is read again (`_without_upgrade`).
         self._asked_plainly = b""
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._ready = getattr(self.app, "ready", None)
+        self._ours = cast(Remembering, self.app) if hasattr(self.app, "again") else None
+        # The headers of every reply, and the lines they make.
+        self._said_always: list[tuple[bytes, bytes]] | None = None
+        self._always = b""
+        self._whence = f"{self.scheme} {self.client[0] if self.client else ''}"
         # Of a TLS connection the transport alone can write.
         plain = self.transport.get_extra_info("ssl_object") is None
         socket = self.transport.get_extra_info("socket")
@@ -384,10 +397,10 @@ class Connection(HttpToolsProtocol):
     def _again(self, data: bytes) -> bool:
         """Whether `data` is a request whose headers were read before; it is answered then, or has
         begun to be."""
-        known = heard.recall(data)
+        app = self._ours
         if (
-            known is None
-            or self._ready is None
+            app is None
+            or len(data) > heard.LONGEST_BYTES
             or self.limit_concurrency is not None
             or self.pipeline
             or self.flow.write_paused
@@ -395,19 +408,27 @@ class Connection(HttpToolsProtocol):
             or self.transport.is_closing()
         ):
             return False
-        scope = {
-            **known,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "state": self.app_state.copy(),
-        }
-        ready = self._ready(scope)
+        ready = app.again(data, self._whence)
         if ready is None:
-            self._unset_keepalive_if_required()
-            self.cycle = self._cycle_of(cast(HTTPScope, scope))
-            self._begin(self.cycle, self.app)
-            return True
+            known = heard.recall(data)
+            if known is None:
+                return False
+            scope = cast(
+                HTTPScope,
+                {
+                    **known,
+                    "server": self.server,
+                    "client": self.client,
+                    "scheme": self.scheme,
+                    "state": self.app_state.copy(),
+                },
+            )
+            ready = app.ready(scope, data=data, whence=self._whence)
+            if ready is None:
+                self._unset_keepalive_if_required()
+                self.cycle = self._cycle_of(scope)
+                self._begin(self.cycle, self.app)
+                return True
         self._write([self._head(ready.status, ready.head), *ready.body])
         self.server_state.total_requests += 1
         # The timer that runs is left to run, and set anew when it ends: to cancel it and to start
@@ -446,8 +467,8 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         usual = app is self.app and cycle.keep_alive and not self.flow.write_paused
-        if usual and self._ready is not None and cycle.scope["method"] == "GET":
-            ready = self._ready(cycle.scope)
+        if usual and self._ours is not None and cycle.scope["method"] == "GET":
+            ready = self._ours.ready(cycle.scope)
             if ready is not None:
                 self._running = cycle
                 self._send(cycle, ready.status, ready.head, ready.body)
@@ -519,10 +540,14 @@ class Connection(HttpToolsProtocol):
         cycle.on_response()
 
     def _head(self, status: int, head: bytes) -> bytes:
-        lines = [STATUS_LINE[status]]
-        lines += [b"%b: %b\r\n" % each for each in self.server_state.default_headers]
-        lines += [head, b"\r\n"]
-        return b"".join(lines)
+        said = self.server_state.default_headers
+        if said is not self._said_always:
+            # uvicorn makes another list each second: the date is in it.
+            self._said_always, self._always = (
+                said,
+                b"".join([b"%b: %b\r\n" % each for each in said]),
+            )
+        return b"%b%b%b\r\n" % (STATUS_LINE[status], self._always, head)
 
     def _write(self, messages: list[Buffer]) -> None:
         """All of them; what the socket does not take at once is left to the transport."""
@@ -530,13 +555,15 @@ class Connection(HttpToolsProtocol):
             return
         sent = 0
         if self._descriptor is not None and not self.transport.get_write_buffer_size():
-            # When it is full, or broken, the transport meets that too and deals with it.
-            with suppress(OSError):
+            try:
                 sent = os.writev(self._descriptor, messages)
+            except OSError:
+                sent = 0  # Full, or broken: the transport meets that too and deals with it.
+            if sent == sum(map(len, messages)):
+                return
         rest: list[Buffer] = []
         for message in messages:
             if sent < len(message):
                 rest.append(memoryview(message)[sent:])
             sent = max(0, sent - len(message))
-        if rest:
-            self.transport.writelines(rest)
+        self.transport.writelines(rest)

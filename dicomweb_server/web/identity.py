@@ -41,6 +41,11 @@ _BEARER = b"bearer "
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+Shown = tuple[bytes, str, bool]
+"""What a request shows of who asks: token or cookie, where it comes from, whether nobody is there.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """service  as whoever asks sees it
@@ -68,11 +73,11 @@ class Identities:
         self._doors: Doors = service.doors
         self._workers: Workers = service.workers
         self._life_s = SHARED_LIFE_S if self._doors.shares_records else LIFE_S
-        self._entries: dict[_Question, _Entry] = {}
+        self._entries: dict[Shown, _Entry] = {}
 
-    def ready(self, scope: Scope) -> Visit | None:
+    def ready(self, shown: Shown) -> Visit | None:
         """Who asks, when that is known already."""
-        entry = self._entries.get(_question(scope))
+        entry = self._entries.get(shown)
         if entry is None or entry.until < time.monotonic():
             return None
         return entry.visit if entry.revision == self._doors.revision.current() else None
@@ -80,11 +85,12 @@ class Identities:
     async def of(self, scope: Scope) -> Visit:
         """Who asks. Raises NotSignedIn for a token that is good for nothing; whose session has
         ended is nobody, and may see the page to sign in on."""
-        visit = self.ready(scope)
-        return await self._workers.run(self._find, scope) if visit is None else visit
+        shown = shown_by(scope)
+        visit = self.ready(shown)
+        return await self._workers.run(self._find, shown) if visit is None else visit
 
-    def _find(self, scope: Scope) -> Visit:
-        question = said, address, unattended = _question(scope)
+    def _find(self, shown_here: Shown) -> Visit:
+        said, address, unattended = shown_here
         # Before the database is asked: what changes meanwhile makes this one worthless.
         revision = self._doors.revision.current()
         bearer = said[: len(_BEARER)].lower() == _BEARER
@@ -104,16 +110,12 @@ class Identities:
         life_s = self._life_s
         if found is not None and found.expires_at is not None:
             life_s = min(life_s, (found.expires_at - now()).total_seconds())
-        self._entries[question] = _Entry(visit, revision, time.monotonic() + life_s)
+        self._entries[shown_here] = _Entry(visit, revision, time.monotonic() + life_s)
         return visit
 
 
-_Question = tuple[bytes, str, bool]
-
-
-def _question(scope: Scope) -> _Question:
-    """What the request shows, where it comes from, and whether nobody is there. A token goes before
-    a cookie."""
+def shown_by(scope: Scope) -> Shown:
+    """See `Shown`. A token goes before a cookie."""
     cookie, unattended = b"", False
     for name, value in scope["headers"]:
         if name == b"authorization":

@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 from starlette.types import Scope as HttpScope
 
@@ -99,8 +100,7 @@ class Found:
     shows: tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """A reply to be sent: `head` is its header lines; `shows` the UID of the study it shows
     something of, or what was searched for."""
 
@@ -139,7 +139,7 @@ class Replies:
         body: tuple[Buffer, ...],
     ) -> None:
         """Keeps the reply to a GET; `head` is its header lines, all of them."""
-        question = _question(scope)
+        question = question_of(scope)
         if isinstance(basis, Basis) and basis.likewise is not None:
             known = self._manners.get(question[1])
             if known is None or known[0] != basis.likewise:
@@ -159,10 +159,9 @@ class Replies:
             remembered = _Remembered(basis.moment, basis, kept)
             self._replies.put(question, remembered, weight=_ENTRY_BYTES + weight)
 
-    def ready(self, scope: HttpScope, archive: Archive) -> Ready | None:
+    def ready(self, question: Question, archive: Archive) -> Ready | None:
         """The reply to a GET that has been answered before, or one like it; None when it has to be
         made. `archive` is it as who asks sees it, which is not looked at for what was answered."""
-        question = _question(scope)
         remembered = self._replies.get(question)
         if remembered is None:
             return self._like_another(question, archive)
@@ -206,7 +205,8 @@ class Replies:
             return False
 
 
-def _question(scope: HttpScope) -> Question:
+def question_of(scope: HttpScope) -> Question:
+    """What a GET asks for."""
     # Scheme and root path may be what a trusted proxy said, which is trusted of some clients only.
     place = scope["scheme"], scope.get("root_path", "")
     headers = tuple([each for each in scope["headers"] if each[0] in _DECIDING])

@@ -58,9 +58,13 @@ class Socket:
         assert self.program is not None
         await self.program(scope, receive, send)
 
-    def ready(self, scope: Scope) -> Ready | None:
+    def again(self, data: bytes, whence: str) -> Ready | None:
         assert self.program is not None
-        return self.program.ready(scope)
+        return self.program.again(data, whence)
+
+    def ready(self, scope: Scope, *, data: bytes = b"", whence: str = "") -> Ready | None:
+        assert self.program is not None
+        return self.program.ready(scope, data=data, whence=whence)
 
 
 @pytest.fixture

@@ -47,6 +47,20 @@ def test_it_is_known_on_every_connection(
     other.close()
 
 
+def test_the_same_bytes_are_the_same_question_from_the_same_place_alone(
+    listening: Socket, known: tuple[list[bytes], list[tuple[int, bytes]]]
+) -> None:
+    (one, two), _ = known
+    program = listening.program
+    assert program is not None
+    ready = [program.again(each, "http 127.0.0.1") for each in (one, two)]
+    assert None not in ready
+    assert ready[0] != ready[1]
+    for whence in ("https 127.0.0.1", "http 192.0.2.1"):
+        assert program.again(one, whence) is None
+    assert program.again(one[:-2], "http 127.0.0.1") is None
+
+
 def test_the_same_bytes_in_pieces_or_many_at_once_are_the_same_requests(
     client: Client, known: tuple[list[bytes], list[tuple[int, bytes]]]
 ) -> None:

@@ -22,7 +22,7 @@ from dicomweb_server.web.app import DICOMWEB_ROUTES, OTHER_ROUTES, PUBLIC, Appli
 from dicomweb_server.web.identity import LIFE_S
 from tests.dicom.build import STUDY_UID, part10
 from tests.web.bodies import CONTENT_TYPE, related
-from tests.web.conftest import Server, Socket
+from tests.web.conftest import Client, Server, Socket
 from tests.web.test_retrieve import ANY_SYNTAX, SERIES, image, put
 
 PASSWORD = "correct horse battery"
@@ -268,6 +268,26 @@ def test_a_session_that_is_ended_is_over_in_every_process_at_once(site: Site, by
         headers = {**ANY, "Cookie": f"session={cookie}"}
         answer = httpx.get(f"{site.url}/dicom-web{FRAME}", headers=headers)
         assert answer.status_code == 401
+
+
+def test_the_bytes_of_a_session_that_has_ended_are_nobodys(site: Site) -> None:
+    site.account("wang", "administrator")
+    admin = site.signed_in("wang")
+    admin.base_url = httpx.URL(site.url + "/dicom-web")
+    put(admin, image(1))
+    admin.base_url = httpx.URL(site.url)
+    lines = [f"GET /dicom-web{FRAME} HTTP/1.1", "Host: h", f"Accept: {ANY['Accept']}"]
+    lines += [f"Cookie: session={admin.cookies['session']}", "", ""]
+    request = "\r\n".join(lines).encode()
+    client = Client(site.listening.host, site.listening.port)
+    for _ in range(4):
+        client.send(request)
+        assert client.reply()[0] == 200
+    assert site.here.again(request, "http 127.0.0.1") is not None
+    assert admin.delete("/api/v1/session").status_code == 204
+    client.send(request)
+    assert client.reply()[0] == 401
+    client.close()
 
 
 def test_what_a_page_asks_by_itself_is_no_use_of_a_session(site: Site) -> None:
