@@ -39,6 +39,7 @@ from storage.lmdb_transaction import (
     prepare_revision,
 )
 from storage.lmdb_upgrade import upgrade
+from storage.lmdb_walks import StudyWalks
 from storage.lmdb_writer import LmdbWriter
 from storage.model import (
     Applied,
@@ -86,6 +87,7 @@ class LmdbIndex:
         upgrade(self._environment)
         self._tables = self._environment.tables
         self._rows = StudyRows(self._tables)
+        self._walks = StudyWalks(self._tables)
         self._writer = LmdbWriter(self._environment, before_commit=before_commit)
 
     @property
@@ -221,7 +223,7 @@ class LmdbIndex:
 
     def find(self, query: Query) -> Page:
         with self._environment.read() as transaction:
-            return find(transaction, self._tables, query, self._rows)
+            return find(transaction, self._tables, query, rows_kept=self._rows, walks=self._walks)
 
     def changes(self, *, after: int, limit: int) -> list[Change]:
         found: list[Change] = []

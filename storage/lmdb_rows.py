@@ -14,14 +14,18 @@ _ENTRY_BYTES = 800
 """About what a row weighs without its document."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
-    """key and record are the study's in the table of studies; `revisions` there were by then."""
+    """key and record are the study's in the table of studies; `revisions` there were by then.
+
+    moment  the last at which the row was seen to be right
+    """
 
     key: bytes
     record: bytes
     revisions: int
     row: StudyRow
+    moment: int
 
 
 class StudyRows:
@@ -39,18 +43,30 @@ class StudyRows:
         """The row of the study of that rank, as of the transaction, which knows of so many
         revisions; None when it has to be made."""
         kept = self._rows.get(rank)
-        if kept is None or kept.revisions != revisions:
+        if kept is None:
             return None
-        if transaction.get(kept.key, db=self._tables.studies) != kept.record:
-            return None
+        moment = transaction.id()
+        if kept.moment != moment:
+            if kept.revisions != revisions:
+                return None
+            if transaction.get(kept.key, db=self._tables.studies) != kept.record:
+                return None
+            kept.moment = moment
         return kept.row
 
     def keep(
-        self, rank: bytes, key: bytes, record: bytes, row: StudyRow, *, revisions: int
+        self,
+        transaction: Transaction,
+        rank: bytes,
+        key: bytes,
+        record: bytes,
+        row: StudyRow,
+        *,
+        revisions: int,
     ) -> None:
         with self._lock:
             if self._bytes > KEPT_BYTES:
                 self._rows = {}
                 self._bytes = 0
             self._bytes += _ENTRY_BYTES + len(row.document)
-            self._rows[rank] = _Kept(key, record, revisions, row)
+            self._rows[rank] = _Kept(key, record, revisions, row, transaction.id())

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
 from itertools import chain, compress, groupby, islice, repeat
-from operator import contains, itemgetter
+from operator import contains
 
 import orjson
 
@@ -48,6 +48,7 @@ from storage.lmdb_rows import StudyRows
 from storage.lmdb_series import SeriesContent, beginning_with
 from storage.lmdb_terms import Lists, Names, TermLists, is_pattern
 from storage.lmdb_transaction import REVISIONS, counter_of
+from storage.lmdb_walks import StudyWalks
 from storage.model import (
     Between,
     Condition,
@@ -93,9 +94,6 @@ STUDIES_KEPT = 1000
 """Studies that were taken apart, some 3 kB each."""
 SHORT_BYTES = 4096
 """Records of studies are a tenth of it; those that are longer are not kept."""
-FEWEST_TOGETHER, MOST_TOGETHER = 32, 64
-"""Studies that a walk looks through at once: few at first, since the page may be full soon."""
-
 FEW_STUDIES = 100
 """... on a list are taken from it without asking what a pattern would come to."""
 MERGED_LISTS = 16
@@ -132,9 +130,6 @@ def _short_study(record: bytes) -> Study:
     return Study(*orjson.loads(record))
 
 
-_record = itemgetter(1)
-
-
 @dataclass(frozen=True, slots=True)
 class Series:
     says: SeriesSays
@@ -163,10 +158,17 @@ class GivenUp(Exception):
         self.rank = rank
 
 
-def find(transaction: Transaction, tables: Tables, query: Query, rows_kept: StudyRows) -> Page:
+def find(
+    transaction: Transaction,
+    tables: Tables,
+    query: Query,
+    *,
+    rows_kept: StudyRows,
+    walks: StudyWalks,
+) -> Page:
     """The page that a query asks for. Raises BadCursor for a cursor that is none."""
     after = position_of(query.after, query.level) if query.after is not None else None
-    search = _Search(transaction, tables, query, rows_kept)
+    search = _Search(transaction, tables, query, rows_kept=rows_kept, walks=walks)
     position: Position | None
     if query.level is QueryLevel.STUDY:
         studies = search.studies(after, query.offset)
@@ -190,12 +192,19 @@ def find(transaction: Transaction, tables: Tables, query: Query, rows_kept: Stud
 
 class _Search:
     def __init__(
-        self, transaction: Transaction, tables: Tables, query: Query, rows_kept: StudyRows
+        self,
+        transaction: Transaction,
+        tables: Tables,
+        query: Query,
+        *,
+        rows_kept: StudyRows,
+        walks: StudyWalks,
     ) -> None:
         self._transaction = transaction
         self._tables = tables
         self._query = query
         self._rows_kept = rows_kept
+        self._walks = walks
         self._term_lists = TermLists(transaction, tables)
         self._study_row: tuple[bytes, StudyRow] | None = None
         self._conditions: list[Condition] = list(query.conditions)
@@ -319,7 +328,9 @@ class _Search:
                 instance_count=state.instance_count,
                 version=state.version,
             )
-            self._rows_kept.keep(rank, key, record, row, revisions=self._revisions)
+            self._rows_kept.keep(
+                self._transaction, rank, key, record, row, revisions=self._revisions
+            )
         return row
 
     def _study(self, rank: bytes) -> Study:
@@ -564,34 +575,31 @@ class _Search:
         needle, sure = self._needle, self._certain
         may_match = re.compile(re.escape(needle)).search
         rare: int | None = None
-        with self._transaction.cursor(db=self._tables.ranks) as cursor:
-            if not cursor.set_range(first):
+        walked = 0
+        for stretch in self._walks.stretches(self._transaction, first):
+            begin, end = stretch.studies[0][0], stretch.studies[-1][0]
+            if begin > last:
                 return
-            records = iter(cursor)
-            within = islice(records, patience)
-            together = FEWEST_TOGETHER
-            while passed := list(islice(within, together)):
-                candidates: Iterable[tuple[bytes, bytes]] = passed
-                if needle:
-                    # Hundreds are passed for each that matches, so none is looked at in a loop of
-                    # Python's: one byte is found four times as fast as all of them.
-                    texts = list(map(_record, passed))
-                    rare = _rarest(needle, texts) if rare is None else rare
-                    candidates = compress(passed, map(contains, texts, repeat(rare)))
-                for rank, record in candidates:
-                    if rank > last:
-                        return
-                    if may_match(record):
-                        if not tests or (sure and sure(rank, record)):
-                            yield rank, None
-                        elif (study := _study_of(record)).passes(tests):
-                            yield rank, study
-                if passed[-1][0] > last:
+            if patience is not None and walked >= patience:
+                raise GivenUp(begin)
+            walked += len(stretch.studies)
+            candidates: Iterable[tuple[bytes, bytes]] = stretch.studies
+            if needle:
+                # Hundreds are passed for each that matches, so none is looked at in a loop of
+                # Python's: one byte is found four times as fast as all of them.
+                texts = stretch.records
+                rare = _rarest(needle, texts) if rare is None else rare
+                candidates = compress(candidates, map(contains, texts, repeat(rare)))
+            for rank, record in candidates:
+                if rank > last:
                     return
-                together = min(2 * together, MOST_TOGETHER)
-            behind = next(records, None)
-            if behind is not None and behind[0] <= last:
-                raise GivenUp(behind[0])
+                if may_match(record):
+                    if not tests or (sure and sure(rank, record)):
+                        yield rank, None
+                    elif (study := _study_of(record)).passes(tests):
+                        yield rank, study
+            if end >= last:
+                return
 
 
 def _rarest(needle: bytes, texts: Sequence[bytes]) -> int:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 import storage.lmdb_days as lmdb_days
 import storage.lmdb_search as lmdb_search
 import storage.lmdb_terms as lmdb_terms
+import storage.lmdb_walks as lmdb_walks
 from storage.contract import Index
 from storage.errors import OutOfSpace, Unavailable
 from storage.lmdb_days import Days
@@ -540,8 +541,8 @@ def test_whatever_way_is_taken_the_answer_is_the_same(
         ):
             for limit in limits:
                 small.setattr(module, limit, patience)
-        small.setattr(lmdb_search, "FEWEST_TOGETHER", 1 + patience % 2)
-        small.setattr(lmdb_search, "MOST_TOGETHER", 1 + patience)
+        small.setattr(lmdb_walks, "FEWEST_TOGETHER", 1 + patience % 2)
+        small.setattr(lmdb_walks, "MOST_TOGETHER", 1 + patience)
         directory = Path(tempfile.mkdtemp(dir=tmp_path))
         index, model = open_index(directory), IndexModel()
         try:
