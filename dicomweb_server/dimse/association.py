@@ -42,8 +42,11 @@ MOST_HELD = 64
 """Messages that wait for the next write, at most."""
 
 LEAST_BYTES_S = 1000
-"""What a peer must send in each second of a message, once that takes longer than it may be silent.
-The poorest line of a modality has twenty times that."""
+"""What a peer must send or take in each second of a message, once that takes longer than it may be
+silent. The poorest line of a modality has twenty times that."""
+
+_TLS_BYTES = 64 * 1024
+"""What is encrypted at a time: OpenSSL returns when all of it has been taken."""
 
 _TIMEVAL = struct.Struct("@ll")
 _QUICKACK: int = getattr(socket, "TCP_QUICKACK", 0)
@@ -155,6 +158,8 @@ class Association:
         self._max_length = max_length
         self._timeout_s = timeout_s
         self._until: float | None = None  # of what is being read, when that has a limit
+        self._taken_bytes = 0  # of the message that is being sent
+        self._taken_waited_s = 0.0  # for the peer to take them
         self._message_bytes = 0  # of the message that is being read
         self._message_waited_s: float | None = None  # for its bytes; None before the first
         self._buffer = memoryview(bytearray(max(2 * max_length, ASSOCIATE_BYTES) + 4096))
@@ -269,9 +274,11 @@ class Association:
     def send(
         self, context: Context, command: Command, data_set: Iterable[Buffer] | None = None
     ) -> None:
-        """Sends a message; `data_set` are its bytes in order. Raises PeerGone, and what reading
-        the data set raises: `sending` then stays True and the association is of no more use."""
+        """Sends a message; `data_set` are its bytes in order. Raises PeerGone, also when the peer
+        takes it slower than LEAST_BYTES_S for longer than he may take nothing, and what reading the
+        data set raises: `sending` then stays True and the association is of no more use."""
         self.sending = True
+        self._taken_bytes, self._taken_waited_s = 0, 0.0
         command_pdus = self._pdus(
             context, commands.encode(command, with_data_set=data_set is not None), command=True
         )
@@ -596,6 +603,16 @@ class Association:
                 f"less than {LEAST_BYTES_S} a second"
             )
 
+    def _count_taken(self, count: int, *, waited_s: float) -> None:
+        """The same of a message that is sent. What the kernel holds for the peer is taken."""
+        self._taken_bytes += count
+        self._taken_waited_s += waited_s
+        if self._taken_waited_s > self._timeout_s + self._taken_bytes / LEAST_BYTES_S:
+            raise PeerGone(
+                f"{self._taken_bytes} bytes of a message were taken in {self._taken_waited_s:.0f} "
+                f"s, less than {LEAST_BYTES_S} a second"
+            )
+
     def wait_for_more(self, for_s: float) -> bool:
         """Whether something comes within some seconds."""
         if self._readable():
@@ -626,12 +643,13 @@ class Association:
         held, self._held = b"".join(self._held), []
         remaining = [part for part in (held, *parts) if len(part)]
         try:
-            if isinstance(self._connection, ssl.SSLSocket):
-                for part in remaining:
-                    self._connection.sendall(part)
-                return
             while remaining:
-                sent = self._connection.sendmsg(remaining)
+                begun = time.monotonic()
+                if isinstance(self._connection, ssl.SSLSocket):
+                    sent = self._connection.send(memoryview(remaining[0])[:_TLS_BYTES])
+                else:
+                    sent = self._connection.sendmsg(remaining)
+                self._count_taken(sent, waited_s=time.monotonic() - begun)
                 while remaining and sent >= len(remaining[0]):
                     sent -= len(remaining.pop(0))
                 if sent:

@@ -250,7 +250,7 @@ def _details(config: Config) -> Iterator[str]:
             ),
             ("Waits for a message, or for a peer to take one", f"{config.dimse_timeout_s:g} s"),
             (
-                "A message that has begun and takes longer than that comes with at least",
+                "A message that takes longer than that comes, or is taken, with at least",
                 f"{LEAST_BYTES_S} bytes a second, or the association is aborted",
             ),
             (

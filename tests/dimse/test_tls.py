@@ -2,16 +2,21 @@
 
 import socket
 import ssl
-from contextlib import ExitStack
+import threading
+import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+import dicomweb_server.dimse.association as association_module
+from dicomweb_server.dimse.association import Association, Context
+from dicomweb_server.dimse.errors import PeerGone
 from dicomweb_server.dimse.server import CONNECTIONS_BEYOND
 from tests.dimse.conftest import bridged
 from tests.dimse.programs import free_port, run, running, tried, wait_for_port
 from tests.dimse.test_transfers import files
-from tests.dimse.wire import drips_until_closed
+from tests.dimse.wire import CT, drips_until_closed, store_command
 from tests.servers import wait_for
 
 SUBJECT_ALT_NAME = "subjectAltName=IP:127.0.0.1"
@@ -144,3 +149,53 @@ def test_who_asks_for_no_association_over_tls_keeps_nobody_out(
         for _ in range(1 + CONNECTIONS_BEYOND + 3):
             silent.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
         run("echoscu", "+tla", "+cf", certificates / "ca.pem", "127.0.0.1", port)
+
+
+@pytest.mark.parametrize("least_bytes_s", [1000, 10_000_000])
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_peer_may_take_a_message_slowly_and_not_for_ever(
+    certificates: Path, monkeypatch: pytest.MonkeyPatch, tls: bool, least_bytes_s: int
+) -> None:
+    """A byte that it takes now and then ends the silence: a message has a least rate here too."""
+    monkeypatch.setattr(association_module, "LEAST_BYTES_S", least_bytes_s)
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    taken = bytearray()
+
+    def take() -> None:
+        peer = theirs
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            peer = context.wrap_socket(theirs)
+        with suppress(OSError), peer:
+            while piece := peer.recv(2000):
+                taken.extend(piece)
+                time.sleep(0.005)
+
+    taking = threading.Thread(target=take)
+    taking.start()
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+        ours = context.wrap_socket(ours, server_side=True)
+    association = Association(
+        ours,
+        address="x",
+        open_sink=lambda context, command: None,  # type: ignore[arg-type, return-value]
+        max_length=16384,
+        timeout_s=0.4,
+    )
+    association.peer_max_length = 16384
+    begun = time.monotonic()
+    try:
+        if least_bytes_s > 1000:
+            with pytest.raises(PeerGone, match="less than 10000000 a second"):
+                association.send(Context(1, CT, "1.2"), store_command("1.2"), [bytes(500_000)])
+        else:
+            association.send(Context(1, CT, "1.2"), store_command("1.2"), [bytes(500_000)])
+            assert time.monotonic() - begun > 0.8
+    finally:
+        ours.close()
+        taking.join()
+    assert (len(taken) > 500_000) is (least_bytes_s == 1000)
