@@ -2,8 +2,6 @@
 
 `serve` listens, starts the process that keeps the archive up (settles, compacts), the report
 module's and those of the DIMSE bridge, and lets uvicorn answer, in this process or in several.
-Those import `app` here; what they serve comes to them as environment variables
-(`Config.environment`).
 """
 
 import errno
@@ -22,7 +20,6 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.supervisors import Multiprocess
 
 from dicomweb_server.access.addresses import is_loopback
 from dicomweb_server.access.doors import open_doors
@@ -33,10 +30,12 @@ from dicomweb_server.archive.processes import (
     end_with_parent,
     keep_memory,
     leave_interrupts_to_parent,
+    set_at,
     take_short_turns,
+    told_to,
 )
 from dicomweb_server.archive.upkeep import give_back, keep_up, warm
-from dicomweb_server.config import Config, ConfigError, load
+from dicomweb_server.config import Config, ConfigError
 from dicomweb_server.dimse.process import run_bridge
 from dicomweb_server.dimse.session import terms_of
 from dicomweb_server.dimse.tls import CIPHERS, client_context, server_context
@@ -59,9 +58,8 @@ class CannotListen(Exception):
     """The address or port cannot be had; the message says why and what to do."""
 
 
-def app() -> ASGIApp:
-    """The application of one server process, as its environment configures it."""
-    config = load()
+def app(config: Config) -> ASGIApp:
+    """The application of one server process."""
     set_up_logging(config.log_level)
     if multiprocessing.parent_process() is not None:
         end_with_parent()
@@ -83,9 +81,11 @@ def _tell_when_stopped(stopping: threading.Event) -> None:
     """Sets `stopping` at SIGTERM and SIGINT, besides what uvicorn does with them: it waits for the
     answers under way, and one that goes on for ever is told by nobody else."""
 
+    told = told_to(stopping.set)
+
     def tell(number: int, then: Callable[[int, FrameType | None], object]) -> None:
         def on_signal(received: int, frame: FrameType | None) -> None:
-            stopping.set()
+            told()
             then(received, frame)
 
         signal.signal(number, on_signal)
@@ -148,30 +148,7 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
     _require_identity(config)
     listening, *dimse = _listen(config, ports)
     dimse_listening = list(zip(dimse, (False, True), strict=False))
-    os.environ.update(config.environment())
-    server = uvicorn.Config(
-        "dicomweb_server.compose:app",
-        factory=True,
-        workers=config.workers,
-        # Requests are not logged line by line: that costs 40 us each (ARCHITECTURE, decision 7).
-        access_log=False,
-        http=Connection,
-        ssl_certfile=config.tls_certificate,
-        ssl_keyfile=config.tls_key,
-        ssl_ciphers=CIPHERS,
-        log_config=None,
-        lifespan="on",
-        server_header=False,
-        # Which proxies are believed is said by `trusted_proxies`, which knows Forwarded too.
-        proxy_headers=False,
-        # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=STOP_WITHIN_S,
-        # A process that does not answer for so long is killed; on a busy machine one that starts
-        # takes longer than uvicorn's 5 s, and then none ever came up.
-        timeout_worker_healthcheck=60,
-    )
-    run = _runner(server, listening)
+    run = _runner(config, listening)
     host, port = listening.getsockname()[:2]
     scheme = "https" if config.tls_certificate else "http"
     url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -196,33 +173,79 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
         listening.close()
 
 
-def _runner(server: uvicorn.Config, listening: socket.socket) -> Callable[[], int]:
+def _runner(config: Config, listening: socket.socket) -> Callable[[], int]:
     """What serves until SIGTERM or SIGINT, which are waited for from now on, and gives the exit
     code. Nothing is raised where a signal happens to come: in the middle of an import in another
     thread, or of what the interpreter calls back, that is lost, or leaves a lock behind."""
-    if server.workers > 1:
-        several = Multiprocess(server, sockets=[listening])
+    if config.workers > 1:
+        return _several(config, listening)
+    return _single(config, listening)
 
-        def run_several() -> int:
-            several.run()
-            return 0
 
-        return run_several
-    single = uvicorn.Server(server)
+def _several(config: Config, listening: socket.socket) -> Callable[[], int]:
+    stopped = threading.Event()
+    set_at(stopped, signal.SIGTERM, signal.SIGINT)
+    # They finish what they are answering, and close the archive then.
+    answering = [
+        Beside("web", run_web, config, listening, again_after_s=1, within_s=2 * STOP_WITHIN_S)
+        for _ in range(config.workers)
+    ]
+
+    def run() -> int:
+        for each in answering:
+            each.start()
+        stopped.wait()
+        for each in answering:
+            each.begin_stopping()
+        for each in answering:
+            each.stop()
+        return 0
+
+    return run
+
+
+def run_web(config: Config, listening: socket.socket) -> None:
+    """The main function of one process of several that answer, until SIGTERM."""
+    leave_interrupts_to_parent()
+    _single(config, listening)()
+
+
+def _single(config: Config, listening: socket.socket) -> Callable[[], int]:
+    server = uvicorn.Server(
+        uvicorn.Config(
+            partial(app, config),
+            factory=True,
+            # Requests are not logged line by line: that costs 40 us each (ARCHITECTURE, decision
+            # 7).
+            access_log=False,
+            http=Connection,
+            ssl_certfile=config.tls_certificate,
+            ssl_keyfile=config.tls_key,
+            ssl_ciphers=CIPHERS,
+            log_config=None,
+            lifespan="on",
+            server_header=False,
+            # Which proxies are believed is said by `trusted_proxies`, which knows Forwarded too.
+            proxy_headers=False,
+            # Longer than a proxy in front keeps a connection, or it sends into one that is closing.
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        )
+    )
 
     def stop(number: int, stack: FrameType | None) -> None:
-        single.should_exit = True
+        server.should_exit = True
 
     # Before uvicorn's own handlers are there, and when it raises once more, at its end, what it was
     # stopped by.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
 
-    def run_single() -> int:
-        single.run(sockets=[listening])
-        return 0 if single.started else 1
+    def run() -> int:
+        server.run(sockets=[listening])
+        return 0 if server.started else 1
 
-    return run_single
+    return run
 
 
 def _require_identity(config: Config) -> None:
@@ -320,8 +343,7 @@ def run_dimse(config: Config, listening: list[tuple[socket.socket, bool]], jobs:
     """
     set_up_logging(config.log_level)
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _, stack: stopped.set())
+    set_at(stopped, signal.SIGTERM, signal.SIGINT)
     if multiprocessing.parent_process() is not None:
         leave_interrupts_to_parent()
         end_with_parent()
@@ -359,20 +381,35 @@ def _listen_on(config: Config, name: str) -> socket.socket:
 
 
 class Beside:
-    """A process beside the server, started again when it dies.
+    """A process beside the server, or one of several that are it; started again when it dies.
 
-    run  its main function, to be found by name in another process; ends on SIGTERM
+    run            its main function, to be found by name in another process; ends on SIGTERM
+    again_after_s  for which it stays away: when the whole group of processes is told to stop, as
+                   `timeout` does, it ends before it is known here that it was to
+    within_s       for which it may go on when it is told to stop
     """
 
-    def __init__(self, name: str, run: Callable[..., None], *arguments: object) -> None:
+    def __init__(
+        self,
+        name: str,
+        run: Callable[..., None],
+        *arguments: object,
+        again_after_s: float = 10,
+        within_s: float = STOP_WITHIN_S,
+    ) -> None:
         self._name = name
         self._run_it = run
         self._arguments = arguments
+        self._again_after_s = again_after_s
+        self._within_s = within_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def begin_stopping(self) -> None:
+        self._stopping.set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -393,15 +430,13 @@ class Beside:
             while process.is_alive() and not self._stopping.wait(0.2):
                 pass
             if not self._stopping.is_set():
-                # When the whole group of processes is told to stop, as `timeout` does, those beside
-                # the server end before it.
-                if not self._stopping.wait(10):
+                if not self._stopping.wait(self._again_after_s):
                     logger.error(
                         "%s ended with code %s; it starts again", self._name, process.exitcode
                     )
                 continue
             process.terminate()
-            process.join(STOP_WITHIN_S)
+            process.join(self._within_s)
             process.kill()
             process.join()
 
@@ -422,7 +457,7 @@ def run_reading(config: Config) -> None:
     # study that arrives took as much of the machine as storing a small one.
     os.nice(5)
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    set_at(stopped, signal.SIGTERM)
     leave_interrupts_to_parent()
     end_with_parent()
     archive = open_archive(config)
@@ -441,7 +476,7 @@ def run_upkeep(config: Config) -> None:
     # Schedulers that know I/O priorities derive them from niceness.
     os.nice(10)
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, stack: stopped.set())
+    set_at(stopped, signal.SIGTERM)
     leave_interrupts_to_parent()
     end_with_parent()
     archive = open_archive(config)

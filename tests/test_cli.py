@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from dicomweb_server.cli import main
 from tests.dicom.build import SERIES_UID, STUDY_UID, part10
-from tests.servers import command, ended, kill_session, serving, session_of, wait_for
+from tests.servers import answers, command, ended, kill_session, serving, session_of, wait_for
+from tests.web.bodies import CONTENT_TYPE, related
 
 COMMANDS = ("serve", "import", "export", "verify", "settle", "compact", "stats", "delete", "demo")
 
@@ -256,11 +258,43 @@ def test_a_server_told_to_stop_before_it_is_up_ends_quietly(
     _stops_quietly(data, workers=workers, after_s=after_s, told=told, stop=signal.SIGTERM)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.08, 0.3])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("after_s", [0.0, 0.08, 0.3, 1.0])
 def test_ctrl_c_in_a_terminal_before_a_server_is_up_ends_it_quietly(
-    data: Path, after_s: float
+    data: Path, workers: int, after_s: float
 ) -> None:
-    _stops_quietly(data, workers=1, after_s=after_s, told="all its processes", stop=signal.SIGINT)
+    told = "all its processes"
+    _stops_quietly(data, workers=workers, after_s=after_s, told=told, stop=signal.SIGINT)
+
+
+@pytest.mark.parametrize("told", ["the server", "all its processes"])
+def test_what_is_being_answered_is_answered_to_its_end(data: Path, told: str) -> None:
+    """By a server of several processes too, which is there until they have ended."""
+    with serving(data, "--workers", 2) as (process, url):
+        body = related(part10())
+        head = f"POST /dicom-web/studies HTTP/1.1\r\nHost: h\r\nContent-Type: {CONTENT_TYPE}\r\n"
+        address = urlsplit(url)
+        assert address.hostname and address.port
+        with socket.create_connection((address.hostname, address.port), timeout=20) as client:
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:1])
+            time.sleep(0.5)
+            (os.kill if told == "the server" else os.killpg)(process.pid, signal.SIGTERM)
+            time.sleep(1)
+            assert process.poll() is None
+            client.sendall(body[1:])
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
+
+
+def test_what_dies_beside_a_server_is_there_again(data: Path) -> None:
+    with serving(data, "--workers", 2) as (process, url):
+        beside = set(session_of(process)) - {process.pid}
+        assert len(beside) >= 4
+        for pid in beside:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not beside.intersection(session_of(process)))
+        wait_for(lambda: answers(url))
 
 
 def _stops_quietly(

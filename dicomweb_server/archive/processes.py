@@ -7,9 +7,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
+from queue import SimpleQueue
 
 
 def context_with(*modules: str) -> ForkServerContext:
@@ -18,10 +20,12 @@ def context_with(*modules: str) -> ForkServerContext:
     CPU and 90 MB, which four processes beside a server would each spend anew."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
-    # Ctrl-C reaches that one too, which ignores it only once it has imported. What it is started
-    # after would take the block off again.
+    # Ctrl-C reaches that one too, which ignores it only once it has imported, and SIGTERM when the
+    # whole group of processes is told to stop: it has to be there until those have ended that were
+    # forked from it, or nobody can wait for them. What it is started after would take the block off
+    # again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         forkserver.ensure_running()
     finally:
@@ -32,16 +36,39 @@ def context_with(*modules: str) -> ForkServerContext:
 def end_with_parent() -> None:
     """Sends this process SIGTERM when the one that started it is gone, killed or not.
 
-    Only for processes that multiprocessing started.
+    Only for processes made by `context_with`, behind what they do at SIGTERM: it is let in here.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def watch() -> None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def set_at(flag: threading.Event, *numbers: int) -> None:
+    """Sets `flag` at these signals, in another thread: what a signal calls may have interrupted
+    whoever holds the flag's lock, itself at the signal before it, and would wait for that for ever.
+    """
+    told = told_to(flag.set)
+    for number in numbers:
+        signal.signal(number, lambda _, stack: told())
+
+
+def told_to(act: Callable[[], None]) -> Callable[[], None]:
+    """Has a thread call `act` once, as soon as what is returned has been called, which may be in
+    the middle of anything: putting something into such a queue is all that it does."""
+    told: SimpleQueue[None] = SimpleQueue()
+
+    def wait() -> None:
+        told.get()
+        act()
+
+    threading.Thread(target=wait, name="told", daemon=True).start()
+    return lambda: told.put(None)
 
 
 def leave_interrupts_to_parent() -> None:

@@ -29,6 +29,8 @@ HELPERS: dict[str, str] = {
     "processes.collect_seldom": "of this process",
     "processes.context_with": "of this process",
     "processes.end_with_parent": "of this process",
+    "processes.set_at": "of this process",
+    "processes.told_to": "of this process",
     "processes.keep_memory": "of this process",
     "processes.leave_interrupts_to_parent": "of this process",
     "processes.take_short_turns": "of this process",

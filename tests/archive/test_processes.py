@@ -32,3 +32,25 @@ def faults(how: str) -> int:
 def test_what_was_freed_is_used_again() -> None:
     assert faults("as it comes") > PAGES / 2
     assert faults("kept") < PAGES / 20
+
+
+INTERRUPTED = """
+import os, signal, threading
+from dicomweb_server.archive.processes import set_at
+
+flag = threading.Event()
+set_at(flag, signal.SIGTERM)
+with flag._cond:
+    # As a signal that comes while another one, or whoever waits, is at work on the flag.
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+assert flag.wait(10)
+print("heard")
+"""
+
+
+def test_a_signal_is_heard_whatever_it_interrupts() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ended.stdout, ended.returncode) == ("heard\n", 0), ended.stderr
