@@ -245,15 +245,6 @@ class Config:
         choices=("debug", "info", "warning", "error"),
     )
 
-    def environment(self) -> dict[str, str]:
-        """The settings as environment variables, for processes that read them back by `load`."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {
-            variable(name): str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in values.items()
-            if value is not None
-        }
-
 
 def variable(name: str) -> str:
     """The environment variable that sets the field `name`."""
