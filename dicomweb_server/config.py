@@ -132,6 +132,11 @@ class Config:
         "Attributes to search for besides the standard's, e.g. "
         "'instance:KVP, study:0009xx01 ACME 1.1=SH'; after a change run reindex.",
     )
+    assumed_charset: str = setting(
+        "ISO_IR 6",
+        "Character set of what comes without naming one, by its term in (0008,0005): GB18030 where"
+        " modalities write Chinese and do not say so.",
+    )
     upload_concurrency: int = setting(
         4,
         "Large instances (over 4 MiB) one server process stores at the same time.",

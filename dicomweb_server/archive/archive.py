@@ -7,6 +7,7 @@ who calls may do this (`permit`). `seen_by` is the archive as somebody sees it.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
 
@@ -17,6 +18,7 @@ from dicomweb_server.access.journal import Journal
 from dicomweb_server.archive.caches import Cache
 from dicomweb_server.config import Config, ConfigError
 from dicomweb_server.dicom.attributes import Attributes, attributes_of
+from dicomweb_server.dicom.charset import charset_named
 from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.encode import EncodedFrame
 from dicomweb_server.dicom.part10 import Limits
@@ -110,6 +112,7 @@ class Archive(Acting):
             depth=self.config.max_sequence_depth,
             inflated_bytes=self.config.max_inflated_bytes,
             spool=self.storage.incoming,
+            charset=charset_named(self.config.assumed_charset),
         )
         # Once for all who see it: a copy is made for each request, and what storing remembers of
         # one instance for the next goes by these very objects.
@@ -155,6 +158,13 @@ class Archive(Acting):
         """Whether nobody has to wait before what he asks is noted."""
         return self.journal is None or self.journal.is_at_ease
 
+    @cached_property
+    def limits_of_stored(self) -> Limits:
+        """What is stored was held to the limits of its day; it is to be had whatever they are."""
+        return Limits(
+            skeleton_bytes=2**30, depth=200, inflated_bytes=2**40, charset=self.limits.charset
+        )
+
     @property
     def directory(self) -> Path | None:
         """Where the archive lies; None when it is in memory."""
@@ -178,10 +188,14 @@ def open_archive(config: Config) -> Archive:
     """The archive that `config.data` names, made when there is none.
 
     Raises storage.errors.FormatVersion, InUse and OSError; ConfigError for attributes to search
-    for that there are not.
+    for and a character set that there are not.
     """
     try:
         attributes_of(config.searchable or "")
     except ValueError as error:
         raise ConfigError("searchable", str(error), origin="setting") from None
+    try:
+        charset_named(config.assumed_charset)
+    except ValueError as error:
+        raise ConfigError("assumed_charset", str(error), origin="setting") from None
     return Archive(open_storage(config.data), config)

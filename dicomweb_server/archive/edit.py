@@ -32,7 +32,7 @@ from dicomweb_server.access.audit import Event
 from dicomweb_server.access.caller import Act
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.reindex import filled, study_row
-from dicomweb_server.archive.retrieve import STORED, InstanceFile
+from dicomweb_server.archive.retrieve import InstanceFile
 from dicomweb_server.dicom.attributes import STUDY, key_named, key_of, vr_of
 from dicomweb_server.dicom.describe import Description, describe
 from dicomweb_server.dicom.editing import edited
@@ -359,7 +359,7 @@ def _edit_study(
             elements,
             reason=edit.reason,
             at=datetime.fromisoformat(edit.at),
-            limits=STORED,
+            limits=archive.limits_of_stored,
         )
 
     for _ in range(ATTEMPTS):
@@ -476,14 +476,14 @@ def _revised(key: SeriesKey, version: int, landed: Sequence[Landed]) -> RevisedS
 
 def _as_it_is(archive: Archive, instance: Instance, file: Source) -> Landed:
     """A stored version as the present one: its contents are kept already."""
-    description = describe(file, limits=STORED, attributes=archive.attributes)
+    description = describe(file, limits=archive.limits_of_stored, attributes=archive.attributes)
     return Landed(_facts(instance, description), {})
 
 
 def _landed(archive: Archive, instance: Instance, new: Source, edit_id: str) -> Landed:
     """The edited instance: the header appended, everything else by the digest it has."""
     assert isinstance(new, PiecedSource)
-    description = describe(new, limits=STORED, attributes=archive.attributes)
+    description = describe(new, limits=archive.limits_of_stored, attributes=archive.attributes)
     skeleton = Digest(hashlib.sha256(description.skeleton).digest())
     known = _digests_by_place(archive, instance, new)
     places: dict[Digest, Place] = {}

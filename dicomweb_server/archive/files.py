@@ -13,7 +13,6 @@ from dicomweb_server.archive import retrieve
 from dicomweb_server.archive.ahead import ahead
 from dicomweb_server.archive.archive import Archive
 from dicomweb_server.archive.retrieve import (
-    STORED,
     InstanceFile,
     decoded_frame,
     encoded_frame,
@@ -43,7 +42,9 @@ def explicit_file(archive: Archive, instance: Instance) -> ExplicitFile:
         others = ahead(partial(decoded_frame, archive, instance, n) for n in range(1, count))
         contents = (each.content for each in chain((first,), others))
         frames = NativeFrames(first.pixels, count, len(first.content), contents)
-    return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
+    return explicit_little_endian(
+        InstanceFile(archive, instance), frames=frames, limits=archive.limits_of_stored
+    )
 
 
 def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> ExplicitFile:
@@ -80,7 +81,9 @@ def file_in(archive: Archive, instance: Instance, transfer_syntax_uid: str) -> E
         ),
         lossy_ratio=ratio,
     )
-    return explicit_little_endian(InstanceFile(archive, instance), frames=frames, limits=STORED)
+    return explicit_little_endian(
+        InstanceFile(archive, instance), frames=frames, limits=archive.limits_of_stored
+    )
 
 
 def kept_file(archive: Archive, instance: Instance, syntax: str) -> ExplicitFile | None:
@@ -112,7 +115,9 @@ def kept_pieces(
         described = encode.described(instance.pixels, syntax)
         encoded = EncodedFrames(syntax, described, len(contents), ())
         # A large value that is no frame is a content too; around_frames then gives none.
-        around = around_frames(_Blank(archive, instance), frames=encoded, limits=STORED)
+        around = around_frames(
+            _Blank(archive, instance), frames=encoded, limits=archive.limits_of_stored
+        )
         if around is None:
             return None
         archive.headers.put(key, around, weight=sum(map(len, around)) + 200)

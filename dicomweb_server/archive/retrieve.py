@@ -23,7 +23,6 @@ from dicomweb_server.dicom.bulk import BulkValue
 from dicomweb_server.dicom.decode import NativeFrame
 from dicomweb_server.dicom.encode import EncodedFrame
 from dicomweb_server.dicom.json_model import Json
-from dicomweb_server.dicom.part10 import Limits
 from dicomweb_server.dicom.resolutions import HEAD_BYTES, prefix_bytes
 from dicomweb_server.dicom.source import Source
 from dicomweb_server.dicom.transfer_syntaxes import (
@@ -49,9 +48,6 @@ STREAM_BYTES = 2**20
 
 FEW = 4
 """An instance of no more contents is made by one thread: a series has others to make."""
-
-STORED = Limits(skeleton_bytes=2**30, depth=200, inflated_bytes=2**40)
-"""What is stored was held to the limits of its day; it is to be had whatever they are now."""
 
 
 # ---------------------------------------------------------------------------- finding
@@ -589,7 +585,7 @@ def _stored_syntax(instance: Instance) -> str:
 def bulk_value(archive: Archive, instance: Instance, path: str) -> BulkValue:
     """The value at `path`, as in `bulkdata/{path}` of the metadata. Raises NotInDataSet."""
     archive.permit(Act.VIEW)
-    return bulk.bulk_value(InstanceFile(archive, instance), path, limits=STORED)
+    return bulk.bulk_value(InstanceFile(archive, instance), path, limits=archive.limits_of_stored)
 
 
 # ---------------------------------------------------------------------------- metadata

@@ -335,7 +335,7 @@ class _Kind:
             if tag < _PIXELS or (len(element.vr) > 2 and not self._implicit):
                 return None
         rest.elements = {**self._context, **read, **rest.elements}
-        structure = Structure(rest, False, walk.large)
+        structure = Structure(rest, False, walk.large, self.limits.charset)
         result.update(json_model.document(structure))
         return structure, result
 

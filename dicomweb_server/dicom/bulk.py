@@ -7,7 +7,7 @@ data as its fragments joined: one codestream for one frame, the stream of a vide
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dicomweb_server.dicom.charset import DEFAULT, charset_of, decode
+from dicomweb_server.dicom.charset import Charset, charset_in, decode
 from dicomweb_server.dicom.errors import NotInDataSet, TooLarge
 from dicomweb_server.dicom.frames import Extent
 from dicomweb_server.dicom.json_model import WORD_BYTES, settled_vr, swap
@@ -75,7 +75,7 @@ def bulk_value(source: Source, path: str, *, limits: Limits | None = None) -> Bu
     extents = extents_of(element)
     length = sum(extent.length for extent in extents)
     if vr in _TEXT_VRS:
-        charset = _charset(inside)
+        charset = _charset(inside, otherwise=opened.structure.charset)
         if charset[0] != "UTF8":
             if length > _TEXT_LIMIT:
                 raise TooLarge(path, "bytes of text", found=length, limit=_TEXT_LIMIT)
@@ -85,12 +85,13 @@ def bulk_value(source: Source, path: str, *, limits: Limits | None = None) -> Bu
     return BulkValue(vr, length, opened.source, tuple(extents), swapped)
 
 
-def _charset(inside: list[DataSet]) -> tuple[str, ...]:
-    for data_set in inside:
+def _charset(inside: list[DataSet], *, otherwise: Charset) -> Charset:
+    """What the data sets say, the outermost last."""
+    for data_set in reversed(inside):
         named = data_set.elements.get(0x00080005)
-        if named is not None and isinstance(named.value, bytes):
-            return charset_of(named.value)
-    return DEFAULT
+        if named is not None:
+            otherwise = charset_in(named.value, otherwise=otherwise)
+    return otherwise
 
 
 def _pieces(source: Source, extents: list[Extent]) -> Iterator[bytes]:

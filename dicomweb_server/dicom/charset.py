@@ -34,6 +34,20 @@ _CODEC_BY_ESCAPE = {b"\x1b-b": _LATIN_9} | CODES_TO_ENCODINGS
 """PS3.3 Tables C.12-2 and C.12-3: pydicom 3.0.2 lacks Latin alphabet no. 9, Latin-1 with a euro."""
 
 
+def charset_named(term: str) -> Charset:
+    """The character set with that defined term. Raises ValueError when there is none."""
+    if term not in _CODECS or not term:
+        raise ValueError(f"{term!r} is no defined term of (0008,0005), such as GB18030")
+    return charset_of(term.encode("latin-1"))
+
+
+def charset_in(value: object, *, otherwise: Charset) -> Charset:
+    """That of a data set whose (0008,0005) has this value; `otherwise` where it is empty, or not
+    there (None)."""
+    named = isinstance(value, bytes) and value.strip(b"\0 ")
+    return charset_of(value) if named else otherwise
+
+
 @lru_cache(maxsize=256)
 def charset_of(value: bytes) -> Charset:
     """The character set that a value of (0008,0005) names; DEFAULT when it is empty."""

@@ -20,11 +20,10 @@ from pydicom.charset import encode_string
 
 from dicomweb_server.dicom import json_model, original
 from dicomweb_server.dicom.attributes import vr_of
-from dicomweb_server.dicom.charset import DEFAULT, Charset, charset_of, decode
+from dicomweb_server.dicom.charset import DEFAULT, Charset, charset_in, decode
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.json_model import BULK_DATA, Json
 from dicomweb_server.dicom.part10 import (
-    Element,
     Limits,
     Opened,
     extents_of,
@@ -113,9 +112,12 @@ def _read(opened: Opened, element: Json) -> Json:
     vr = element["vr"] if element["vr"] != "UN" else vr_of(json_model.key_of(tag))
     if vr not in _IN_CHARACTER_SET:
         return element
-    named = (each.elements[0x00080005] for each in inside if 0x00080005 in each.elements)
+    charset = opened.structure.charset
+    for named in (each.elements.get(0x00080005) for each in reversed(inside)):
+        if named is not None:
+            charset = charset_in(named.value, otherwise=charset)
     value = opened.source.read_at(found.offset, found.length)
-    text = decode(value, _named(next(named, None))).rstrip(" \0")
+    text = decode(value, charset).rstrip(" \0")
     return {"vr": vr, "Value": [{"Alphabetic": text} if vr == "PN" else text]}
 
 
@@ -127,13 +129,9 @@ def _plain(element: Any) -> Any:
 
 
 def _charset(opened: Opened) -> Charset:
-    return _named(opened.structure.data_set.elements.get(0x00080005))
-
-
-def _named(element: Element | None) -> Charset:
-    """The character set that Specific Character Set names."""
-    value = element.value if element is not None else b""
-    return charset_of(value) if isinstance(value, bytes) else DEFAULT
+    """What may be written without naming it, or has been named."""
+    named = opened.structure.data_set.elements.get(0x00080005)
+    return charset_in(None if named is None else named.value, otherwise=DEFAULT)
 
 
 def _encoding(opened: Opened, encode: Any) -> Encoding:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from dicomweb_server.dicom.charset import DEFAULT, LATIN_1, Charset, charset_of, decode
+from dicomweb_server.dicom.charset import LATIN_1, Charset, charset_in, decode
 from dicomweb_server.dicom.part10 import (
     DataSet,
     Element,
@@ -74,7 +74,7 @@ def document(structure: Structure) -> Json:
     return _object(
         structure.data_set,
         big_endian=structure.big_endian,
-        charset=DEFAULT,
+        charset=structure.charset,
         above=(),
         path=BULK_DATA,
     )
@@ -118,8 +118,8 @@ def _object(
     """One data set or item; `above` are the data sets it lies in, nearest first."""
     elements = data_set.elements
     named = elements.get(_SPECIFIC_CHARACTER_SET)
-    if named is not None and isinstance(named.value, bytes):
-        charset = charset_of(named.value)
+    if named is not None:
+        charset = charset_in(named.value, otherwise=charset)
     result: Json = {}
     previous = -1
     ascending = True

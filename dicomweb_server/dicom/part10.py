@@ -29,6 +29,7 @@ from typing import NamedTuple
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
+from dicomweb_server.dicom.charset import DEFAULT, Charset
 from dicomweb_server.dicom.errors import Malformed, NotDicom, NotInDataSet, TooLarge
 from dicomweb_server.dicom.frames import LARGE, Extent, pieces
 from dicomweb_server.dicom.inflate import inflate
@@ -60,7 +61,7 @@ _WINDOW = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one instance may ask of this program.
+    """How much one instance may ask of this program, and what is taken for granted of it.
 
     skeleton_bytes  what is left of a file when its large values are cut out
     elements        elements and items held at once; items of long sequences are held one by one
@@ -70,6 +71,7 @@ class Limits:
                     longer than 256 MiB
     frames          frames or fragments
     spool           directory for inflated data sets above 8 MiB; None is the system's
+    charset         of texts where no character set is named
     """
 
     skeleton_bytes: int = 32 * 1024 * 1024
@@ -79,6 +81,7 @@ class Limits:
     inflated_bytes: int = 2 * 1024 * 1024 * 1024
     frames: int = 1_000_000
     spool: Path | None = None
+    charset: Charset = DEFAULT
 
 
 class Fragments(NamedTuple):
@@ -179,12 +182,15 @@ class Head:
 class Structure:
     """A data set as read.
 
-    large  values above 64 KiB other than the pixel data, as the contents they are cut in, by offset
+    large    values above 64 KiB other than the pixel data, as the contents they are cut in, by
+             offset
+    charset  of texts where no character set is named
     """
 
     data_set: DataSet
     big_endian: bool
     large: list[Extent]
+    charset: Charset
 
 
 def tag_text(tag: int) -> str:
@@ -286,7 +292,7 @@ def read_structure(
     walk = Walk(source, offset, big_endian=big_endian, limits=limits)
     implicit = is_implicit(source, offset, otherwise=implicit)
     data_set, _ = walk.data_set(offset, source.length, implicit=implicit, delimited=False)
-    return Structure(data_set, big_endian, walk.large)
+    return Structure(data_set, big_endian, walk.large, limits.charset)
 
 
 def is_implicit(source: Source, offset: int, *, otherwise: bool) -> bool:

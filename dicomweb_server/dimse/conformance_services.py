@@ -97,10 +97,11 @@ def description(config: Config) -> Iterator[str]:
     )
     yield from heading("5.7 Specific character sets")
     yield from paragraph(
-        "Every character set of PS3.3 §C.12.1.1.2 is read. Queries are answered in the peer's, "
-        f"{DEFAULT_CHARSET} when none is configured; a text that it does not have turns that "
-        "response to ISO_IR 192, so that nothing is replaced. A query that names no character set "
-        "is read in the peer's. To choose from: "
+        "Every character set of PS3.3 §C.12.1.1.2 is read; texts of an instance that names none "
+        f"are read as {config.assumed_charset} (`assumed_charset`). Queries are answered in the "
+        f"peer's, {DEFAULT_CHARSET} when none is configured; a text that it does not have turns "
+        "that response to ISO_IR 192, so that nothing is replaced. A query that names no character "
+        "set is read in the peer's. To choose from: "
         + ", ".join(f"`{name}`" for name in CHARSETS if name)
         + "."
     )

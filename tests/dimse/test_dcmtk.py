@@ -14,7 +14,7 @@ from dicomweb_server.dicom.part10 import read_head
 from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.dicom.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, transfer_syntax
 from tests.dicom.build import part10
-from tests.dimse.conftest import Bridge
+from tests.dimse.conftest import Bridge, bridged
 from tests.dimse.programs import run, running, tried
 from tests.servers import command
 
@@ -224,6 +224,26 @@ def test_c_find_answers_on_every_level_with_counts(bridge: Bridge, ct: list[Path
         f"SeriesInstanceUID={header.SeriesInstanceUID}", "SOPInstanceUID", "InstanceNumber",
     )  # fmt: skip
     assert image.count("(0008,0018)") >= 28
+
+
+def test_names_of_a_modality_that_names_no_character_set_are_read_in_the_assumed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "sent.dcm"
+    file.write_bytes(
+        part10(
+            without=("SpecificCharacterSet",),
+            PatientName="WANG^XIAODONG=王^小东".encode("gbk"),
+            PatientID="CHARSET",
+        )
+    )
+    with bridged(tmp_path, config='assumed_charset = "GB18030"') as bridge:
+        run("storescu", "127.0.0.1", bridge.port, file)
+        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName", "-k", "PatientID=CHARSET")
+        run("findscu", "-S", "-X", *keys, "127.0.0.1", bridge.port, cwd=tmp_path)
+        answer = (tmp_path / "rsp0001.dcm").read_bytes()
+        assert "WANG^XIAODONG=王^小东".encode() in answer
+        assert b"ISO_IR 192" in answer
 
 
 @pytest.mark.parametrize(
