@@ -88,6 +88,8 @@ class LmdbIndex:
         self._tables = self._environment.tables
         self._rows = StudyRows(self._tables)
         self._walks = StudyWalks(self._tables)
+        # At which moment, asked with each search.
+        self._counted: tuple[int, Counts] | None = None
         self._writer = LmdbWriter(self._environment, before_commit=before_commit)
 
     @property
@@ -287,11 +289,16 @@ class LmdbIndex:
 
     def counts(self) -> Counts:
         with self._environment.read() as transaction:
+            known = self._counted
+            if known is not None and known[0] == transaction.id():
+                return known[1]
             totals = {name: counter_of(transaction, self._tables, name) for name in COUNTERS}
             forms = {
                 form: counter_of(transaction, self._tables, form_counter(form)) for form in Form
             }
-        return Counts(**totals, forms={form: count for form, count in forms.items() if count})
+            counted = Counts(**totals, forms={form: n for form, n in forms.items() if n})
+            self._counted = transaction.id(), counted
+            return counted
 
     def warm(self, stop: Callable[[], bool]) -> int:
         return warm(self._environment.file, stop=stop)

@@ -589,15 +589,16 @@ class _Search:
                 # Python's: one byte is found four times as fast as all of them.
                 texts = stretch.records
                 rare = _rarest(needle, texts) if rare is None else rare
-                candidates = compress(candidates, map(contains, texts, repeat(rare)))
+                has_rare = list(map(contains, texts, repeat(rare)))
+                matching = map(may_match, compress(texts, has_rare))
+                candidates = compress(compress(candidates, has_rare), matching)
             for rank, record in candidates:
                 if rank > last:
                     return
-                if may_match(record):
-                    if not tests or (sure and sure(rank, record)):
-                        yield rank, None
-                    elif (study := _study_of(record)).passes(tests):
-                        yield rank, study
+                if not tests or (sure and sure(rank, record)):
+                    yield rank, None
+                elif (study := _study_of(record)).passes(tests):
+                    yield rank, study
             if end >= last:
                 return
 

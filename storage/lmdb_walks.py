@@ -87,9 +87,10 @@ class StudyWalks:
             return self._walks.setdefault(first, _Walk())
 
     def _keep(self, walk: _Walk, number: int, stretch: Stretch, *, is_last: bool) -> None:
-        """Two who walk at the same time read the same."""
+        """Two who walk at the same time read the same. What is too much is kept no more, and gone
+        with the next walk that begins."""
         with self._lock:
-            if number == len(walk.stretches) < LONGEST:
+            if number == len(walk.stretches) < LONGEST and self._bytes <= KEPT_BYTES:
                 if stretch.studies:
                     walk.stretches.append(stretch)
                 walk.is_whole = is_last

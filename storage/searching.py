@@ -8,6 +8,7 @@ the same wherever it is asked. PS3.4 §C.2.2.2 names the kinds of matching; what
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -100,6 +101,8 @@ def _are_texts(values: object) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
+# Asked for twice in a search, and worklists ask the same again.
+@lru_cache(maxsize=256)
 def like(pattern: str) -> re.Pattern[str]:
     """The pattern as a regular expression for `fullmatch`, in time linear in the value.
 

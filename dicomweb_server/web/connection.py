@@ -543,10 +543,8 @@ class Connection(HttpToolsProtocol):
         said = self.server_state.default_headers
         if said is not self._said_always:
             # uvicorn makes another list each second: the date is in it.
-            self._said_always, self._always = (
-                said,
-                b"".join([b"%b: %b\r\n" % each for each in said]),
-            )
+            self._said_always = said
+            self._always = b"".join([b"%b: %b\r\n" % each for each in said])
         return b"%b%b%b\r\n" % (STATUS_LINE[status], self._always, head)
 
     def _write(self, messages: list[Buffer]) -> None:

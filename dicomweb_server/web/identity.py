@@ -89,8 +89,8 @@ class Identities:
         visit = self.ready(shown)
         return await self._workers.run(self._find, shown) if visit is None else visit
 
-    def _find(self, shown_here: Shown) -> Visit:
-        said, address, unattended = shown_here
+    def _find(self, visitor: Shown) -> Visit:
+        said, address, unattended = visitor
         # Before the database is asked: what changes meanwhile makes this one worthless.
         revision = self._doors.revision.current()
         bearer = said[: len(_BEARER)].lower() == _BEARER
@@ -110,7 +110,7 @@ class Identities:
         life_s = self._life_s
         if found is not None and found.expires_at is not None:
             life_s = min(life_s, (found.expires_at - now()).total_seconds())
-        self._entries[shown_here] = _Entry(visit, revision, time.monotonic() + life_s)
+        self._entries[visitor] = _Entry(visit, revision, time.monotonic() + life_s)
         return visit
 
 

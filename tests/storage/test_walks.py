@@ -126,5 +126,5 @@ def test_a_long_walk_is_kept_in_part_and_all_of_them_are_bounded(
             assert ranks(walks, transaction, all_there[number]) == all_there[number:]
             kept = [len(walk.stretches) for walk in walks._walks.values()]
             assert max(kept) <= 3
-            # What made it too much is what one walk keeps at most, 160 studies.
-            assert walks._bytes < 100_000 + 160 * 1000
+            # What made it too much is one stretch.
+            assert walks._bytes < 100_000 + 64 * 1000
