@@ -74,9 +74,22 @@ def test_who_walks_again_reads_nothing(index: LmdbIndex, walks: StudyWalks) -> N
         assert (len(first), reading.cursors) == (STUDIES, 1)
         assert ranks(walks, reading) == first == there(index, transaction)
         assert reading.cursors == 1
+        # Whoever begins elsewhere does.
         assert ranks(walks, reading, first[100]) == first[100:]
         assert ranks(walks, reading, first[-1] + b"\0") == []
-        assert ranks(walks, reading, first[-1] + b"\0") == []
+        assert reading.cursors == 3
+
+
+def test_of_an_index_without_studies_there_is_nothing_to_be_read(tmp_path: Path) -> None:
+    index = open_index(tmp_path / "empty")
+    walks = StudyWalks(index._tables)
+    with index._environment.read() as transaction:
+        for _ in range(2):
+            assert ranks(walks, transaction) == []
+    add(index, 1)
+    with index._environment.read() as transaction:
+        assert len(ranks(walks, transaction)) == 1
+    index.close()
 
 
 @pytest.mark.parametrize("stretches", range(7))
@@ -115,16 +128,14 @@ def test_two_who_walk_at_once_both_pass_all(index: LmdbIndex, walks: StudyWalks)
         assert passed[0] == passed[1] == ranks(walks, one) == there(index, one)
 
 
-def test_a_long_walk_is_kept_in_part_and_all_of_them_are_bounded(
-    index: LmdbIndex, walks: StudyWalks, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("bound", "least"), [("LONGEST", 3), ("KEPT_BYTES", 20_000)])
+def test_a_long_walk_is_kept_in_part(
+    index: LmdbIndex, walks: StudyWalks, monkeypatch: pytest.MonkeyPatch, bound: str, least: int
 ) -> None:
-    monkeypatch.setattr(lmdb_walks, "LONGEST", 3)
-    monkeypatch.setattr(lmdb_walks, "KEPT_BYTES", 100_000)
+    monkeypatch.setattr(lmdb_walks, bound, least)
     with index._environment.read() as transaction:
-        all_there = there(index, transaction)
-        for number in (0, 0, *range(0, STUDIES, 10)):
-            assert ranks(walks, transaction, all_there[number]) == all_there[number:]
-            kept = [len(walk.stretches) for walk in walks._walks.values()]
-            assert max(kept) <= 3
-            # What made it too much is one stretch.
-            assert walks._bytes < 100_000 + 64 * 1000
+        reading = Reading(transaction)
+        for _ in range(3):
+            assert ranks(walks, reading) == there(index, transaction)
+    assert reading.cursors == 3
+    assert 1 <= len(walks._newest.stretches) <= 3
