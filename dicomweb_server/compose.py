@@ -12,8 +12,8 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
@@ -163,14 +163,8 @@ def serve(config: Config, *, announce: Callable[[str], None]) -> int:
             Beside("dimse", run_dimse, config, dimse_listening, number == 0)
             for number in range(config.dimse_processes if dimse_listening else 0)
         ]
-    for each in beside:
-        each.start()
-    try:
+    with listening, _running(beside):
         return run()
-    finally:
-        for each in beside:
-            each.stop()
-        listening.close()
 
 
 def _runner(config: Config, listening: socket.socket) -> Callable[[], int]:
@@ -192,13 +186,8 @@ def _several(config: Config, listening: socket.socket) -> Callable[[], int]:
     ]
 
     def run() -> int:
-        for each in answering:
-            each.start()
-        stopped.wait()
-        for each in answering:
-            each.begin_stopping()
-        for each in answering:
-            each.stop()
+        with _running(answering):
+            stopped.wait()
         return 0
 
     return run
@@ -206,7 +195,6 @@ def _several(config: Config, listening: socket.socket) -> Callable[[], int]:
 
 def run_web(config: Config, listening: socket.socket) -> None:
     """The main function of one process of several that answer, until SIGTERM."""
-    leave_interrupts_to_parent()
     _single(config, listening)()
 
 
@@ -326,13 +314,8 @@ def serve_dimse(config: Config, *, announce: Callable[[str], None]) -> int:
         Beside("dimse", run_dimse, config, listening, False)
         for _ in range(config.dimse_processes - 1)
     ]
-    for each in others:
-        each.start()
-    try:
+    with _running(others):
         run_dimse(config, listening, True)
-    finally:
-        for each in others:
-            each.stop()
     return 0
 
 
@@ -408,11 +391,12 @@ class Beside:
     def start(self) -> None:
         self._thread.start()
 
-    def begin_stopping(self) -> None:
+    def stop(self) -> None:
+        """Has it end, and does not wait for that."""
         self._stopping.set()
 
-    def stop(self) -> None:
-        self._stopping.set()
+    def join(self) -> None:
+        """Returns once it has ended."""
         if self._thread.is_alive():
             self._thread.join()
 
@@ -439,6 +423,20 @@ class Beside:
             process.join(self._within_s)
             process.kill()
             process.join()
+
+
+@contextmanager
+def _running(processes: Sequence[Beside]) -> Iterator[None]:
+    """They run as long as the `with` does. All are told to end before one of them is waited for."""
+    for each in processes:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in processes:
+            each.stop()
+        for each in processes:
+            each.join()
 
 
 def _read(reading: Reading, stop: threading.Event) -> None:

@@ -190,12 +190,12 @@ def open_archive(config: Config) -> Archive:
     Raises storage.errors.FormatVersion, InUse and OSError; ConfigError for attributes to search
     for and a character set that there are not.
     """
-    try:
-        attributes_of(config.searchable or "")
-    except ValueError as error:
-        raise ConfigError("searchable", str(error), origin="setting") from None
-    try:
-        charset_named(config.assumed_charset)
-    except ValueError as error:
-        raise ConfigError("assumed_charset", str(error), origin="setting") from None
+    for setting, read, value in (
+        ("searchable", attributes_of, config.searchable or ""),
+        ("assumed_charset", charset_named, config.assumed_charset),
+    ):
+        try:
+            read(value)
+        except ValueError as error:
+            raise ConfigError(setting, str(error), origin="setting") from None
     return Archive(open_storage(config.data), config)

@@ -7,11 +7,18 @@ data as its fragments joined: one codestream for one frame, the stream of a vide
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dicomweb_server.dicom.charset import Charset, charset_in, decode
+from dicomweb_server.dicom.charset import decode
 from dicomweb_server.dicom.errors import NotInDataSet, TooLarge
 from dicomweb_server.dicom.frames import Extent
 from dicomweb_server.dicom.json_model import WORD_BYTES, settled_vr, swap
-from dicomweb_server.dicom.part10 import DataSet, ItemTable, Limits, extents_of, find, open_data_set
+from dicomweb_server.dicom.part10 import (
+    ItemTable,
+    Limits,
+    charset_inside,
+    extents_of,
+    find,
+    open_data_set,
+)
 from dicomweb_server.dicom.source import BytesSource, Source
 
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -75,7 +82,7 @@ def bulk_value(source: Source, path: str, *, limits: Limits | None = None) -> Bu
     extents = extents_of(element)
     length = sum(extent.length for extent in extents)
     if vr in _TEXT_VRS:
-        charset = _charset(inside, otherwise=opened.structure.charset)
+        charset = charset_inside(opened.structure, inside)
         if charset[0] != "UTF8":
             if length > _TEXT_LIMIT:
                 raise TooLarge(path, "bytes of text", found=length, limit=_TEXT_LIMIT)
@@ -83,15 +90,6 @@ def bulk_value(source: Source, path: str, *, limits: Limits | None = None) -> Bu
             return BulkValue(vr, len(text), BytesSource(text), (Extent(0, len(text)),), 0)
     swapped = WORD_BYTES.get(vr, 0) if opened.structure.big_endian else 0
     return BulkValue(vr, length, opened.source, tuple(extents), swapped)
-
-
-def _charset(inside: list[DataSet], *, otherwise: Charset) -> Charset:
-    """What the data sets say, the outermost last."""
-    for data_set in reversed(inside):
-        named = data_set.elements.get(0x00080005)
-        if named is not None:
-            otherwise = charset_in(named.value, otherwise=otherwise)
-    return otherwise
 
 
 def _pieces(source: Source, extents: list[Extent]) -> Iterator[bytes]:

@@ -41,13 +41,6 @@ def charset_named(term: str) -> Charset:
     return charset_of(term.encode("latin-1"))
 
 
-def charset_in(value: object, *, otherwise: Charset) -> Charset:
-    """That of a data set whose (0008,0005) has this value; `otherwise` where it is empty, or not
-    there (None)."""
-    named = isinstance(value, bytes) and value.strip(b"\0 ")
-    return charset_of(value) if named else otherwise
-
-
 @lru_cache(maxsize=256)
 def charset_of(value: bytes) -> Charset:
     """The character set that a value of (0008,0005) names; DEFAULT when it is empty."""

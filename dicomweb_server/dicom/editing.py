@@ -20,12 +20,14 @@ from pydicom.charset import encode_string
 
 from dicomweb_server.dicom import json_model, original
 from dicomweb_server.dicom.attributes import vr_of
-from dicomweb_server.dicom.charset import DEFAULT, Charset, charset_in, decode
+from dicomweb_server.dicom.charset import DEFAULT, Charset, decode
 from dicomweb_server.dicom.errors import Malformed
 from dicomweb_server.dicom.json_model import BULK_DATA, Json
 from dicomweb_server.dicom.part10 import (
     Limits,
     Opened,
+    charset_in,
+    charset_inside,
     extents_of,
     find,
     open_data_set,
@@ -69,7 +71,8 @@ def edited(
     kept = list(before.get(original.SEQUENCE, {}).get("Value", ()))
     kept.append(original.item(before, wanted, reason=reason, at=at))
     written: Json = {**wanted, original.SEQUENCE: {"vr": "SQ", "Value": kept}}
-    charset = _charset(opened)
+    # Not the one that is assumed: whoever reads what is written has to be told.
+    charset = charset_in(opened.structure.data_set, otherwise=DEFAULT)
     try:
         return _spliced(opened, source, written, _encoding(opened, _encoder(charset)))
     except UnicodeError:
@@ -112,12 +115,8 @@ def _read(opened: Opened, element: Json) -> Json:
     vr = element["vr"] if element["vr"] != "UN" else vr_of(json_model.key_of(tag))
     if vr not in _IN_CHARACTER_SET:
         return element
-    charset = opened.structure.charset
-    for named in (each.elements.get(0x00080005) for each in reversed(inside)):
-        if named is not None:
-            charset = charset_in(named.value, otherwise=charset)
     value = opened.source.read_at(found.offset, found.length)
-    text = decode(value, charset).rstrip(" \0")
+    text = decode(value, charset_inside(opened.structure, inside)).rstrip(" \0")
     return {"vr": vr, "Value": [{"Alphabetic": text} if vr == "PN" else text]}
 
 
@@ -126,12 +125,6 @@ def _plain(element: Any) -> Any:
     if element is None:
         return None
     return element.get("Value") or element.get("InlineBinary") or element.get("BulkDataURI") or None
-
-
-def _charset(opened: Opened) -> Charset:
-    """What may be written without naming it, or has been named."""
-    named = opened.structure.data_set.elements.get(0x00080005)
-    return charset_in(None if named is None else named.value, otherwise=DEFAULT)
 
 
 def _encoding(opened: Opened, encode: Any) -> Encoding:

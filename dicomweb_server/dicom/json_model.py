@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from dicomweb_server.dicom.charset import LATIN_1, Charset, charset_in, decode
+from dicomweb_server.dicom.charset import LATIN_1, Charset, decode
 from dicomweb_server.dicom.part10 import (
     DataSet,
     Element,
@@ -33,6 +33,7 @@ from dicomweb_server.dicom.part10 import (
     Items,
     ItemTable,
     Structure,
+    charset_in,
 )
 
 Json = dict[str, Any]
@@ -48,7 +49,6 @@ BULK_DATA = "bulkdata/"
 _HELD_ITEMS = 64
 """Items of longer sequences become bytes in between: as dicts they take ten times the memory."""
 
-_SPECIFIC_CHARACTER_SET = 0x00080005
 _LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
 WORD_BYTES = {
     "AT": 2,
@@ -117,9 +117,7 @@ def _object(
 ) -> Json:
     """One data set or item; `above` are the data sets it lies in, nearest first."""
     elements = data_set.elements
-    named = elements.get(_SPECIFIC_CHARACTER_SET)
-    if named is not None:
-        charset = charset_in(named.value, otherwise=charset)
+    charset = charset_in(data_set, otherwise=charset)
     result: Json = {}
     previous = -1
     ascending = True

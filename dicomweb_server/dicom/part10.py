@@ -19,7 +19,7 @@ Refused: an element that reaches beyond its item or the end of the file, an item
 none can be, sequences deeper or headers longer than the limits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import NamedTuple
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
-from dicomweb_server.dicom.charset import DEFAULT, Charset
+from dicomweb_server.dicom.charset import DEFAULT, Charset, charset_of
 from dicomweb_server.dicom.errors import Malformed, NotDicom, NotInDataSet, TooLarge
 from dicomweb_server.dicom.frames import LARGE, Extent, pieces
 from dicomweb_server.dicom.inflate import inflate
@@ -47,6 +47,7 @@ ITEM = 0xFFFEE000
 ITEM_END = 0xFFFEE00D
 SEQUENCE_END = 0xFFFEE0DD
 
+SPECIFIC_CHARACTER_SET = 0x00080005
 PIXEL_DATA = 0x7FE00010
 PIXEL_DATA_TAGS = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
 """Pixel Data, Float Pixel Data, Double Float Pixel Data: never together in one data set."""
@@ -722,6 +723,24 @@ def find(structure: Structure, path: str) -> tuple[int, Element, list[DataSet]]:
         return tag_found, inside[0].elements[tag_found], inside
     except (KeyError, IndexError, ValueError):
         raise NotInDataSet(path) from None
+
+
+def charset_in(data_set: DataSet, *, otherwise: Charset) -> Charset:
+    """The character set that Specific Character Set of a data set names; `otherwise` where it is
+    not there, or has no value."""
+    named = data_set.elements.get(SPECIFIC_CHARACTER_SET)
+    if named is None or not isinstance(named.value, bytes) or not named.value.strip(b"\\ \0"):
+        return otherwise
+    return charset_of(named.value)
+
+
+def charset_inside(structure: Structure, inside: Sequence[DataSet]) -> Charset:
+    """That of the texts of the first of these data sets, each of which lies in the next, as `find`
+    gives them."""
+    charset = structure.charset
+    for data_set in reversed(inside):
+        charset = charset_in(data_set, otherwise=charset)
+    return charset
 
 
 def _tag_of(text: str) -> int:

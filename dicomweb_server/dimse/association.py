@@ -129,6 +129,39 @@ class Responder(Protocol):
     def __call__(self, data_sets: Iterable[bytes], *, hold: bool) -> None: ...
 
 
+class _Pace:
+    """How fast a message comes, or is taken: silence is bounded by itself, a byte now and then is
+    not.
+
+    happened  to its bytes, as errors say it
+    """
+
+    def __init__(self, happened: str) -> None:
+        self._happened = happened
+        self.begin(0, silence_counts=False)
+
+    def begin(self, held_bytes: int, *, silence_counts: bool) -> None:
+        """Another message, of which there are so many bytes; whether it is waited for already, or
+        only from its next byte on."""
+        self._bytes = held_bytes
+        self._waited_s = 0.0
+        self._silence_counts = silence_counts
+
+    def count(self, count: int, *, waited_s: float, patience_s: float) -> None:
+        """So many more, and how long they were waited for. Raises PeerGone when that is too little
+        for longer than `patience_s`."""
+        self._bytes += count
+        if not self._silence_counts:
+            self._silence_counts = True
+            return
+        self._waited_s += waited_s
+        if self._waited_s > patience_s + self._bytes / LEAST_BYTES_S:
+            raise PeerGone(
+                f"{self._bytes} bytes of a message {self._happened} in {self._waited_s:.0f} s, "
+                f"less than {LEAST_BYTES_S} a second"
+            )
+
+
 class Association:
     """An association that is being made, or is there.
 
@@ -158,10 +191,8 @@ class Association:
         self._max_length = max_length
         self._timeout_s = timeout_s
         self._until: float | None = None  # of what is being read, when that has a limit
-        self._taken_bytes = 0  # of the message that is being sent
-        self._taken_waited_s = 0.0  # for the peer to take them
-        self._message_bytes = 0  # of the message that is being read
-        self._message_waited_s: float | None = None  # for its bytes; None before the first
+        self._coming = _Pace("came")
+        self._going = _Pace("were taken")
         self._buffer = memoryview(bytearray(max(2 * max_length, ASSOCIATE_BYTES) + 4096))
         self._start = self._end = 0
         self._fragments: Iterator[tuple[int, int, memoryview]] = iter(())
@@ -184,8 +215,8 @@ class Association:
         slower than LEAST_BYTES_S for longer than a peer may be silent.
         """
         self._send()
-        self._message_bytes = self._end - self._start
-        self._message_waited_s = 0.0 if self._message_bytes else None
+        # Between two messages a peer may be silent: the time begins with the first byte.
+        self._coming.begin(self._end - self._start, silence_counts=self._end > self._start)
         head = bytearray()
         message: Message | None = None
         try:
@@ -278,7 +309,7 @@ class Association:
         takes it slower than LEAST_BYTES_S for longer than he may take nothing, and what reading the
         data set raises: `sending` then stays True and the association is of no more use."""
         self.sending = True
-        self._taken_bytes, self._taken_waited_s = 0, 0.0
+        self._going.begin(0, silence_counts=True)
         command_pdus = self._pdus(
             context, commands.encode(command, with_data_set=data_set is not None), command=True
         )
@@ -586,32 +617,9 @@ class Association:
                 raise PeerGone("the peer closed the connection")
             self._end += count
             if self._until is None:
-                self._count(count, waited_s=time.monotonic() - begun)
-
-    def _count(self, count: int, *, waited_s: float) -> None:
-        """What has come of a message, and how long it was waited for. Raises PeerGone when that is
-        too little for too long: silence is bounded by itself, a byte now and then is not."""
-        self._message_bytes += count
-        if self._message_waited_s is None:
-            # Between two messages a peer may be silent: the time begins with the first byte.
-            self._message_waited_s = 0.0
-            return
-        self._message_waited_s += waited_s
-        if self._message_waited_s > self._timeout_s + self._message_bytes / LEAST_BYTES_S:
-            raise PeerGone(
-                f"{self._message_bytes} bytes of a message came in {self._message_waited_s:.0f} s, "
-                f"less than {LEAST_BYTES_S} a second"
-            )
-
-    def _count_taken(self, count: int, *, waited_s: float) -> None:
-        """The same of a message that is sent. What the kernel holds for the peer is taken."""
-        self._taken_bytes += count
-        self._taken_waited_s += waited_s
-        if self._taken_waited_s > self._timeout_s + self._taken_bytes / LEAST_BYTES_S:
-            raise PeerGone(
-                f"{self._taken_bytes} bytes of a message were taken in {self._taken_waited_s:.0f} "
-                f"s, less than {LEAST_BYTES_S} a second"
-            )
+                self._coming.count(
+                    count, waited_s=time.monotonic() - begun, patience_s=self._timeout_s
+                )
 
     def wait_for_more(self, for_s: float) -> bool:
         """Whether something comes within some seconds."""
@@ -649,7 +657,10 @@ class Association:
                     sent = self._connection.send(memoryview(remaining[0])[:_TLS_BYTES])
                 else:
                     sent = self._connection.sendmsg(remaining)
-                self._count_taken(sent, waited_s=time.monotonic() - begun)
+                # What the kernel holds for the peer is taken.
+                self._going.count(
+                    sent, waited_s=time.monotonic() - begun, patience_s=self._timeout_s
+                )
                 while remaining and sent >= len(remaining[0]):
                     sent -= len(remaining.pop(0))
                 if sent:

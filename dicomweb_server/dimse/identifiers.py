@@ -15,8 +15,9 @@ from struct import Struct, pack
 from typing import Any, Final
 
 from dicomweb_server.dicom.attributes import vr_of
+from dicomweb_server.dicom.charset import charset_of
 from dicomweb_server.dicom.json_model import Json, document, listed
-from dicomweb_server.dicom.part10 import Element, Limits, read_structure
+from dicomweb_server.dicom.part10 import Limits, read_structure
 from dicomweb_server.dicom.source import BytesSource
 from dicomweb_server.dicom.transfer_syntaxes import (
     EXPLICIT_VR_BIG_ENDIAN,
@@ -30,11 +31,6 @@ IDENTIFIER_BYTES: Final = 8 * 2**20
 """Identifiers are some kilobytes; a list of UIDs or of referenced instances may be long."""
 
 _ELEMENTS: Final = 500_000
-
-_LIMITS = Limits(
-    skeleton_bytes=IDENTIFIER_BYTES, elements=_ELEMENTS, held_items=_ELEMENTS, depth=16
-)
-"""Every item counts as held: all of them become objects."""
 
 CHARSETS: Final[Mapping[str, tuple[str, ...]]] = {
     "": ("ascii",),
@@ -92,6 +88,18 @@ _NUMBERS = {
 _BINARY = frozenset(["AT", *_NUMBERS])
 
 
+@lru_cache(maxsize=32)
+def _limits(charset: str) -> Limits:
+    """Every item counts as held: all of them become objects."""
+    return Limits(
+        skeleton_bytes=IDENTIFIER_BYTES,
+        elements=_ELEMENTS,
+        held_items=_ELEMENTS,
+        depth=16,
+        charset=charset_of(charset.encode("ascii")),
+    )
+
+
 def read(raw: bytes, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET) -> Json:
     """A data set as DICOM JSON. Raises Malformed and TooLarge.
 
@@ -103,17 +111,12 @@ def read(raw: bytes, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET
         offset=0,
         implicit=transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN,
         big_endian=transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN,
-        limits=_LIMITS,
+        limits=_limits(charset),
     )
-    elements = structure.data_set.elements
-    said = elements.get(0x00080005)
-    if said is None or (isinstance(said.value, bytes) and not said.value.strip(b"\\ \0")):
-        value = charset.encode("ascii")
-        elements[0x00080005] = Element("CS", 0, len(value), value)
-        found = listed(document(structure))
-        del found[SPECIFIC_CHARACTER_SET]
-        return found
-    return listed(document(structure))
+    found = listed(document(structure))
+    if not any(found.get(SPECIFIC_CHARACTER_SET, {}).get("Value", ())):
+        found.pop(SPECIFIC_CHARACTER_SET, None)
+    return found
 
 
 def write(item: Json, *, transfer_syntax_uid: str, charset: str = DEFAULT_CHARSET) -> bytes:

@@ -13,7 +13,7 @@ from dicomweb_server.archive.spool import Spool
 from dicomweb_server.dimse import commands, pdu
 from dicomweb_server.dimse.association import Association, Context
 from dicomweb_server.dimse.errors import PeerGone, ProtocolError
-from tests.dimse.wire import CT, echo_command, store_command
+from tests.dimse.wire import CT, association_on, echo_command, store_command
 
 MAX_PDU = 16384
 UID = "2.25.6002.1"
@@ -35,12 +35,11 @@ def receiving(tmp_path: Path, wire: bytes, *, pieces: Sequence[int] = ()) -> Ite
             except OSError:
                 return  # who receives has heard enough
 
-    association = Association(
+    association = association_on(
         ours,
-        address="x",
+        timeout_s=20,
         open_sink=lambda context, command: Spool(tmp_path, limit_bytes=2**30),
         max_length=MAX_PDU,
-        timeout_s=20,
     )
     association.contexts = {1: Context(1, CT, "1.2"), 3: Context(3, CT, "1.2.1")}
     sender = threading.Thread(target=send)

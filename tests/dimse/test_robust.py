@@ -20,7 +20,7 @@ from dicomweb_server.archive.desk import open_desk
 from dicomweb_server.archive.spool import Spool
 from dicomweb_server.config import load
 from dicomweb_server.dimse import commands, identifiers, negotiation, pdu, server
-from dicomweb_server.dimse.association import Association, Context
+from dicomweb_server.dimse.association import Context
 from dicomweb_server.dimse.session import Bridge as Shared
 from dicomweb_server.dimse.session import terms_of
 from dicomweb_server.dimse.sop_classes import STUDY_FIND, STUDY_GET
@@ -40,6 +40,7 @@ from tests.dimse.wire import (
     CT,
     EXPLICIT,
     Wire,
+    association_on,
     drip,
     drips_until_closed,
     echo_command,
@@ -541,13 +542,7 @@ def test_nothing_is_left_in_the_spool_directory(bridge: Bridge) -> None:
 def test_fragments_have_even_lengths_and_fit_the_peer() -> None:
     """Any pieces of any lengths give the same bytes in even fragments of at most the limit."""
     ours, theirs = socket.socketpair()
-    association = Association(
-        ours,
-        address="x",
-        open_sink=lambda context, command: None,  # type: ignore[arg-type, return-value]
-        max_length=16384,
-        timeout_s=5,
-    )
+    association = association_on(ours, timeout_s=5)
     association.peer_max_length = 107
     pieces = [os.urandom(n) for n in (1, 0, 500, 3, 101, 100, 99, 1, 1)]
     association.send(Context(1, CT, "1.2"), store_command("1.2"), pieces)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import dicomweb_server.dimse.association as association_module
-from dicomweb_server.dimse.association import Association, Context
+from dicomweb_server.dimse.association import Context
 from dicomweb_server.dimse.errors import PeerGone
 from dicomweb_server.dimse.server import CONNECTIONS_BEYOND
 from tests.dimse.conftest import bridged
 from tests.dimse.programs import free_port, run, running, tried, wait_for_port
 from tests.dimse.test_transfers import files
-from tests.dimse.wire import CT, drips_until_closed, store_command
+from tests.dimse.wire import CT, association_on, drips_until_closed, store_command
 from tests.servers import wait_for
 
 SUBJECT_ALT_NAME = "subjectAltName=IP:127.0.0.1"
@@ -179,13 +179,7 @@ def test_a_peer_may_take_a_message_slowly_and_not_for_ever(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
         ours = context.wrap_socket(ours, server_side=True)
-    association = Association(
-        ours,
-        address="x",
-        open_sink=lambda context, command: None,  # type: ignore[arg-type, return-value]
-        max_length=16384,
-        timeout_s=0.4,
-    )
+    association = association_on(ours, timeout_s=0.4)
     association.peer_max_length = 16384
     begun = time.monotonic()
     try:

@@ -1,14 +1,32 @@
 """A peer that says what the test wants, byte by byte."""
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dicomweb_server.dimse import commands, pdu
+from dicomweb_server.dimse.association import Association, Context, Sink
 from dicomweb_server.dimse.commands import Command
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 ECHO = "1.2.840.10008.1.1"
+
+
+def association_on(
+    connection: socket.socket,
+    *,
+    timeout_s: float,
+    open_sink: Callable[[Context, Command], Sink | None] = lambda context, command: None,
+    max_length: int = 16384,
+) -> Association:
+    """Ours at the other end of it, nothing negotiated."""
+    return Association(
+        connection,
+        address="x",
+        open_sink=open_sink,  # type: ignore[arg-type]
+        max_length=max_length,
+        timeout_s=timeout_s,
+    )
 
 
 class Wire:

@@ -123,8 +123,8 @@ def test_two_who_walk_at_once_both_pass_all(index: LmdbIndex, walks: StudyWalks)
         walking = [walks.stretches(one, FIRST_RANK), walks.stretches(other, FIRST_RANK)]
         passed: list[list[bytes]] = [[], []]
         for turn in (0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1):
-            for stretch in (next(walking[turn], None),):
-                passed[turn] += [rank for rank, _ in stretch.studies] if stretch else []
+            stretch = next(walking[turn], None)
+            passed[turn] += [rank for rank, _ in stretch.studies] if stretch else []
         assert passed[0] == passed[1] == ranks(walks, one) == there(index, one)
 
 
