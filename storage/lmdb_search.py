@@ -342,11 +342,7 @@ class _Search:
 
     def _days(self, first: bytes) -> Days | None:
         """The studies from `first` on when only Study Date matters, else None."""
-        ranges = all(
-            isinstance(one, Between) and (one.level, one.tag) == (QueryLevel.STUDY, STUDY_DATE)
-            for one in self._conditions
-        )
-        if not ranges:
+        if not all(map(_is_of_dates, self._conditions)):
             return None
         low, last = self._ranks_of_dates
         tests = self._tests(QueryLevel.STUDY)
@@ -601,6 +597,15 @@ class _Search:
                     yield rank, study
             if end >= last:
                 return
+
+
+def _is_of_dates(condition: Condition) -> bool:
+    """Whether it asks for a day, or for those from one to another."""
+    match condition:
+        case Between(QueryLevel.STUDY, tag) | OneOf(QueryLevel.STUDY, tag, (_,)):
+            return tag == STUDY_DATE
+        case _:
+            return False
 
 
 def _rarest(needle: bytes, texts: Sequence[bytes]) -> int:

@@ -398,6 +398,7 @@ def note_ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ((Like(STUDY, NAME, "*h*"),), ["_walked"], 10_000),
         ((Like(STUDY, NAME, "*qq*"),), ["_listed"], 0),
         ((Between(STUDY, STUDY_DATE, "20000101", "20000131"),), ["ranks"], 100),
+        ((OneOf(STUDY, STUDY_DATE, ("20000101",)),), ["ranks"], 100),
         # Frequent among names, but not among those of the study's modality and date.
         (
             (
@@ -456,6 +457,19 @@ def test_whole_days_are_passed_over(
     behind = many.find(Query(STUDY, conditions, after=page.next, offset=5, limit=2))
     if page.next:
         assert behind.rows == everything[offset + 8 : offset + 10]
+
+
+def test_a_day_has_none_of_what_shares_its_place_in_the_order(tmp_path: Path) -> None:
+    index = open_index(tmp_path)
+    for n, date in enumerate(("20240131", "202401319", "2024013", "20240201")):
+        terms = {STUDY_DATE: date}
+        apply(index, landed(f"{n}.1.1", study=f"{n}", series=f"{n}.1", study_terms=terms))
+    for date, found in (("20240131", ["0"]), ("202401319", ["1"]), ("2024013", ["2"]), ("", [])):
+        query = Query(STUDY, (OneOf(STUDY, STUDY_DATE, (date,)),), count=True)
+        page = index.find(query)
+        assert [row.study.study_uid for row in page.rows] == found
+        assert page.total == len(found)
+    index.close()
 
 
 def test_a_page_far_behind_reads_only_its_own_studies(
