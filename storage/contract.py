@@ -7,9 +7,10 @@ The one order of writing: payloads are appended, made durable by `BlobStore.sync
 is the one index transaction committed that makes them exist. A crash in between leaves bytes nobody
 refers to, which `verify` sweeps. So a place that the index gives out always holds its payload.
 
-The one order of removing: `Index.retire` says that nothing refers to a pack and that nothing ever
-will, and only then does `BlobStore.remove` take it away. So what was appended but not yet applied
-cannot lose its pack unnoticed, however long it takes.
+The one order of removing: `BlobStore.remove` sees that nobody appends to a pack and lets nobody
+begin to, `Index.retire` says that nothing refers to it and that nothing ever will, and only then is
+it taken away. So what was appended but not yet applied cannot lose its pack unnoticed, however long
+it takes, and nobody appends to a pack that is given up.
 
 Every method may be called from any thread. Nothing returned refers to memory of the engine.
 """
@@ -119,9 +120,14 @@ class BlobStore(Protocol):
         unread. Raises NotFound when the pack is gone and Corrupt when nothing like `place` was
         written there."""
 
-    def remove(self, pack: int) -> None:
-        """Removes a pack that `Index.retire` has given up; readers that have begun finish. Nothing
-        to do when it is gone. Raises InUse while a living process appends to it."""
+    def remove(self, pack: int, *, given_up: Callable[[], bool]) -> bool:
+        """Removes a pack, if it is given up; readers that have begun finish.
+
+        given_up  `Index.retire` of the pack: asked while nobody can begin to append to it
+
+        True when the pack is gone, also when it was before. Raises InUse while a living process
+        appends to it.
+        """
 
     def close(self) -> None: ...
 

@@ -214,11 +214,18 @@ class MemoryBlobStore:
                     return digest
         raise Corrupt(f"pack {place.pack}", f"nothing like that was written at {place.offset}")
 
-    def remove(self, pack: int) -> None:
+    def remove(self, pack: int, *, given_up: Callable[[], bool]) -> bool:
         with self._lock:
-            if pack in self._packs and not self._packs[pack].sealed:
+            if pack not in self._packs:
+                return True
+            if not self._packs[pack].sealed:
                 raise InUse(f"pack {pack}", "this process, which appends to it")
+        # Nobody appends to a sealed pack again.
+        if not given_up():
+            return False
+        with self._lock:
             self._packs.pop(pack, None)
+        return True
 
     def close(self) -> None:
         self.roll()

@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -621,24 +621,29 @@ class PackStore:
     def scan(self, pack: int) -> Iterator[tuple[Digest, Place]]:
         return _records(_OpenPack(self._path(pack), pack), pack)
 
-    def remove(self, pack: int) -> None:
-        with self._readers_lock:
-            self._readers.pop(pack, None)
+    def remove(self, pack: int, *, given_up: Callable[[], bool]) -> bool:
         path = self._path(pack)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            return
+            return True
         try:
             # Only a writer holds the lock for longer than a look (`_look`) takes.
             for _ in range(50):
                 if _lock(descriptor, fcntl.LOCK_EX):
-                    path.unlink(missing_ok=True)
-                    return
+                    break
                 time.sleep(0.002)
+            else:
+                raise InUse(_name(pack), "the process that appends to it")
+            # Who has made the file and comes for its lock only now makes another (`_make`).
+            if not given_up():
+                return False
+            path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
-        raise InUse(_name(pack), "the process that appends to it")
+        with self._readers_lock:
+            self._readers.pop(pack, None)
+        return True
 
     def close(self) -> None:
         self.roll()
@@ -647,22 +652,21 @@ class PackStore:
 
 
 def _make(path: Path) -> int | None:
-    """A new file, open and locked; None when its name is taken."""
+    """A new file, open and locked; None when it cannot be had by that name."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
     except FileExistsError:
         return None
+    # Without waiting: who has the lock may be giving up the file, as what a writer left that died,
+    # and wait for a transaction in which somebody waits for us.
+    mine = False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
-        raise
-    if os.fstat(descriptor).st_nlink:
-        return descriptor
-    # Removed as a dead writer's empty pack before the lock was taken.
-    os.close(descriptor)
-    return None
+        mine = _lock(descriptor, fcntl.LOCK_EX) and os.fstat(descriptor).st_nlink > 0
+    finally:
+        if not mine:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+    return descriptor if mine else None
 
 
 def _lock(descriptor: int, kind: int) -> bool:

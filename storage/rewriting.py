@@ -117,8 +117,6 @@ def remove_dead_packs(storage: Storage, *, idle_s: float) -> tuple[int, int]:
 def give_up(storage: Storage, pack: int) -> bool:
     """Removes a sealed pack; False when something still refers to it, or it is looked at just now
     and will be removed another time."""
-    if storage.index.retire(pack):
-        with suppress(InUse):
-            storage.blobs.remove(pack)
-            return True
+    with suppress(InUse):
+        return storage.blobs.remove(pack, given_up=lambda: storage.index.retire(pack))
     return False

@@ -350,8 +350,10 @@ class _Landing:
         overtaken = self._apply()
         if not overtaken:
             return
-        # Every content is appended this time, so that no deletion can overtake it.
+        # Every content is appended this time, so that no deletion can overtake it, and to another
+        # pack, whatever the one before was given up for.
         self._placed.clear()
+        self._archive.storage.blobs.roll()
         self._append(overtaken, known=frozenset())
         for candidate in self._apply():
             comment = "what it shares with other instances is being deleted; send it again"

@@ -265,13 +265,15 @@ class BlobStoreContract:
         _, place = append(store, b"gone")
         assert store.read(place) == b"gone"
         store.roll()
-        store.remove(place.pack)
+        assert not store.remove(place.pack, given_up=lambda: False)
+        assert store.read(place) == b"gone"
+        assert store.remove(place.pack, given_up=lambda: True)
         assert list(store.packs()) == []
         with pytest.raises(NotFound):
             store.read(place)
         with suppress(NotFound):
             assert store.read_ready(place) is None
-        store.remove(place.pack)
+        assert store.remove(place.pack, given_up=lambda: False), "it is gone already"
         assert append(store, b"next")[1].pack > place.pack
 
     def test_scanning_goes_on_when_the_pack_is_removed(self, store: BlobStore) -> None:
@@ -279,7 +281,7 @@ class BlobStoreContract:
         store.roll()
         steps = store.scan(appended[0][1].pack)
         first = next(steps)
-        store.remove(appended[0][1].pack)
+        store.remove(appended[0][1].pack, given_up=lambda: True)
         assert [first, *steps] == appended
 
     def test_threads_append_read_and_sync_at_once(self, store: BlobStore) -> None:

@@ -390,6 +390,20 @@ def test_a_content_that_is_deleted_meanwhile_is_appended_again(
     assert received(archive, Scope("1.2", "1.2.3", "1.2.3.4")) == other
 
 
+def test_a_landing_pack_that_was_given_up_is_followed_by_another(
+    archive: Archive, keep: Keep
+) -> None:
+    keep(part10(rows=8, columns=8))
+    (landing,) = archive.storage.blobs.packs()
+    delete(archive, Scope(STUDY_UID))
+    assert archive.storage.index.retire(landing.pack)
+    for number in range(3):
+        sent = part10(instance_uid=f"1.2.3.{number}", rows=8, columns=8)
+        (outcome,) = store(archive, [Received(BytesSource(sent), "")])
+        assert outcome.stored is Stored.NEW
+    assert len(archive.storage.blobs.packs()) == 2
+
+
 def test_an_index_that_cannot_write_now_breaks_the_request_not_the_part(archive: Archive) -> None:
     index = Index(archive.storage.index, archive)
     index.down = index.overtaken = True

@@ -1,6 +1,7 @@
 """What PackStore promises beyond the contract: crashes, damage, full disks, many processes."""
 
 import errno
+import fcntl
 import json
 import os
 import random
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -111,7 +114,7 @@ def test_a_pack_somebody_appends_to_is_not_removed(tmp_path: Path, store: PackSt
     _, place = append(store, b"mine")
     for remover in (store, PackStore(tmp_path)):
         with pytest.raises(InUse, match=f"{place.pack:016x} is held by the process that appends"):
-            remover.remove(place.pack)
+            remover.remove(place.pack, given_up=lambda: True)
     assert store.read(place) == b"mine"
 
 
@@ -139,7 +142,7 @@ def test_the_disk_is_given_back_although_a_reader_had_the_pack_open(
     store.roll()
     reader = PackStore(tmp_path)
     reader.read(place)
-    store.remove(place.pack)
+    store.remove(place.pack, given_up=lambda: True)
     assert reader.read(place) == b"x" * 1000, "its content cannot have changed"
     monkeypatch.setattr(packs, "_PRUNE_EVERY_S", 0.0)
     with pytest.raises(NotFound):
@@ -275,7 +278,7 @@ def test_a_pack_whose_writer_died_at_birth_is_empty(
     again = PackStore(tmp_path)
     assert [(info.length, info.sealed) for info in again.packs()] == [(length, True)]
     assert list(again.scan(place.pack)) == []
-    again.remove(place.pack)
+    again.remove(place.pack, given_up=lambda: True)
     assert again.packs() == []
 
 
@@ -548,11 +551,11 @@ def test_a_pack_is_owned_for_as_long_as_its_writer_lives(tmp_path: Path) -> None
         store = PackStore(tmp_path)
         assert [(i.pack, i.owned, i.sealed) for i in store.packs()] == [(pack, True, False)]
         with pytest.raises(InUse):
-            store.remove(pack)
+            store.remove(pack, given_up=lambda: True)
         process.kill()
         process.wait()
         assert [(i.pack, i.owned, i.sealed) for i in store.packs()] == [(pack, False, True)]
-        store.remove(pack)
+        store.remove(pack, given_up=lambda: True)
         assert store.packs() == []
 
 
@@ -623,16 +626,34 @@ def test_a_child_that_lives_on_does_not_keep_its_dead_parents_pack(
     os.close(writing)
 
 
-def test_removing_and_making_packs_at_once_loses_none(tmp_path: Path) -> None:
-    """A sweeper may see a pack between its creation and its writer's lock."""
+def test_removing_and_making_packs_at_once_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweeper may see a pack between its creation and its writer's lock: whoever has the lock
+    then, no writer appends to a pack that is given up."""
+    lock = fcntl.flock
+
+    def late(descriptor: int, kind: int) -> None:
+        if kind & fcntl.LOCK_EX:
+            time.sleep(0.001)
+        lock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", late)
     stop = threading.Event()
+    retired: set[int] = set()
+
+    def given_up(pack: int) -> bool:
+        retired.add(pack)
+        time.sleep(0.001)
+        return True
 
     def sweep() -> None:
         store = PackStore(tmp_path)
         while not stop.is_set():
             for info in store.packs():
                 if info.sealed and info.length <= PACK_HEADER:
-                    store.remove(info.pack)
+                    with suppress(InUse):
+                        store.remove(info.pack, given_up=partial(given_up, info.pack))
 
     sweeper = threading.Thread(target=sweep)
     sweeper.start()
@@ -641,10 +662,37 @@ def test_removing_and_making_packs_at_once_loses_none(tmp_path: Path) -> None:
             store = PackStore(tmp_path)
             digest, place = append(store, b"%d" % n)
             assert PackStore(tmp_path).digest_at(place) == digest
+            assert place.pack not in retired
             store.close()
     finally:
         stop.set()
         sweeper.join()
+    assert retired, "the sweeper met no pack on its way to its writer"
+
+
+def test_a_writer_does_not_wait_for_who_gives_its_pack_up(
+    tmp_path: Path, store: PackStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gives a pack up waits for a transaction, and that for a writer's sync."""
+    made: list[Path] = []
+    lock = fcntl.flock
+
+    def taken(descriptor: int, kind: int) -> None:
+        if not made:
+            made.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            other = os.open(made[0], os.O_RDWR)
+            try:
+                lock(other, fcntl.LOCK_EX)
+                lock(descriptor, kind)
+            finally:
+                os.close(other)
+        lock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", taken)
+    digest, place = append(store, b"x")
+    assert store.digest_at(place) == digest
+    assert [*tmp_path.rglob("*.pack")] == [file_of(tmp_path, place.pack)]
+    assert made[0] != file_of(tmp_path, place.pack)
 
 
 def test_a_damaged_place_asks_for_no_buffer_of_its_length(store: PackStore) -> None:
