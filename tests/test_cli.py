@@ -267,6 +267,20 @@ def test_ctrl_c_in_a_terminal_before_a_server_is_up_ends_it_quietly(
     _stops_quietly(data, workers=workers, after_s=after_s, told=told, stop=signal.SIGINT)
 
 
+@pytest.mark.parametrize("after_s", [0.3, 0.6, 0.9])
+def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(data: Path, after_s: float) -> None:
+    process = command("serve", "--data", data, "--port", 0, "--no-dimse", start_new_session=True)
+    try:
+        time.sleep(after_s)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        # A fast machine has a server to stop by then.
+        assert process.returncode in (-signal.SIGINT, 130, 0)
+        assert "Traceback" not in err
+    finally:
+        kill_session(process)
+
+
 @pytest.mark.parametrize("told", ["the server", "all its processes"])
 def test_what_is_being_answered_is_answered_to_its_end(data: Path, told: str) -> None:
     """By a server of several processes too, which is there until they have ended."""
