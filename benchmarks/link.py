@@ -127,7 +127,7 @@ def _series(
             f"{kind.name}, {what}, {how}",
             "slices",
             targets,
-            # A line is steadier than a processor, and slower: few rounds say it.
-            rounds=3 if bench.full else 1,
+            # A line is slower than a processor, and steadier, but for a wait of the machine's.
+            rounds=3,
             warm=False,
         )

@@ -78,10 +78,11 @@ def answer(session: Session, message: Message, rows: Iterator[Json], *, unsuppor
     count = FIRST_ROWS
     last = False
     while not last and (page := list(islice(rows, count))):
-        if association.cancelled(message.message_id):
+        last = len(page) < count
+        # The last page is sooner sent than it is known whether the peer still wants it.
+        if not last and association.cancelled(message.message_id):
             association.respond(message, status.CANCEL)
             return
-        last = len(page) < count
         respond(
             (
                 identifiers.write(
