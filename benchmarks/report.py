@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import goals, history
-from benchmarks.goals import Verdict
+from benchmarks.goals import RUNS_BEFORE, Verdict
 from benchmarks.history import Figure, Run, Value
 from benchmarks.plots import Dot, Group, dot_plot, number
 
@@ -38,7 +38,10 @@ After SQLite's ANALYZE, tried once, a series took a third of the CPU, its metada
 six times as much. With its index in PostgreSQL, Orthanc has not been measured.
 
 Questions are measured in runs of their own, said above each table; the last column of the goals
-says when, at which commit and on what processor. What only a long round measures is shown from the
+says when, at which commit and on what processor. A goal is judged by the last run that measured it.
+Beside it stands what the runs before saw, the latest first, at commits of their own: the machine is
+shared, and from one hour and one processor to the next the same program's ratio may be half of what
+it was, or twice. What only a long round measures is shown from the
 last one, in a table of its own.
 
 It takes root, a network for the first time, 25 GB of disk for the long round, and of Debian's
@@ -80,9 +83,11 @@ def page(verdicts: Sequence[Verdict], runs: Sequence[Run]) -> str:
         lines.append(f"![Goals]({PLOTS}/goals.svg)\n\n")
     met = sum(verdict.met for verdict in verdicts)
     unseen = sum(verdict.seen is None for verdict in verdicts)
+    earlier = sum(verdict.was_met for verdict in verdicts if not verdict.met)
+    besides = f"; {earlier} more were in one of the {RUNS_BEFORE} runs before" if earlier else ""
     later = f"; {unseen} are not measured yet" if unseen else ""
-    lines.append(f"{met} of {len(verdicts)} are met{later}.\n\n")
-    lines.append("| question | goal | | measured | | run |\n|---|---|---|---|---|---|\n")
+    lines.append(f"{met} of {len(verdicts)} are met{besides}{later}.\n\n")
+    lines.append("| question | goal | | measured | before | | run |\n" + "|---" * 7 + "|\n")
     lines += [_goal_row(verdict) for verdict in verdicts]
     for question, (last, *older) in history.latest(runs).items():
         lines.append(
@@ -109,7 +114,9 @@ def _goal_row(verdict: Verdict) -> str:
         outcome = f"**short**, {verdict.margin:.0%} of it. {goal.reason}".rstrip()
     bound = f"{sign} {number(goal.bound)}{factor}"
     run = "" if verdict.seen is None or verdict.run is None else _run(verdict.run)
-    return f"| {goal.question} | {goal.says} | {bound} | {seen} | {outcome} | {run} |\n"
+    before = ", ".join(map(number, verdict.before))
+    cells = goal.question, goal.says, bound, seen, before, outcome, run
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _run(run: Run) -> str:

@@ -1,5 +1,4 @@
-"""Goals are judged by the last run of their question, and by the last long round where only that
-has the figures."""
+"""Goals are judged by the last run that has their figures, whatever was measured since."""
 
 from pathlib import Path
 
@@ -67,14 +66,24 @@ def test_without_its_figures_a_goal_is_not_met(figures: tuple[Figure, ...]) -> N
     assert (verdict.seen, verdict.margin, verdict.met) == (None, None, False)
 
 
-def test_what_a_short_round_does_not_measure_is_judged_by_the_last_long_one() -> None:
-    long = run(figure("ours", rate=70), figure("Orthanc", rate=10), full=True)
-    short = run(figure("ours", rate=50), figure("nginx", rate=50))
-    verdict = judged([AGAINST_ORTHANC], [long, short])[0]
-    assert (verdict.seen, verdict.run) == (7, long)
+def test_what_the_last_round_does_not_measure_is_judged_by_the_last_that_does() -> None:
+    whole = run(figure("ours", rate=70), figure("Orthanc", rate=10))
+    part = run(figure("ours", rate=50), figure("nginx", rate=50))
+    verdict = judged([AGAINST_ORTHANC], [whole, part, part])[0]
+    assert (verdict.seen, verdict.run, verdict.before) == (7, whole, ())
     again = run(figure("ours", rate=50), figure("Orthanc", rate=10))
-    verdict = judged([AGAINST_ORTHANC], [long, short, again])[0]
-    assert (verdict.seen, verdict.run) == (5, again)
+    verdict = judged([AGAINST_ORTHANC], [whole, part, again])[0]
+    assert (verdict.seen, verdict.run, verdict.before) == (5, again, (7,))
+
+
+def test_a_goal_that_is_missed_may_have_been_met_before() -> None:
+    def at(rate: float) -> Run:
+        return run(figure("ours", rate=rate), figure("Orthanc", rate=1))
+
+    verdict = judged([AGAINST_ORTHANC], [at(9), at(1), at(8), at(2), at(3), at(4)])[0]
+    assert (verdict.met, verdict.before, verdict.was_met) == (False, (3, 2, 8, 1), True)
+    verdict = judged([AGAINST_ORTHANC], [at(9), at(1), at(6.9), at(2), at(3), at(4)])[0]
+    assert not verdict.was_met
 
 
 def test_a_run_of_other_questions_leaves_a_verdict_alone() -> None:

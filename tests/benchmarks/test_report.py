@@ -27,20 +27,27 @@ def goal(reason: str = "") -> Goal:
 def test_a_goal_that_is_met_says_by_how_much() -> None:
     runs = [history.run_of(line(790))]
     page = report.page(judged([goal()], runs), runs)
-    assert "| frames | against Orthanc | ≥ 7 x | 7.9 x | met |" in page
+    assert "| frames | against Orthanc | ≥ 7 x | 7.9 x |  | met |" in page
     assert "1 of 1 are met." in page
 
 
 def test_a_goal_that_is_short_says_by_how_much_and_why() -> None:
     runs = [history.run_of(line(350))]
     page = report.page(judged([goal(reason="The disk is slow.")], runs), runs)
-    assert "| 3.5 x | **short**, 50% of it. The disk is slow. |" in page
+    assert "| 3.5 x |  | **short**, 50% of it. The disk is slow. |" in page
     assert "0 of 1 are met" in page
+
+
+def test_a_goal_is_shown_with_what_runs_before_saw() -> None:
+    runs = [history.run_of(line(rate)) for rate in (110, 120, 810, 630, 720, 350)]
+    page = report.page(judged([goal()], runs), runs)
+    assert "| 3.5 x | 7.2, 6.3, 8.1, 1.2 | **short**, 50% of it. |" in page
+    assert "0 of 1 are met; 1 more were in one of the 4 runs before." in page
 
 
 def test_a_goal_that_was_not_measured_says_so() -> None:
     page = report.page(judged([goal(reason="The disk is slow.")], []), [])
-    assert "| not measured | not measured yet |" in page
+    assert "| not measured |  | not measured yet |" in page
     assert "0 of 1 are met; 1 are not measured yet." in page
 
 
