@@ -269,7 +269,10 @@ def test_ctrl_c_in_a_terminal_before_a_server_is_up_ends_it_quietly(
 
 @pytest.mark.parametrize("after_s", [0.3, 0.6, 0.9])
 def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(data: Path, after_s: float) -> None:
+    # What a shell has started in the background ignores it, and so do its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = command("serve", "--data", data, "--port", 0, "--no-dimse", start_new_session=True)
+    signal.signal(signal.SIGINT, before)
     try:
         time.sleep(after_s)
         os.killpg(process.pid, signal.SIGINT)
