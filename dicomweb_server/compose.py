@@ -176,6 +176,9 @@ def _runner(config: Config, listening: socket.socket) -> Callable[[], int]:
     return _single(config, listening)
 
 
+LOOK_FOR_SIGNALS_EVERY_S = 0.5
+
+
 def _several(config: Config, listening: socket.socket) -> Callable[[], int]:
     stopped = threading.Event()
     set_at(stopped, signal.SIGTERM, signal.SIGINT)
@@ -187,7 +190,10 @@ def _several(config: Config, listening: socket.socket) -> Callable[[], int]:
 
     def run() -> int:
         with _running(answering):
-            stopped.wait()
+            # A signal that comes after Python has last looked for one, and before this thread
+            # sleeps, wakes nobody: it is seen when the sleep ends, so it has to end.
+            while not stopped.wait(LOOK_FOR_SIGNALS_EVERY_S):
+                pass
         return 0
 
     return run

@@ -1,5 +1,6 @@
 """The command, as a user starts it: what it prints, what it leaves, how it ends."""
 
+import ctypes
 import hashlib
 import json
 import logging
@@ -282,6 +283,20 @@ def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(data: Path, after_
         assert "Traceback" not in err
     finally:
         kill_session(process)
+
+
+def test_a_signal_that_wakes_nobody_stops_a_server_too(data: Path) -> None:
+    """As one does that comes between Python's last look for signals and the sleep after it."""
+    with serving(data, "--workers", 2) as (process, _):
+        beside = next(
+            int(thread.name)
+            for thread in Path(f"/proc/{process.pid}/task").iterdir()
+            if int(thread.name) != process.pid
+        )
+        tgkill = ctypes.CDLL(None, use_errno=True).tgkill
+        assert tgkill(process.pid, beside, signal.SIGTERM) == 0
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
 
 
 @pytest.mark.parametrize("told", ["the server", "all its processes"])

@@ -52,7 +52,7 @@ def vitest(
 
 
 def passed(done: subprocess.CompletedProcess[str]) -> None:
-    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert done.returncode == 0, (done.stdout + done.stderr)[-20_000:]
 
 
 @pytest.fixture(scope="module")

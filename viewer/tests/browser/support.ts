@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
-import { afterAll, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { part10, type Item } from "../../src/dicom/write";
 
 export const BASE = process.env["VIEWER_URL"]!;
@@ -18,7 +18,22 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-const opened: { context: BrowserContext; profile: string }[] = [];
+const opened: { context: BrowserContext; profile: string; page: Page; asked: string[] }[] = [];
+let before = 0;
+
+/** What each page of a failed test shows, and what it asked for last: the reason is seen nowhere else. */
+afterEach(async ({ task }) => {
+  const pages = opened.slice(before);
+  before = opened.length;
+  if (task.result?.state !== "fail") return;
+  const told = await Promise.all(
+    pages.map(async ({ page, asked }) => {
+      const text = await page.evaluate(() => document.body.innerText).catch(String);
+      return [page.url(), ...asked.slice(-12), text.replace(/\s+/g, " ").slice(0, 1000)].join("\n");
+    }),
+  );
+  throw new Error(`the pages when it failed:\n${told.join("\n\n")}`);
+});
 
 afterAll(async () => {
   for (const { context, profile } of opened) {
@@ -46,8 +61,8 @@ export async function open(
     isMobile: options.touch ?? false,
     acceptDownloads: true,
   });
-  opened.push({ context, profile });
   const page = context.pages()[0] ?? (await context.newPage());
+  opened.push({ context, profile, page, asked: requestsOf(page) });
   const complaints: string[] = [];
   page.on("console", (message) => {
     // SwiftShader remarks on reading pixels back, which only the tests do.
@@ -64,6 +79,23 @@ export async function open(
   if (path.startsWith("read.html")) await started(page);
   if (path.startsWith("read.html")) await until(page, () => window.reading !== undefined);
   return Object.assign(page, { complaints });
+}
+
+/** A line for each request of a page that has not been for one of its own files, with how it ended. */
+function requestsOf(page: Page): string[] {
+  const lines: string[] = [];
+  page.on("request", (request) => {
+    const { pathname, search } = new URL(request.url());
+    if (!/api|dicom-web/.test(pathname)) return;
+    const line = lines.push(`${request.method()} ${(pathname + search).slice(0, 200)}`) - 1;
+    const since = Date.now();
+    const say = (how: string): void => void (lines[line] += `: ${how}, after ${Date.now() - since} ms`);
+    request.response().then(
+      (response) => say(String(response?.status() ?? request.failure()?.errorText)),
+      () => say("gone with its page"),
+    );
+  });
+  return lines;
 }
 
 /** Polls, because wait_for_function needs eval, which the pages' policy forbids. */
