@@ -12,7 +12,7 @@ export default defineConfig({
       ...(process.env["VIEWER_PASSWORD"] ? ["tests/reporting/**/*.test.ts"] : []),
     ],
     setupFiles: [resolve(import.meta.dirname, "tests/setup.ts")],
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 60_000,
     fileParallelism: false,
   },

@@ -19,11 +19,15 @@ export function SignInDialog(): JSX.Element | null {
     // Whoever closed it without signing in gets the refusal the request would have got.
     for (const go of all) go();
   };
+  const done = (): void => {
+    signingIn.doneAt = performance.now();
+    leave();
+  };
   return (
     <Dialog title={at("title")} close={leave}>
       <div>
         <p>{at("again")}</p>
-        <SignInForm done={leave} />
+        <SignInForm done={done} />
       </div>
     </Dialog>
   );

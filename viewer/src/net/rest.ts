@@ -37,8 +37,8 @@ export interface Asked {
   readonly anonymous?: boolean;
 }
 
-/** Asks the reader to sign in; resolves when that is done. Set by access/SignInDialog. */
-export const signingIn: { ask: (() => Promise<void>) | undefined } = { ask: undefined };
+/** `ask` has the reader sign in and resolves when that is done; `doneAt` is when it last was, by performance.now(). Set by access/SignInDialog. */
+export const signingIn: { ask: (() => Promise<void>) | undefined; doneAt: number } = { ask: undefined, doneAt: -Infinity };
 
 /** When the server was last asked for anything by somebody, ms since the epoch: that is what keeps a session from being idle. */
 export const lastRequest = { at: Date.now() };
@@ -48,9 +48,11 @@ const UNATTENDED = "Unattended";
 /** fetch(), again after the reader has signed in where the server would only answer to somebody. */
 export async function fetchSignedIn(url: string | URL, options: RequestInit = {}): Promise<Response> {
   if (!new Headers(options.headers).has(UNATTENDED)) lastRequest.at = Date.now();
+  const sent = performance.now();
   const response = await fetch(url, options);
   if (response.status !== 401 || !signingIn.ask) return response;
-  await signingIn.ask();
+  // What was sent before the reader had signed in, and refused after it, asks nobody once more.
+  if (sent >= signingIn.doneAt) await signingIn.ask();
   return fetch(url, options);
 }
 

@@ -1,6 +1,6 @@
 // The state of the report panel: which exam, which report, the draft, what may be done.
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { turns } from "../net/attended";
 import { Problem, rest } from "../net/rest";
 import { reader } from "../access/session";
@@ -25,6 +25,7 @@ export class Desk {
   readonly busy = signal(false);
   private checking = 0;
   private renewing = 0;
+  private shows = 0;
 
   /** Whether the reader is writing: holds the report, in a stage that takes text. */
   readonly writing = computed(() => {
@@ -116,24 +117,26 @@ export class Desk {
     window.clearInterval(this.renewing);
   }
 
+  /** Shows a report and its text together: between them somebody would write into the text before. */
   private async show(report: Report): Promise<void> {
+    const turn = ++this.shows;
     const before = this.report.value;
-    this.report.value = report;
-    window.clearInterval(this.renewing);
     const draft = this.draft.value;
+    const writing = report.allowed.includes("save");
     // Nothing is being written (not begun, issued, or over), or not for this reader's eyes.
-    if (AT_REST.has(report.stage) || !model.seesUnissued()) {
-      draft?.close();
-      this.draft.value = undefined;
-      this.findings.value = [];
-      return;
-    }
-    if (draft && before && before.report_id === report.report_id && before.rev === report.rev && this.writing.value) draft.moved(report.etag, report.content_hash);
-    else {
-      draft?.close();
-      this.draft.value = await Draft.open(report, reader.value?.person_id ?? "", (etag) => this.taken(etag));
-    }
-    if (this.writing.value) {
+    const none = AT_REST.has(report.stage) || !model.seesUnissued();
+    const same = draft && writing && before?.report_id === report.report_id && before.rev === report.rev;
+    const next = none ? undefined : same ? draft : await Draft.open(report, reader.value?.person_id ?? "", (etag) => this.taken(etag));
+    if (turn !== this.shows) return; // a later one is shown
+    if (same && next) next.moved(report.etag, report.content_hash);
+    else draft?.close();
+    batch(() => {
+      this.report.value = report;
+      this.draft.value = next;
+      if (none) this.findings.value = [];
+    });
+    window.clearInterval(this.renewing);
+    if (next && writing) {
       // Who has left the page to itself holds the report no longer than the lease, and uses no session.
       const attended = turns();
       this.renewing = window.setInterval(() => {

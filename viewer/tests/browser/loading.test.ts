@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import type { Item } from "../../src/dicom/write";
 import { image } from "../instances";
-import { BASE, canvas, drawn, exact, open, type Opened, settled, started, store, until } from "./support";
+import { BASE, canvas, drawn, exact, open, PATIENCE_MS, type Opened, settled, started, store, until } from "./support";
 
 const SIDE = 256;
 const SLICES = 40;
@@ -179,7 +179,7 @@ test("the rest of the study, and of the newest study before it the series that i
   });
   expect(second.ready).toBeLessThanOrEqual(1); // no more than its thumbnail
   await until(page, () => window.reading.session.store.bytes > 0 && window.reading.session.priors.value.length === 1);
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + PATIENCE_MS;
   while (!asked.some((url) => url.includes(`${before}/`) && url.includes("pixeldata")) && Date.now() < deadline) await settled(page);
   await new Promise((go) => setTimeout(go, 1000));
   const ahead = asked.length;

@@ -18,6 +18,9 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+/** On a machine that others use too. Nothing is measured by it: a test that passes waits for what it needs only. */
+export const PATIENCE_MS = 60_000;
+
 const opened: { context: BrowserContext; profile: string; page: Page; asked: string[] }[] = [];
 let before = 0;
 
@@ -61,6 +64,7 @@ export async function open(
     isMobile: options.touch ?? false,
     acceptDownloads: true,
   });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = context.pages()[0] ?? (await context.newPage());
   opened.push({ context, profile, page, asked: requestsOf(page) });
   const complaints: string[] = [];
@@ -99,7 +103,7 @@ function requestsOf(page: Page): string[] {
 }
 
 /** Polls, because wait_for_function needs eval, which the pages' policy forbids. */
-export async function until<T>(page: Page, read: () => T | Promise<T>, milliseconds = 20_000): Promise<T> {
+export async function until<T>(page: Page, read: () => T | Promise<T>, milliseconds = PATIENCE_MS): Promise<T> {
   const end = Date.now() + milliseconds;
   for (;;) {
     // A page that is being loaded has nothing to read yet; what is wrong for good is told at the end.

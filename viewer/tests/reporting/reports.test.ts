@@ -103,7 +103,7 @@ test("a report is drafted, signed, returned, signed again, issued, and read in t
   // The page has taken the bytes of that answer; what is there is asked once more.
   const head = await associate.evaluate(async (url) => [...new Uint8Array(await (await fetch(url)).arrayBuffer()).slice(0, 5)], pdf.url());
   expect(String.fromCharCode(...head)).toBe("%PDF-");
-  await associate.waitForSelector('iframe.report-pdf[src^="blob:"]', { timeout: 20_000 });
+  await associate.waitForSelector('iframe.report-pdf[src^="blob:"]');
   await associate.keyboard.press("Escape");
 });
 

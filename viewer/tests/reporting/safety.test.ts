@@ -71,6 +71,26 @@ test("a finding of the self-check selects what it names, behind rare characters 
   expect((await page.inputValue("#report-findings")).length).toBe(200_000);
 });
 
+test("what is written as soon as a report is the reader's goes into that report, however slow the line", async () => {
+  const path = `read.html?lang=zh&study=${await arrive(about("S-5", "SP-5"))}&report`;
+  const resident = await written("resident", path);
+  await sign(resident, "签名提交审核");
+  const associate = await signIn("associate", path);
+  await associate.waitForSelector(button("开始审核"));
+  await associate.route("**/working", async (route) => {
+    await new Promise((go) => setTimeout(go, 1500));
+    await route.continue();
+  });
+  await associate.click(button("开始审核"));
+  await stage(associate, "审核中");
+  await associate.fill("#report-impression", "审核时改写。");
+  await until(associate, () => document.querySelector("[data-save]")?.getAttribute("data-save") !== "saved");
+  await saved(associate);
+  await associate.reload();
+  await associate.waitForSelector("#report-impression");
+  expect(await associate.inputValue("#report-impression")).toBe("审核时改写。");
+});
+
 /** Ends the session of a page as the server does, without the page. */
 async function end(page: Opened): Promise<void> {
   const cookie = (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
@@ -96,6 +116,32 @@ test("the worklist whose session has ended asks to sign in again, and goes on", 
   await signInAgain(page);
   await until(page, () => document.querySelectorAll("tr[data-key]").length === 1);
   expect(await page.textContent("td.column-patientId")).toBe("SP-3");
+});
+
+test("a search whose refusal comes after the reader has signed in again is sent again, and asks nobody once more", async () => {
+  await arrive(about("S-4", "SP-4"));
+  const page = await signIn("chief", "?lang=zh");
+  await page.waitForSelector("tr[data-key]");
+  await end(page);
+  const told: { refused?: () => void; late?: () => void } = {};
+  const refused = new Promise<void>((go) => (told.refused = go));
+  const late = new Promise<void>((go) => (told.late = go));
+  await page.route(/SP-4/, async (route) => {
+    const response = await route.fetch();
+    if (response.status() === 401) {
+      told.refused!();
+      await late;
+    }
+    await route.fulfill({ response });
+  });
+  await page.fill('input[name="id"]', "SP-4");
+  await refused;
+  await page.click("tr[data-key] button[aria-expanded]");
+  await page.waitForSelector(asked);
+  await signInAgain(page);
+  told.late!();
+  await until(page, () => document.querySelectorAll("tr[data-key]").length === 1);
+  expect(await page.isVisible("dialog")).toBe(false);
 });
 
 test("the worklist says that its session has ended though nobody touches it", async () => {
