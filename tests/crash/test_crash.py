@@ -33,6 +33,9 @@ from tests.servers import ROOT, ended, kill_session, serving, wait_for
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20" if os.environ.get("CI") else "5"))
 
 _UID = "1.2.826.0.1.3680043.8.7"
+STUDY = f"{_UID}.{{:04d}}"
+"""UID of the study of a number of at most four digits: a file has room for no more."""
+
 _TEMPLATE = part10(
     study_uid=f"{_UID}.0000",
     series_uid=f"{_UID}.0000.1",
@@ -47,15 +50,15 @@ def made(study: int, count: int) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     across, down = np.meshgrid(np.arange(96), np.arange(96))
     for number in range(1000, 1000 + count):
-        uid = f"{_UID}.{study:04d}.1.{number}"
+        uid = f"{STUDY.format(study)}.1.{number}"
         chance = np.random.default_rng([study, number])
         slope = chance.uniform(-4, 4, 2)
         picture = 1000 + across * slope[0] + down * slope[1] + chance.normal(0, 5, (96, 96))
         pixels = picture.astype("<u2").tobytes()
         content = (
             _TEMPLATE.replace(f"{_UID}.0000.1.0000".encode(), uid.encode())
-            .replace(f"{_UID}.0000.1".encode(), f"{_UID}.{study:04d}.1".encode())
-            .replace(f"{_UID}.0000".encode(), f"{_UID}.{study:04d}".encode())
+            .replace(f"{_UID}.0000.1".encode(), f"{STUDY.format(study)}.1".encode())
+            .replace(f"{_UID}.0000".encode(), STUDY.format(study).encode())
         )
         files[uid] = content[: -len(pixels)] + pixels
     return files
