@@ -357,6 +357,7 @@ class _Landing:
         self._append(overtaken, known=frozenset())
         for candidate in self._apply():
             comment = "what it shares with other instances is being deleted; send it again"
+            logger.error("%s could not be stored: %s", candidate.instance.instance_uid, comment)
             failed = _of(candidate.instance, refusal=Refusal.FAILED, comment=comment)
             self._outcomes[candidate.read.number] = failed
 

@@ -360,6 +360,7 @@ class Index:
         self._archive = archive
         self.overtaken = False
         self.down = False
+        self.gone = False
 
     def known(self, digests: Iterable[Digest]) -> set[Digest]:
         found: set[Digest] = self._inner.known(digests)
@@ -372,6 +373,8 @@ class Index:
     def apply(self, batch: Sequence[Landed], *, conflict: ConflictPolicy) -> list[Applied]:
         if self.down:
             raise Unavailable("the test said so", retry_after_s=2)
+        if self.gone:
+            return [Applied(Stored.MISSING_CONTENT) for _ in batch]
         applied: list[Applied] = self._inner.apply(batch, conflict=conflict)
         return applied
 
@@ -388,6 +391,18 @@ def test_a_content_that_is_deleted_meanwhile_is_appended_again(
     (outcome,) = store(Archive(racing, archive.config), [Received(BytesSource(other), "")])
     assert outcome.stored is Stored.NEW
     assert received(archive, Scope("1.2", "1.2.3", "1.2.3.4")) == other
+
+
+def test_what_a_deletion_overtakes_again_is_refused_and_logged(
+    archive: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = Index(archive.storage.index, archive)
+    index.overtaken = index.gone = True
+    down = Archive(replace(archive.storage, index=index), archive.config)
+    (outcome,) = store(down, [Received(BytesSource(part10()), "")])
+    assert outcome.refusal is Refusal.FAILED
+    assert "send it again" in outcome.comment
+    assert [INSTANCE_UID in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_a_landing_pack_that_was_given_up_is_followed_by_another(
