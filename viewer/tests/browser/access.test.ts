@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import { image } from "../instances";
 import { findings } from "./axe";
-import { BASE, canvas, drag, drawn, exact, measured, open, read, settled, store, uid, until, type Opened } from "./support";
+import { BASE, canvas, drag, drawn, escape, exact, measured, open, type Opened, read, settled, store, uid, until } from "./support";
 
 const SIDE = 128;
 const values = Int16Array.from({ length: SIDE * SIDE }, (_, i) => (i % SIDE) * 10 - 600);
@@ -47,7 +47,7 @@ test("axe finds nothing serious on the reading page, with panel, menu and help o
   expect(await findings(page)).toEqual([]);
   await page.click('button[aria-label="Measure"]');
   expect(await findings(page)).toEqual([]);
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.keyboard.press("?");
   await settled(page);
   expect(await findings(page)).toEqual([]);
@@ -76,7 +76,7 @@ test("without WebGL2 slices are drawn by the processor, with a notice, and still
   await page.click("text=Sharpen strongly");
   expect(await page.evaluate(() => window.reading.session.active.value!.filter.value)).toBe(3);
   await page.click("text=No filter");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.evaluate(() => (window.reading.session.tool.value = "length"));
   await drag(page, [20, 20], [60, 20]);
   expect((await measured(page))[0]).toMatch(/20\.\d mm|19\.9 mm/);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import type { Item } from "../../src/dicom/write";
 import { image } from "../instances";
-import { canvas, open, read, settled, shown, store, uid, until } from "./support";
+import { canvas, escape, open, read, settled, shown, store, uid, until } from "./support";
 
 const SIDE = 64;
 const flat = new Int16Array(SIDE * SIDE);
@@ -127,7 +127,7 @@ test("PET is fused onto CT in colour, where there is uptake", async () => {
     const { session } = window.reading;
     return session.stacks.value.every((s) => session.store.progress(s.frames).ready === s.frames.length);
   });
-  await page.keyboard.press("Escape");
+  await escape(page);
   await settled(page);
   const [w, h] = await page.evaluate(() => {
     const { width, height } = window.reading.session.active.value!.rect.value;

@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import type { Item } from "../../src/dicom/write";
 import { image } from "../instances";
-import { read, settled, store, until } from "./support";
+import { escape, read, settled, store, until } from "./support";
 
 const [ROWS, COLUMNS] = [60, 40];
 const [breasts, chest] = [newUid(), newUid()];
@@ -99,10 +99,10 @@ test("overlay planes are drawn where they lie, leave with the picture, and can b
     }, bytes.toString("base64"));
   };
   expect(await saved()).toEqual([255, 0, 255]);
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.click('button[aria-label="Display and filters"]');
   await page.click(".menu >> text=Overlay planes");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await settled(page);
   expect(await saved()).toEqual([0, 0, 0]);
 });

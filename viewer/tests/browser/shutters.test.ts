@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import { image } from "../instances";
-import { drag, drawn, read, settled, shown, store, until, type Opened } from "./support";
+import { drag, drawn, escape, type Opened, read, settled, shown, store, until } from "./support";
 
 const [ROWS, COLUMNS] = [96, 128];
 const study = newUid();
@@ -111,7 +111,7 @@ test("an image's own shutter covers all that is not in every one of its shapes, 
   expect(dark(await seen(...points))).toEqual(points.map(() => false));
   await page.click(".menu >> text=/^Shutter$/");
   expect(dark(await seen(...points))).toEqual([false, false, true, false, true, true, true]);
-  await page.keyboard.press("Escape");
+  await escape(page);
 });
 
 test.each([
@@ -130,7 +130,7 @@ test.each([
   await drag(page, from, ...to);
   await page.click('button[aria-label="Display and filters"]');
   await page.click("text=Shutter around the selected region");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.evaluate(() => (window.reading.session.annotations.value = []));
   const before = dark(await seen(...points));
   expect(before.filter((covered) => covered).length).toBe(2);
@@ -151,7 +151,7 @@ test("a view of an image in colour is kept with its turn, shutter and lines, and
   await drag(page, [10, 10], [100, 60]);
   await page.click('button[aria-label="Display and filters"]');
   await page.click("text=Shutter around the selected region");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.evaluate(() => window.reading.session.active.value!.rotate(180));
   await keepView("in colour");
   const ours = await seen(...points);

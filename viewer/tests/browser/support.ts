@@ -117,6 +117,14 @@ export async function until<T>(page: Page, read: () => T | Promise<T>, milliseco
   }
 }
 
+/** Closes the dialog or menu on top as its reader does; it is gone then, and not in the way of the next. */
+export async function escape(page: Page): Promise<void> {
+  const shown = page.locator("dialog, .menu");
+  const before = await shown.count();
+  await page.keyboard.press("Escape");
+  if (before > 0) await shown.nth(before - 1).waitFor({ state: "hidden" });
+}
+
 export async function store(...objects: Item[]): Promise<void> {
   const boundary = "phantom";
   const body = new Blob([

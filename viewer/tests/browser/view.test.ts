@@ -5,7 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import { colormap } from "../../src/pixels/colormap";
 import { image } from "../instances";
-import { at, canvas, click, colours, drag, exact, measured, read, settled, shown, store, uid, until, type Opened } from "./support";
+import { at, canvas, click, colours, drag, escape, exact, measured, type Opened, read, settled, shown, store, uid, until } from "./support";
 import type { Item } from "../../src/dicom/write";
 
 const SIDE = 64;
@@ -48,7 +48,7 @@ const menu = async (label: string, item: string): Promise<void> => {
   await page.click(`button[title="${label}"]`);
   await page.click(`.menu >> text="${item}"`);
   // Some menus stay open for the next choice; without one, Escape would reset the pane.
-  if ((await page.locator(".menu").count()) > 0) await page.keyboard.press("Escape");
+  if ((await page.locator(".menu").count()) > 0) await escape(page);
   await settled(page);
 };
 const zoomOf = (): Promise<number> => page.evaluate(() => window.reading.session.active.value!.placement.value!.zoom);
@@ -161,7 +161,7 @@ test("a window is typed, and preset keys set those of CT", async () => {
   await page.click('button[title="Window width and level"]');
   await page.fill(".menu .fields input >> nth=0", "300");
   await page.keyboard.press("Tab");
-  await page.keyboard.press("Escape");
+  await escape(page);
   expect(await page.locator(".corner.bottom.left").textContent()).toContain("W 300 L 63");
   for (const [key, text] of [["1", "W 80 L 40"], ["4", "W 2,000 L 500"], ["6", "W 1,500 L -600"]] as const) {
     await page.keyboard.press(key);
@@ -208,7 +208,7 @@ test("a key is given to another action, kept, and taken from whoever had it", as
   expect(await page.evaluate(() => [window.reading.session.active.value!.inverted.value, window.reading.session.tool.value])).toEqual([true, "window"]);
   await page.keyboard.press("?");
   await page.click("text=Default keys");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await until(page, () => document.querySelector("dialog") === null);
   await page.keyboard.press("l");
   expect(await page.evaluate(() => window.reading.session.tool.value)).toBe("length");
@@ -487,7 +487,7 @@ test("a film once stops at its end, bounces at it, and keeps the speed it was gi
   await planes.click('button[title="Cine"]');
   await planes.click('.menu >> text="Once"');
   await planes.locator(".menu input[type=range]").fill("50");
-  await planes.keyboard.press("Escape");
+  await escape(planes);
   await planes.evaluate(() => (document.activeElement as HTMLElement).blur());
   const start = await planes.evaluate(() => performance.now());
   await planes.keyboard.press(" ");

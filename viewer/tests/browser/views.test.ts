@@ -6,7 +6,7 @@ import { newUid } from "../../src/dicom/uid";
 import type { Item } from "../../src/dicom/write";
 import { image } from "../instances";
 import { findings } from "./axe";
-import { open, read, settled, store, until, type Opened } from "./support";
+import { escape, open, type Opened, read, settled, store, until } from "./support";
 
 const LANGUAGES = ["zh", "en"] as const;
 const SIDE = 32;
@@ -66,7 +66,7 @@ async function menus(looked: Looked): Promise<void> {
     const name = await buttons.nth(n).getAttribute("aria-label");
     await buttons.nth(n).click();
     await looked.at(`menu ${name}`);
-    await page.keyboard.press("Escape");
+    await escape(page);
   }
 }
 
@@ -88,18 +88,18 @@ test.each(LANGUAGES)("the reading page, its menus and dialogs (%s)", async (lang
   await looked.at("measurements and key images");
   await page.locator(".panel section:last-child > .button").click();
   await looked.at("dialog of a view");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.evaluate(() => {
     const { session, drafts } = window.reading;
     drafts.pending.value = { ...session.annotations.value[0]!, id: "2", tool: "arrow" };
   });
   await page.locator("dialog input").waitFor();
   await looked.at("dialog of a text");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.keyboard.press("?");
   await page.locator("dialog .keymap").waitFor();
   await looked.at("help");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.evaluate(() => {
     const { session } = window.reading;
     session.active.value!.colormap.value = "hot-iron";
@@ -161,11 +161,11 @@ test.each(LANGUAGES)("the worklist with all that opens on it (%s)", async (langu
   await page.click(".study-actions button >> nth=0");
   await page.locator("dialog[open]").waitFor();
   await looked.at("correct");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.click(".study-actions button >> nth=1");
   await page.locator("dialog[open] .danger").waitFor();
   await looked.at("delete");
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.setInputFiles("input[type=file] >> nth=0", [{ name: "letter.txt", mimeType: "text/plain", buffer: Buffer.from("no DICOM") }]);
   await until(page, () => window.document.querySelectorAll(".upload li").length === 1);
   await looked.at("uploads");
@@ -173,7 +173,7 @@ test.each(LANGUAGES)("the worklist with all that opens on it (%s)", async (langu
   for (let n = 0; n < (await menu.count()); n++) {
     await menu.nth(n).click();
     await looked.at(`menu ${n}`);
-    await page.keyboard.press("Escape");
+    await escape(page);
   }
   await page.fill("input[type=search] >> nth=0", "nobody");
   await until(page, () => window.document.querySelectorAll("tr[data-key]").length === 0);

@@ -9,7 +9,7 @@ import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import { part10, type Item } from "../../src/dicom/write";
 import { image } from "../instances";
-import { BASE, open, store, uid, until } from "./support";
+import { BASE, escape, open, store, uid, until } from "./support";
 
 /** Thirty studies of their own institution: ages, dates and counts of images go up, two a patient. */
 const institution = `Clinic ${newUid().slice(-6)}`;
@@ -148,7 +148,7 @@ test("columns are chosen, kept by the browser, and set back", async () => {
   await page.click('button[title="Columns"]');
   await page.click('.menu >> text="Referring"');
   await page.click('.menu >> text="Accession"');
-  await page.keyboard.press("Escape");
+  await escape(page);
   expect(new Set(await column(page, "referring"))).toEqual(new Set(["李娜", "Zhao Lei"]));
   await page.reload();
   await settledRows(page, 30);

@@ -5,7 +5,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { newUid } from "../../src/dicom/uid";
 import { image } from "../instances";
-import { BASE, click, drag, drawn, measured, read, settled, store, until, type Opened } from "./support";
+import { BASE, click, drag, drawn, escape, measured, type Opened, read, settled, store, until } from "./support";
 
 const [ROWS, COLUMNS] = [96, 128];
 const study = newUid();
@@ -138,7 +138,7 @@ test("a state opened again shows window, polarity, turn, area and lines as they 
   expect(again.length).toBe(lines.length);
   lines.forEach((box, i) => box.forEach((v, k) => expect(Math.abs(again[i]![k]! - v)).toBeLessThan(12)));
   expect(await page.locator(".annotation.state tspan").allTextContents()).toEqual(texts);
-  await page.keyboard.press("Escape");
+  await escape(page);
   await settled(page);
   expect(await page.locator(".annotation.state").count()).toBe(0);
 });
@@ -204,7 +204,7 @@ test("key images are listed, replaced when saved again, and removed after a ques
   const views = await objects("PR");
   await page.click('button[aria-label="Delete from the archive: turned 0 false false"]');
   await until(page, () => document.activeElement?.closest("dialog") !== null);
-  await page.keyboard.press("Escape");
+  await escape(page);
   await until(page, () => document.querySelector("dialog") === null);
   expect((await objects("PR")).length).toBe(views.length);
   await page.click('button[aria-label="Delete from the archive: turned 0 false false"]');

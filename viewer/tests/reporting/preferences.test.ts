@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { image } from "../instances";
 import { newUid } from "../../src/dicom/uid";
-import { drawn, settled, until, type Opened } from "../browser/support";
+import { drawn, escape, type Opened, settled, until } from "../browser/support";
 import { arrive, cookieOf, signIn } from "./support";
 import { BASE } from "../browser/support";
 
@@ -30,7 +30,7 @@ async function bind(page: Opened, action: string, key: string): Promise<void> {
   const kept = page.waitForResponse((response) => response.url().includes("/preferences/keyboard") && response.request().method() === "PUT" && response.ok());
   await page.keyboard.press(key);
   await kept;
-  await page.keyboard.press("Escape");
+  await escape(page);
   await until(page, () => document.querySelector("dialog") === null);
 }
 
@@ -76,7 +76,7 @@ test("a hanging protocol for everybody hangs by itself for others, who cannot ta
   expect(await resident.evaluate(() => window.reading.session.viewports.value.map((v) => v.stack.value?.description))).toEqual(["Bone", "Soft"]);
   await resident.click('button[aria-label="布局"]');
   expect(await resident.locator(".protocol", { hasText: "全院 CT" }).locator(".icon-button").count()).toBe(0);
-  await resident.keyboard.press("Escape");
+  await escape(resident);
   await chief.click('button[aria-label="布局"]');
   const removed = chief.waitForResponse((response) => response.url().includes("/preferences/shared/") && response.request().method() === "PUT");
   await chief.locator(".protocol", { hasText: "全院 CT" }).locator(".icon-button").click();

@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { image } from "../instances";
 import { findings } from "../browser/axe";
 import type { Content } from "../../src/report/model";
-import { drag, measured, open, until, type Opened } from "../browser/support";
+import { drag, escape, measured, open, type Opened, until } from "../browser/support";
 import { arrive, button, giveReason, hired, PASSWORD, saved, shot, sign, signIn, stage, written } from "./support";
 
 const SIDE = 64;
@@ -104,7 +104,7 @@ test("a report is drafted, signed, returned, signed again, issued, and read in t
   const head = await associate.evaluate(async (url) => [...new Uint8Array(await (await fetch(url)).arrayBuffer()).slice(0, 5)], pdf.url());
   expect(String.fromCharCode(...head)).toBe("%PDF-");
   await associate.waitForSelector('iframe.report-pdf[src^="blob:"]');
-  await associate.keyboard.press("Escape");
+  await escape(associate);
 });
 
 test("images that come after the first signature are seen before the report is issued; a clinician reads it then", async () => {

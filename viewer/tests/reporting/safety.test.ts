@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { image } from "../instances";
-import { BASE, until, type Opened } from "../browser/support";
+import { BASE, escape, type Opened, until } from "../browser/support";
 import { arrive, button, cookieOf, PASSWORD, saved, sign, signIn, stage, written } from "./support";
 
 const about = (accession: string, patient: string) =>
@@ -30,7 +30,7 @@ test("before a signature patient and exam are named as the server has them now; 
   await resident.waitForSelector(".sign-about dd");
   const said = await resident.textContent(".sign-about");
   for (const fact of ["王小东", "Wang XiaoDong", "SP-1", "男", "1980/02/03", "2024/01/02", "CT", "胸部平扫", "S-1"]) expect(said).toContain(fact);
-  await resident.keyboard.press("Escape");
+  await escape(resident);
   await sign(resident, "签名提交审核");
   await stage(resident, "待审核");
 

@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { image } from "../instances";
 import { findings } from "../browser/axe";
-import { BASE, open, settled, until, type Opened } from "../browser/support";
+import { BASE, escape, open, type Opened, settled, until } from "../browser/support";
 import { arrive, shot, signIn } from "./support";
 
 const LANGUAGES = ["zh", "en"] as const;
@@ -65,7 +65,7 @@ test.each(LANGUAGES)("administration, each tab and what it asks for (%s)", async
     await add.first().click();
     await page.locator("dialog[open]").waitFor();
     wrong.push(...(await looked(page, `admin-${tab}-asks-${language}`)));
-    await page.keyboard.press("Escape");
+    await escape(page);
   }
   expect(wrong).toEqual([]);
 });

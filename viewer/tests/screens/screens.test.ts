@@ -6,7 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { BASE, drag, drawn, open, settled, until, type Opened } from "../browser/support";
+import { BASE, drag, drawn, escape, open, type Opened, settled, until } from "../browser/support";
 
 const FOLDER = resolve(import.meta.dirname, "../../../artefacts/pages");
 mkdirSync(FOLDER, { recursive: true });
@@ -49,11 +49,11 @@ test.each(EVERY)("the worklist (%s, %s)", async (language, size) => {
   await page.click(".study-actions button >> nth=0");
   await until(page, () => document.querySelector("dialog[open]") !== null);
   await keep(page, `worklist-correct-${language}-${size}`);
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.click(".study-actions button >> nth=1");
   await until(page, () => document.querySelector("dialog[open] .danger") !== null);
   await keep(page, `worklist-delete-${language}-${size}`);
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.setInputFiles("input[type=file] >> nth=0", [
     { name: "letter.txt", mimeType: "text/plain", buffer: Buffer.from("no DICOM") },
     { name: "readme.md", mimeType: "text/plain", buffer: Buffer.from("no DICOM either") },
@@ -86,11 +86,11 @@ test.each(EVERY)("reading (%s, %s)", async (language, size) => {
   await keep(page, `reading-measured-${language}-${size}`);
   await page.click(".toolbar .has-menu >> nth=0");
   await keep(page, `reading-window-menu-${language}-${size}`);
-  await page.keyboard.press("Escape");
+  await escape(page);
   await page.keyboard.press("?");
   await until(page, () => document.querySelector("dialog[open]") !== null);
   await keep(page, `reading-help-${language}-${size}`);
-  await page.keyboard.press("Escape");
+  await escape(page);
   if (size === "phone") await page.click(".tools.end button >> nth=0");
   await page.click(".document-tile");
   await page.waitForTimeout(800);
