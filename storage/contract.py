@@ -133,7 +133,11 @@ class BlobStore(Protocol):
 
 
 class Index(Protocol):
-    """What is stored, where, and how it is found."""
+    """What is stored, where, and how it is found.
+
+    What changes it raises OutOfSpace, and Unavailable when it is closed or another index has been
+    put in its place; nothing was changed then.
+    """
 
     def apply(self, batch: Sequence[Landed], *, conflict: ConflictPolicy) -> list[Applied]:
         """Makes instances exist; the answers are in the order of the batch.

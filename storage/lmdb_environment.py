@@ -6,7 +6,10 @@ LMDB's rules, kept here so that nobody else need know them:
 - a map is enlarged only while this process has no transaction: a gate that readers pass with two
   list operations (about 0.1 us) and that the one who enlarges closes;
 - another process may have enlarged it: `MapResizedError`, adopt the new size, begin again;
-- a process that was killed leaves its reader slots: they are cleared at open and now and then.
+- a process that was killed leaves its reader slots: they are cleared at open and now and then;
+- a file that is open goes on when another has taken its place, as when a backup is restored under a
+  running server. What is written into it is gone with the process, and what its directory holds is
+  another archive's: nothing is written once that is seen.
 
 Transactions are short and never nested: whoever holds one must not ask for another.
 """
@@ -22,7 +25,7 @@ from typing import TypeAlias, TypeVar
 
 import lmdb
 
-from storage.errors import FormatVersion, OutOfSpace
+from storage.errors import FormatVersion, OutOfSpace, Unavailable
 
 INITIAL_MAP_BYTES = 16 << 30
 """Address space, not disk: the file is as long as what was ever written."""
@@ -32,6 +35,8 @@ OLDEST_TABLES_FORMAT = 1
 MAX_READERS = 2046
 FULL_DISK_BYTES = 16 << 20
 READER_CHECK_S = 30.0
+RESTART_S = 60.0
+"""For how long nobody need try again whose server has to be started again."""
 
 T = TypeVar("T")
 Transaction: TypeAlias = "lmdb.Transaction[bytes]"
@@ -174,6 +179,7 @@ class Environment:
             readahead=False,
         )
         try:
+            self._opened = self._in_place()
             self._lmdb.reader_check()
             self._readers_checked_at = time.monotonic()
             self.tables = self.write(lambda transaction: Tables(self._lmdb, transaction))
@@ -210,11 +216,18 @@ class Environment:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """What `work` returns, its changes durable. It is called again with a new transaction when
-        the map had to be enlarged. Raises OutOfSpace; whatever is raised, nothing was changed."""
+        the map had to be enlarged. Raises OutOfSpace, and Unavailable when another file has taken
+        the place of this one; whatever is raised, nothing was changed."""
         while True:
             self.gate.enter()
             try:
                 with self._lmdb.begin(write=True) as transaction:
+                    if self._in_place() != self._opened:
+                        raise Unavailable(
+                            f"{self.file} is not the file that this process has open: the archive"
+                            " was moved or replaced under it, so it has to be started again",
+                            retry_after_s=RESTART_S,
+                        )
                     return work(transaction)
             except lmdb.MapFullError:
                 problem = self._enlarge
@@ -244,6 +257,14 @@ class Environment:
             _registry.pop(_name(self.directory), None)
             with self.gate.alone():
                 self._lmdb.close()
+
+    def _in_place(self) -> tuple[int, int] | None:
+        """Device and inode of the file at the path, None when there is none."""
+        try:
+            found = self.file.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _enlarge(self) -> None:
         with self.gate.alone():

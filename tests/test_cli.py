@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from dicomweb_server.cli import main
@@ -283,6 +284,24 @@ def test_ctrl_c_while_the_program_is_imported_ends_it_quietly(data: Path, after_
         assert "Traceback" not in err
     finally:
         kill_session(process)
+
+
+def test_a_server_whose_archive_was_replaced_stores_nothing_and_says_why(
+    data: Path, tmp_path: Path
+) -> None:
+    """What it would acknowledge were gone with it."""
+    with serving(data) as (_, url):
+        data.rename(tmp_path / "moved")
+        run("stats", "--data", data)  # makes another one in its place
+        sent = httpx.post(
+            f"{url}/dicom-web/studies",
+            content=part10(),
+            headers={"Content-Type": "application/dicom"},
+            trust_env=False,
+        )
+        assert sent.status_code == 503
+        assert "has to be started again" in sent.json()["detail"]
+        assert int(sent.headers["retry-after"]) > 0
 
 
 def test_a_signal_that_wakes_nobody_stops_a_server_too(data: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from storage.compaction import MERGE_PACKS, compact_packs
-from storage.engines import Storage
+from storage.engines import Storage, open_storage
+from storage.errors import Unavailable
 from storage.model import Form, Instance, Scope
+from storage.rewriting import remove_dead_packs
 from tests.storage.landing import (
     ENGINES,
     compressible,
@@ -190,3 +192,27 @@ def test_deletions_and_readers_go_on_while_it_compacts(storage: Storage) -> None
         compactor.join()
     assert failures == []
     assert storage.index.counts().instances == 6
+
+
+def test_what_another_archive_holds_in_this_ones_place_is_not_given_up(tmp_path: Path) -> None:
+    """As when a backup is restored under a server that runs on: it knows none of its packs."""
+    here, restored, moved = tmp_path / "archive", tmp_path / "backup", tmp_path / "moved"
+    other = open_storage(str(restored))
+    land(other, [compressible(4_000)])
+    other.close()
+    packs = {path.relative_to(restored) for path in restored.rglob("*.pack")}
+    assert packs
+    running = open_storage(str(here))
+    land(running, [compressible(4_000)])
+    here.rename(moved)
+    restored.rename(here)
+    with pytest.raises(Unavailable, match="has to be started again"):
+        remove_dead_packs(running, idle_s=0)
+    with pytest.raises(Unavailable, match="has to be started again"):
+        land(running, [compressible(4_000)])
+    assert packs <= {path.relative_to(here) for path in here.rglob("*.pack")}
+    # Put back, it goes on.
+    here.rename(restored)
+    moved.rename(here)
+    land(running, [compressible(4_000)])
+    running.close()
