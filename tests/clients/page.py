@@ -77,8 +77,9 @@ class Page(Browser):
         self.mouse("mouseReleased", *points[-1], button="left", clickCount=1)
 
     def wheel(self, x: float, y: float, steps: int) -> None:
-        for _ in range(steps):
-            self.mouse("mouseWheel", x, y, deltaX=0, deltaY=100)
+        """Down, or up when `steps` is below 0."""
+        for _ in range(abs(steps)):
+            self.mouse("mouseWheel", x, y, deltaX=0, deltaY=100 if steps > 0 else -100)
 
     def key(self, name: str, code: int) -> None:
         for kind in ("keyDown", "keyUp"):

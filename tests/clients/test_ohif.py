@@ -87,11 +87,21 @@ class Ohif:
         self.page.settle(lambda: self.panes()[pane])
 
     def scroll_to(self, number: int) -> None:
-        """From the first slice to another, with the wheel."""
+        """To another slice, with the wheel; again for the turns that OHIF misses while it lays out
+        its panes anew."""
         left, top, width, height = self.panes()[0]
-        self.page.wheel(left + width / 2, top + height / 2, number - 1)
-        self.page.wait(f"{POSITION}.includes('({number}/{SLICES})')")
+        until = time.monotonic() + WAIT_S
+        while (at := self.slice()) != number:
+            assert time.monotonic() < until, f"slice {at} is shown, not {number}"
+            self.page.wheel(left + width / 2, top + height / 2, number - at)
+            self.page.run("new Promise(resolve => setTimeout(resolve, 500))")
         self.until_drawn()
+
+    def slice(self) -> int:
+        """The number of the slice that is shown."""
+        self.page.wait(f"{POSITION}.includes('/{SLICES})')")
+        number: int = self.page.run(f"Number(/\\((\\d+)\\//.exec({POSITION})[1])")
+        return number
 
     def open_series(self, label: str) -> None:
         """Double-clicks what the study browser shows without a thumbnail."""
