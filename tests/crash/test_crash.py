@@ -48,17 +48,18 @@ _TEMPLATE = part10(
 def made(study: int, count: int) -> dict[str, bytes]:
     """`count` instances of one study, by UID; each frame is a picture of its own."""
     files: dict[str, bytes] = {}
+    study_uid = STUDY.format(study)
     across, down = np.meshgrid(np.arange(96), np.arange(96))
     for number in range(1000, 1000 + count):
-        uid = f"{STUDY.format(study)}.1.{number}"
+        uid = f"{study_uid}.1.{number}"
         chance = np.random.default_rng([study, number])
         slope = chance.uniform(-4, 4, 2)
         picture = 1000 + across * slope[0] + down * slope[1] + chance.normal(0, 5, (96, 96))
         pixels = picture.astype("<u2").tobytes()
         content = (
             _TEMPLATE.replace(f"{_UID}.0000.1.0000".encode(), uid.encode())
-            .replace(f"{_UID}.0000.1".encode(), f"{STUDY.format(study)}.1".encode())
-            .replace(f"{_UID}.0000".encode(), STUDY.format(study).encode())
+            .replace(f"{_UID}.0000.1".encode(), f"{study_uid}.1".encode())
+            .replace(f"{_UID}.0000".encode(), study_uid.encode())
         )
         files[uid] = content[: -len(pixels)] + pixels
     return files

@@ -15,6 +15,8 @@ const RENEW_EVERY_MS = 5 * 60_000;
 /** Stages in which nobody writes. */
 export const AT_REST = new Set(["unread", "idle", "cancelled", "recalled"]);
 
+const takesText = (report: Report): boolean => report.allowed.includes("save");
+
 export class Desk {
   readonly exams = signal<readonly Exam[] | undefined>(undefined);
   readonly report = signal<Report | undefined>(undefined);
@@ -30,7 +32,7 @@ export class Desk {
   /** Whether the reader is writing: holds the report, in a stage that takes text. */
   readonly writing = computed(() => {
     const report = this.report.value;
-    return !!report && report.allowed.includes("save");
+    return !!report && takesText(report);
   });
 
   constructor(readonly study: string) {}
@@ -122,7 +124,7 @@ export class Desk {
     const turn = ++this.shows;
     const before = this.report.value;
     const draft = this.draft.value;
-    const writing = report.allowed.includes("save");
+    const writing = takesText(report);
     // Nothing is being written (not begun, issued, or over), or not for this reader's eyes.
     const none = AT_REST.has(report.stage) || !model.seesUnissued();
     const same = draft && writing && before?.report_id === report.report_id && before.rev === report.rev;
